@@ -1,0 +1,16 @@
+//! What an operator asks a running service: `/health`, `/stats` and `/metrics` (DESIGN, "Contract of the service").
+//!
+//! Every answer is made of stored state, never of a call to the chain: an endpoint that asks the RPC hangs when the
+//! RPC does (pitfall 30).
+
+mod checks;
+mod health;
+mod pages;
+mod server;
+mod stats;
+
+pub use checks::{Check, CheckFailure, Health, run_checks};
+pub use health::{FailedCheck, HealthRegistry, HealthReport};
+pub use pages::{Metrics, Pages};
+pub use server::{AdminError, bind, serve};
+pub use stats::Stats;

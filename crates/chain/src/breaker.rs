@@ -1,0 +1,130 @@
+//! The circuit breaker of one endpoint: when it may be called. Time is passed in, so that it is a pure machine.
+
+use std::time::{Duration, Instant};
+
+/// Failures in a row after which an endpoint is left alone.
+const FAILURES_TO_OPEN: u32 = 5;
+/// First rest of an opened circuit; doubled every time a probe fails.
+const FIRST_REST: Duration = Duration::from_millis(500);
+/// Longest rest: the preferred endpoint is asked again at least this often.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+/// While one probe is out, nobody else calls; a probe that never reports back loses its place after this.
+const PROBE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Closed until too many failures in a row; then open, letting one probe through after each rest.
+#[derive(Debug, Default)]
+pub(crate) struct Breaker {
+    /// Failures in a row since the last success.
+    failures: u32,
+    /// Set while the circuit is open: when the next probe may go.
+    next_probe: Option<Instant>,
+    /// What the server itself asked for by `Retry-After`.
+    resting_until: Option<Instant>,
+}
+
+impl Breaker {
+    /// Lets a request through, or says how long to wait. In an open circuit the request let through is the probe.
+    pub(crate) fn admit(&mut self, now: Instant) -> Result<(), Duration> {
+        if let Some(until) = self.resting_until.filter(|until| *until > now) {
+            return Err(until - now);
+        }
+        match self.next_probe {
+            None => Ok(()),
+            Some(at) if at > now => Err(at - now),
+            Some(_) => {
+                self.next_probe = Some(now + PROBE_PATIENCE);
+                Ok(())
+            }
+        }
+    }
+
+    /// An answer came: the circuit is closed.
+    pub(crate) fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// No answer came.
+    pub(crate) fn failed(&mut self, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= FAILURES_TO_OPEN {
+            let doublings = (self.failures - FAILURES_TO_OPEN).min(16);
+            let rest = FIRST_REST.saturating_mul(1 << doublings).min(LONGEST_REST);
+            self.next_probe = Some(now + rest);
+        }
+    }
+
+    /// The server asked to be left alone for `rest`.
+    pub(crate) fn rest(&mut self, now: Instant, rest: Duration) {
+        self.resting_until = Some(now + rest);
+    }
+
+    /// Whether the last request was answered and the next one may go at once.
+    pub(crate) fn is_healthy(&self, now: Instant) -> bool {
+        self.failures == 0 && self.resting_until.is_none_or(|until| until <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(now: Instant) -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..FAILURES_TO_OPEN {
+            assert!(breaker.admit(now).is_ok());
+            breaker.failed(now);
+        }
+        breaker
+    }
+
+    #[test]
+    fn opens_after_failures_in_a_row_only() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        for _ in 0..3 {
+            for _ in 1..FAILURES_TO_OPEN {
+                breaker.failed(now);
+            }
+            breaker.succeeded();
+        }
+        assert!(breaker.is_healthy(now));
+        assert_eq!(opened(now).admit(now), Err(FIRST_REST));
+    }
+
+    #[test]
+    fn lets_one_probe_through_and_closes_when_it_succeeds() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        let later = now + FIRST_REST;
+        assert!(breaker.admit(later).is_ok());
+        assert_eq!(breaker.admit(later), Err(PROBE_PATIENCE), "the probe is still out");
+        breaker.succeeded();
+        assert!(breaker.admit(later).is_ok());
+    }
+
+    #[test]
+    fn a_failed_probe_doubles_the_rest_up_to_a_limit() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        breaker.failed(now);
+        assert_eq!(breaker.admit(now), Err(FIRST_REST * 2));
+        for _ in 0..40 {
+            breaker.failed(now);
+        }
+        assert_eq!(breaker.admit(now), Err(LONGEST_REST));
+    }
+
+    #[test]
+    fn rests_as_long_as_the_server_asks_and_not_longer() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        breaker.rest(now, Duration::from_secs(7));
+        assert_eq!(breaker.admit(now + Duration::from_secs(3)), Err(Duration::from_secs(4)));
+        assert!(!breaker.is_healthy(now));
+        assert!(breaker.admit(now + Duration::from_secs(7)).is_ok());
+        assert!(
+            breaker.admit(now + Duration::from_secs(7)).is_ok(),
+            "no probing after a rest that was asked for"
+        );
+    }
+}

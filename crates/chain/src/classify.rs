@@ -1,0 +1,136 @@
+//! From the client library's error to [`ChainError`], by type and code.
+
+use std::io;
+use std::time::Duration;
+
+use solana_client::client_error::{ClientError, ClientErrorKind, reqwest};
+use solana_client::rpc_custom_error as codes;
+use solana_client::rpc_request::{RpcError, RpcResponseErrorData};
+
+use crate::sender::{HttpRefusal, http_refusal};
+use crate::{ChainError, EndpointLabel};
+
+/// What `error` means. `limit` is how long the request was allowed to take.
+pub(crate) fn classify(error: ClientError, endpoint: &EndpointLabel, limit: Duration) -> ChainError {
+    let endpoint = endpoint.clone();
+    match *error.kind {
+        ClientErrorKind::Io(error) => classify_io(&error, endpoint),
+        ClientErrorKind::Reqwest(error) => classify_http(error, endpoint, limit),
+        ClientErrorKind::Middleware(error) => ChainError::Unavailable {
+            endpoint,
+            reason: error.to_string(),
+        },
+        ClientErrorKind::RpcError(error) => classify_rpc(error, endpoint),
+        ClientErrorKind::SerdeJson(error) => ChainError::MalformedReply {
+            endpoint,
+            reason: error.to_string(),
+        },
+        ClientErrorKind::TransactionError(error) => ChainError::PreflightFailed {
+            error,
+            logs: Vec::new(),
+        },
+        ClientErrorKind::SigningError(error) => ChainError::InvalidRequest {
+            reason: error.to_string(),
+        },
+        ClientErrorKind::Custom(reason) => ChainError::InvalidRequest { reason },
+    }
+}
+
+fn classify_io(error: &io::Error, endpoint: EndpointLabel) -> ChainError {
+    match http_refusal(error) {
+        Some(HttpRefusal {
+            status: 429,
+            retry_after,
+        }) => ChainError::RateLimited {
+            endpoint,
+            retry_after: *retry_after,
+        },
+        // A server that names the time of its return is treated as one that limits the rate.
+        Some(HttpRefusal {
+            retry_after: Some(after),
+            ..
+        }) => ChainError::RateLimited {
+            endpoint,
+            retry_after: Some(*after),
+        },
+        Some(HttpRefusal { status, .. }) if *status < 500 => ChainError::Refused {
+            endpoint,
+            status: *status,
+        },
+        Some(refusal) => ChainError::Unavailable {
+            endpoint,
+            reason: refusal.to_string(),
+        },
+        None => ChainError::Unavailable {
+            endpoint,
+            reason: error.to_string(),
+        },
+    }
+}
+
+fn classify_http(error: reqwest::Error, endpoint: EndpointLabel, limit: Duration) -> ChainError {
+    let error = error.without_url();
+    if error.is_timeout() {
+        ChainError::TimedOut { endpoint, after: limit }
+    } else if error.is_builder() {
+        ChainError::InvalidRequest {
+            reason: error.to_string(),
+        }
+    } else {
+        ChainError::Unavailable {
+            endpoint,
+            reason: error.to_string(),
+        }
+    }
+}
+
+fn classify_rpc(error: RpcError, endpoint: EndpointLabel) -> ChainError {
+    match error {
+        RpcError::RpcResponseError { code, message, data } => classify_code(code, message, data, endpoint),
+        RpcError::RpcRequestError(reason) | RpcError::ParseError(reason) | RpcError::ForUser(reason) => {
+            ChainError::MalformedReply { endpoint, reason }
+        }
+    }
+}
+
+fn classify_code(code: i64, message: String, data: RpcResponseErrorData, endpoint: EndpointLabel) -> ChainError {
+    match (code, data) {
+        (_, RpcResponseErrorData::NodeUnhealthy { num_slots_behind }) => ChainError::NodeBehind {
+            endpoint,
+            slots_behind: num_slots_behind,
+        },
+        (codes::JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, _) => ChainError::NodeBehind {
+            endpoint,
+            slots_behind: None,
+        },
+        (code, RpcResponseErrorData::SendTransactionPreflightFailure(result)) => match result.err {
+            Some(error) => ChainError::PreflightFailed {
+                error: error.into(),
+                logs: result.logs.unwrap_or_default(),
+            },
+            None => ChainError::Rpc {
+                endpoint,
+                code,
+                message,
+            },
+        },
+        (codes::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED, _) => {
+            ChainError::MinContextSlotNotReached { endpoint }
+        }
+        (
+            codes::JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE
+            | codes::JSON_RPC_SERVER_ERROR_BLOCK_STATUS_NOT_AVAILABLE_YET,
+            _,
+        ) => ChainError::BlockNotAvailable { endpoint, code },
+        (
+            codes::JSON_RPC_SERVER_ERROR_SLOT_SKIPPED | codes::JSON_RPC_SERVER_ERROR_LONG_TERM_STORAGE_SLOT_SKIPPED,
+            _,
+        ) => ChainError::SlotSkipped { code },
+        (codes::JSON_RPC_SERVER_ERROR_UNSUPPORTED_TRANSACTION_VERSION, _) => ChainError::UnsupportedTransactionVersion,
+        _ => ChainError::Rpc {
+            endpoint,
+            code,
+            message,
+        },
+    }
+}

@@ -1,0 +1,329 @@
+//! Several endpoints behind one call.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use metrics::{counter, gauge};
+use solana_client::client_error::ClientError;
+use solana_client::nonblocking::rpc_client::RpcClient;
+use solana_client::rpc_client::RpcClientConfig;
+use solana_commitment_config::CommitmentConfig;
+
+use crate::breaker::Breaker;
+use crate::classify::classify;
+use crate::sender::{Sender, http_client};
+use crate::{ChainError, Endpoint, EndpointLabel, RetryPolicy, Retryability};
+
+/// The configured endpoints, in order of preference. Clones share everything.
+#[derive(Clone)]
+pub struct RpcPool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    endpoints: Vec<Guarded>,
+    commitment: CommitmentConfig,
+    retry: RetryPolicy,
+    request_timeout: Duration,
+    calls: Arc<AtomicU64>,
+    /// Genesis hash of the cluster in use, once `verify_cluster` was called.
+    cluster: OnceLock<String>,
+}
+
+struct Guarded {
+    endpoint: Endpoint,
+    label: EndpointLabel,
+    client: Arc<RpcClient>,
+    breaker: Mutex<Breaker>,
+    genesis: OnceLock<String>,
+}
+
+impl RpcPool {
+    /// A pool over `endpoints`, the preferred one first. Opens no connection.
+    ///
+    /// `request_timeout` bounds every single request; `retry` bounds an operation.
+    ///
+    /// # Errors
+    /// [`ChainError::NoEndpoints`], [`ChainError::InvalidEndpoint`], [`ChainError::HttpClient`].
+    pub fn new(
+        endpoints: Vec<Endpoint>,
+        commitment: CommitmentConfig,
+        retry: RetryPolicy,
+        request_timeout: Duration,
+    ) -> Result<Self, ChainError> {
+        if endpoints.is_empty() {
+            return Err(ChainError::NoEndpoints);
+        }
+        let calls = Arc::new(AtomicU64::new(0));
+        let http = http_client(request_timeout)?;
+        let guard = |(index, endpoint): (usize, Endpoint)| {
+            endpoint.check(index)?;
+            let sender = Sender::new(http.clone(), endpoint.http.clone(), Arc::clone(&calls));
+            Ok(Guarded {
+                label: endpoint.label(),
+                endpoint,
+                client: Arc::new(RpcClient::new_sender(
+                    sender,
+                    RpcClientConfig::with_commitment(commitment),
+                )),
+                breaker: Mutex::default(),
+                genesis: OnceLock::new(),
+            })
+        };
+        let endpoints = endpoints
+            .into_iter()
+            .enumerate()
+            .map(guard)
+            .collect::<Result<_, ChainError>>()?;
+        let cluster = OnceLock::new();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                endpoints,
+                commitment,
+                retry,
+                request_timeout,
+                calls,
+                cluster,
+            }),
+        })
+    }
+
+    /// The commitment that the clients handed to operations use where none is named.
+    #[must_use]
+    pub fn commitment(&self) -> CommitmentConfig {
+        self.inner.commitment
+    }
+
+    /// All endpoints, the preferred one first.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.inner
+            .endpoints
+            .iter()
+            .map(|guarded| guarded.endpoint.clone())
+            .collect()
+    }
+
+    /// The healthy endpoint that comes first in preference; the very first if none is healthy.
+    #[must_use]
+    pub fn preferred(&self) -> Endpoint {
+        let now = Instant::now();
+        let healthy = self
+            .inner
+            .endpoints
+            .iter()
+            .find(|guarded| guarded.breaker().is_healthy(now));
+        healthy.unwrap_or(&self.inner.endpoints[0]).endpoint.clone()
+    }
+
+    /// Requests sent so far, over all endpoints and tries.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.inner.calls.load(Ordering::Relaxed)
+    }
+
+    /// Runs `op` until it has an answer: on the preferred endpoint whose circuit is closed, on the next one at once
+    /// where the endpoint is to blame, and again after a pause where the error's type says that this may help.
+    /// A `Retry-After` is honoured. Nothing is awaited past `deadline`.
+    ///
+    /// `method` names the operation in metrics and errors. `op` should be one request: it has the pool's request
+    /// timeout as a whole.
+    ///
+    /// # Errors
+    /// The last try's error; [`ChainError::DeadlineReached`] around it where another try would come too late.
+    pub async fn call<T, F, Fut>(&self, method: &'static str, deadline: Option<Instant>, op: F) -> Result<T, ChainError>
+    where
+        F: Fn(Arc<RpcClient>) -> Fut,
+        Fut: Future<Output = Result<T, ClientError>>,
+    {
+        let mut delays = self.inner.retry.delays();
+        loop {
+            let error = match self.round(method, deadline, &op).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let pause = match (error.retryability(), delays.next()) {
+                (Retryability::Never, _) | (_, None) => return Err(error),
+                (Retryability::After(asked), Some(delay)) => asked.max(delay),
+                (Retryability::Backoff, Some(delay)) => delay,
+            };
+            if deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
+                return Err(past_deadline(method, error));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Runs `op` once on every endpoint at the same time: one answer each, in order of preference.
+    pub async fn on_each<T, F, Fut>(
+        &self,
+        method: &'static str,
+        deadline: Option<Instant>,
+        op: F,
+    ) -> Vec<Result<T, ChainError>>
+    where
+        F: Fn(Arc<RpcClient>) -> Fut,
+        Fut: Future<Output = Result<T, ClientError>>,
+    {
+        let op = &op;
+        join_all(self.inner.endpoints.iter().map(|guarded| async move {
+            guarded
+                .breaker()
+                .admit(Instant::now())
+                .map_err(|retry_after| ChainError::Resting { retry_after })?;
+            self.try_on(guarded, method, deadline, op).await
+        }))
+        .await
+    }
+
+    /// Makes sure that all endpoints serve one cluster. An endpoint that is down now is asked before its first use.
+    ///
+    /// # Errors
+    /// [`ChainError::WrongCluster`] names the endpoint that differs; any other error if no endpoint answers.
+    pub async fn verify_cluster(&self, deadline: Option<Instant>) -> Result<String, ChainError> {
+        let expected = self
+            .call("getGenesisHash", deadline, |client| async move {
+                client.get_genesis_hash().await
+            })
+            .await?
+            .to_string();
+        let expected = self.inner.cluster.get_or_init(|| expected);
+        let checks = self
+            .inner
+            .endpoints
+            .iter()
+            .map(|guarded| self.check_cluster(guarded, deadline));
+        for check in join_all(checks).await {
+            match check {
+                Err(error @ ChainError::WrongCluster { .. }) => return Err(error),
+                Err(error) => tracing::warn!(%error, "an RPC endpoint's cluster is not known yet"),
+                Ok(()) => {}
+            }
+        }
+        Ok(expected.clone())
+    }
+
+    /// Every admitted endpoint in turn, until one gives an answer that isn't its own fault.
+    async fn round<T, F, Fut>(&self, method: &'static str, deadline: Option<Instant>, op: &F) -> Result<T, ChainError>
+    where
+        F: Fn(Arc<RpcClient>) -> Fut,
+        Fut: Future<Output = Result<T, ClientError>>,
+    {
+        let mut last = None;
+        let mut shortest_rest = Duration::MAX;
+        for guarded in &self.inner.endpoints {
+            if let Err(rest) = guarded.breaker().admit(Instant::now()) {
+                shortest_rest = shortest_rest.min(rest);
+                continue;
+            }
+            let answer = match self.check_cluster(guarded, deadline).await {
+                Ok(()) => self.try_on(guarded, method, deadline, op).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Err(error) if error.blames_endpoint() => last = Some(error),
+                answer => return answer,
+            }
+        }
+        Err(last.unwrap_or(ChainError::Resting {
+            retry_after: shortest_rest,
+        }))
+    }
+
+    async fn try_on<T, F, Fut>(
+        &self,
+        guarded: &Guarded,
+        method: &'static str,
+        deadline: Option<Instant>,
+        op: &F,
+    ) -> Result<T, ChainError>
+    where
+        F: Fn(Arc<RpcClient>) -> Fut,
+        Fut: Future<Output = Result<T, ClientError>>,
+    {
+        let time_left = deadline.map_or(Duration::MAX, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        });
+        if time_left.is_zero() {
+            return Err(ChainError::DeadlineReached { method, last: None });
+        }
+        let limit = time_left.min(self.inner.request_timeout);
+        let answer = match tokio::time::timeout(limit, op(Arc::clone(&guarded.client))).await {
+            Ok(answer) => answer.map_err(|error| classify(error, &guarded.label, limit)),
+            Err(_) => Err(ChainError::TimedOut {
+                endpoint: guarded.label.clone(),
+                after: limit,
+            }),
+        };
+        self.record(guarded, method, answer.as_ref().err());
+        match answer {
+            Err(error @ ChainError::TimedOut { .. }) if limit == time_left => Err(past_deadline(method, error)),
+            answer => answer,
+        }
+    }
+
+    /// Refuses an endpoint of another cluster than the one in use, as soon as that one is known.
+    async fn check_cluster(&self, guarded: &Guarded, deadline: Option<Instant>) -> Result<(), ChainError> {
+        let Some(expected) = self.inner.cluster.get() else {
+            return Ok(());
+        };
+        if guarded.genesis.get().is_none() {
+            let ask = |client: Arc<RpcClient>| async move { client.get_genesis_hash().await };
+            let found = self.try_on(guarded, "getGenesisHash", deadline, &ask).await?;
+            guarded.genesis.get_or_init(|| found.to_string());
+        }
+        match guarded.genesis.get() {
+            Some(found) if found != expected => Err(ChainError::WrongCluster {
+                endpoint: guarded.label.clone(),
+                expected: expected.clone(),
+                found: found.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the endpoint's circuit and the metrics how a request ended.
+    fn record(&self, guarded: &Guarded, method: &'static str, error: Option<&ChainError>) {
+        let now = Instant::now();
+        match error {
+            Some(ChainError::RateLimited {
+                retry_after: Some(after),
+                ..
+            }) => guarded.breaker().rest(now, *after),
+            Some(
+                ChainError::RateLimited { .. }
+                | ChainError::Unavailable { .. }
+                | ChainError::TimedOut { .. }
+                | ChainError::Refused { .. },
+            ) => guarded.breaker().failed(now),
+            _ => guarded.breaker().succeeded(),
+        }
+        if matches!(error, Some(ChainError::RateLimited { .. })) {
+            counter!("rpc_rate_limited_total").increment(1);
+        }
+        let outcome = error.map_or("ok", ChainError::outcome);
+        counter!("rpc_requests_total", "method" => method, "outcome" => outcome).increment(1);
+        let connected = self
+            .inner
+            .endpoints
+            .iter()
+            .any(|guarded| guarded.breaker().is_healthy(now));
+        gauge!("rpc_connection_status").set(if connected { 1.0 } else { 0.0 });
+    }
+}
+
+impl Guarded {
+    /// The breaker is a few numbers that are never left half changed, so a poisoned lock is as good as any.
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn past_deadline(method: &'static str, last: ChainError) -> ChainError {
+    ChainError::DeadlineReached {
+        method,
+        last: Some(Box::new(last)),
+    }
+}

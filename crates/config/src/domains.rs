@@ -1,0 +1,181 @@
+//! What each key may hold, section by section.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use solana_pubkey::Pubkey;
+
+use crate::{
+    reader::Reader,
+    sections::{
+        Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,
+        SignerKind, StartAt, TransactionVersion,
+    },
+};
+
+/// One instruction allocates no more (Solana, `MAX_PERMITTED_DATA_INCREASE`).
+pub(crate) const ACCOUNT_SIZE_MAX_BYTES: u64 = 10_240;
+/// SQS hides a message for 12 h at most.
+const VISIBILITY_TIMEOUT_MAX_SECS: u64 = 12 * 60 * 60;
+/// Lambda's own limit.
+const FUNCTION_TIMEOUT_MAX_SECS: u64 = 900;
+const DAY_SECS: u64 = 86_400;
+const HTTP: &[&str] = &["http", "https"];
+
+pub(crate) fn rpc(reader: &mut Reader) -> Rpc {
+    Rpc {
+        url: reader.rpc_url("rpc.url", HTTP),
+        ws_url: reader.optional_rpc_url("rpc.ws_url", &["ws", "wss"]),
+        fallback_urls: reader.rpc_urls("rpc.fallback_urls", HTTP),
+        commitment: reader.parsed("rpc.commitment", Commitment::Confirmed),
+        request_timeout: reader.milliseconds("rpc.request_timeout_ms", 1..=60_000),
+    }
+}
+
+pub(crate) fn service(reader: &mut Reader) -> Service {
+    Service {
+        max_concurrent_creations: size(reader, "service.max_concurrent_creations", 1, 10_000),
+        keypair_path: reader.text("service.keypair_path").into(),
+        state_dir: reader.text("service.state_dir").into(),
+        program_id: reader.parsed("service.program_id", Pubkey::default()),
+        batch_size: size(reader, "service.batch_size", 1, 10),
+        batch_window: reader.milliseconds("service.batch_window_ms", 0..=300_000),
+        function_timeout: reader.seconds("service.function_timeout_secs", 1..=FUNCTION_TIMEOUT_MAX_SECS),
+        function_url: reader.web_address("service.function_url", HTTP),
+    }
+}
+
+pub(crate) fn retry(reader: &mut Reader) -> Retry {
+    Retry {
+        max_retries: small(reader, "retry.max_retries", 1, 100),
+        initial_delay: reader.milliseconds("retry.initial_delay_ms", 1..=60_000),
+        max_delay: reader.milliseconds("retry.max_delay_ms", 1..=600_000),
+    }
+}
+
+pub(crate) fn monitoring(reader: &mut Reader) -> Monitoring {
+    Monitoring {
+        health_check_interval: reader.seconds("monitoring.health_check_interval_secs", 1..=3_600),
+        metrics_port: u16::try_from(reader.number("monitoring.metrics_port", 0..=65_535)).unwrap_or_default(),
+        bind_address: reader.parsed("monitoring.bind_address", IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        enable_prometheus: reader.flag("monitoring.enable_prometheus"),
+        log_level: reader.text("monitoring.log_level"),
+        log_format: reader.word(
+            "monitoring.log_format",
+            &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+            LogFormat::Text,
+        ),
+    }
+}
+
+pub(crate) fn queue(reader: &mut Reader) -> Queue {
+    Queue {
+        kind: reader.word(
+            "queue.kind",
+            &[("memory", QueueKind::Memory), ("sqs", QueueKind::Sqs)],
+            QueueKind::Memory,
+        ),
+        url: reader.web_address("queue.url", HTTP),
+        dead_letter_url: reader.web_address("queue.dead_letter_url", HTTP),
+        endpoint_url: reader.web_address("queue.endpoint_url", HTTP),
+        region: reader.optional_text("queue.region"),
+        visibility_timeout: reader.seconds("queue.visibility_timeout_secs", 1..=VISIBILITY_TIMEOUT_MAX_SECS),
+        max_receive_count: small(reader, "queue.max_receive_count", 1, 1_000),
+        retry_initial: reader.seconds("queue.retry_initial_secs", 0..=VISIBILITY_TIMEOUT_MAX_SECS),
+        retry_max: reader.seconds("queue.retry_max_secs", 0..=VISIBILITY_TIMEOUT_MAX_SECS),
+        capacity: size(reader, "queue.capacity", 10, 10_000_000),
+    }
+}
+
+pub(crate) fn listener(reader: &mut Reader) -> Listener {
+    Listener {
+        start: reader.parsed("listener.start", StartAt::Now),
+        cursor_url: reader.web_address("listener.cursor_url", &["s3", "file"]),
+        linger: reader.milliseconds("listener.linger_ms", 0..=50),
+        silence_limit: reader.seconds("listener.silence_limit_secs", 1..=600),
+        listing_interval: reader.seconds("listener.listing_interval_secs", 1..=3_600),
+        reconcile_interval: Some(reader.seconds("listener.reconcile_interval_secs", 0..=7 * DAY_SECS))
+            .filter(|interval| *interval > Duration::ZERO),
+        reconcile_session_size_bytes: reader
+            .number("listener.reconcile_session_size_bytes", 1..=ACCOUNT_SIZE_MAX_BYTES),
+        max_unsettled_events: size(reader, "listener.max_unsettled_events", 100, 1_000_000),
+        idl_path: reader.optional_text("listener.idl_path").map(Into::into),
+    }
+}
+
+pub(crate) fn creation(reader: &mut Reader) -> Creation {
+    let versions = [
+        ("auto", TransactionVersion::Auto),
+        ("v1", TransactionVersion::V1),
+        ("v0", TransactionVersion::V0),
+    ];
+    Creation {
+        instruction_name: reader.text("creation.instruction_name"),
+        account_order: permutation(reader, "creation.account_order", ["payer", "session", "system_program"]),
+        argument_order: permutation(reader, "creation.argument_order", ["owner", "session_id", "size"]),
+        transaction_version: reader.word("creation.transaction_version", &versions, TransactionVersion::Auto),
+        mark_created: reader.flag("creation.mark_created"),
+        rebroadcast_interval: reader.milliseconds("creation.rebroadcast_interval_ms", 100..=60_000),
+    }
+}
+
+pub(crate) fn policy(reader: &mut Reader) -> Policy {
+    let limit = |lamports: u64| Some(lamports).filter(|lamports| *lamports > 0);
+    Policy {
+        allowed_owner_programs: reader.parsed_list("policy.allowed_owner_programs"),
+        size_max_bytes: reader.number("policy.size_max_bytes", 1..=ACCOUNT_SIZE_MAX_BYTES),
+        lamports_per_hour: limit(reader.number("policy.lamports_per_hour", 0..=u64::MAX)),
+        lamports_per_owner_per_hour: limit(reader.number("policy.lamports_per_owner_per_hour", 0..=u64::MAX)),
+        wallet_reserve_lamports: reader.number("policy.wallet_reserve_lamports", 0..=u64::MAX),
+        wallet_low_lamports: reader.number("policy.wallet_low_lamports", 0..=u64::MAX),
+        priority_fee_cap_lamports: reader.number("policy.priority_fee_cap_lamports", 0..=u64::MAX),
+    }
+}
+
+pub(crate) fn signer(reader: &mut Reader) -> Signer {
+    let kinds = [
+        ("keypair_file", SignerKind::KeypairFile),
+        ("environment", SignerKind::Environment),
+        ("aws_kms", SignerKind::AwsKms),
+    ];
+    Signer {
+        kind: reader.word("signer.kind", &kinds, SignerKind::KeypairFile),
+        environment_variable: reader.variable_name("signer.environment_variable"),
+        kms_key_id: reader.optional_text("signer.kms_key_id"),
+        kms_public_key: reader
+            .optional::<Pubkey>("signer.kms_public_key")
+            .map(|address| address.to_string()),
+        kms_region: reader.optional_text("signer.kms_region"),
+        fee_payer_keypair_paths: reader
+            .list("signer.fee_payer_keypair_paths")
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+    }
+}
+
+/// The same words in any order.
+fn permutation(reader: &mut Reader, key: &str, words: [&str; 3]) -> Vec<String> {
+    let given = reader.list(key);
+    let (mut sorted, mut expected) = (given.clone(), words.map(String::from).to_vec());
+    sorted.sort();
+    expected.sort();
+    if sorted != expected {
+        reader.refuse(
+            key,
+            format!("{given:?}"),
+            format!("it must have {words:?}, each once, in any order"),
+        );
+    }
+    given
+}
+
+fn size(reader: &mut Reader, key: &str, min: u64, max: u64) -> usize {
+    usize::try_from(reader.number(key, min..=max)).unwrap_or(usize::MAX)
+}
+
+fn small(reader: &mut Reader, key: &str, min: u64, max: u64) -> u32 {
+    u32::try_from(reader.number(key, min..=max)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,337 @@
+//! Takes values out of the merged layers one by one, and keeps every fault instead of stopping at the first.
+
+use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
+
+use config::{Map, Value, ValueKind};
+use url::Url;
+
+use crate::{
+    fault::Fault,
+    rpc_url::RpcUrl,
+    schema::{flattened, misfit, unknown},
+};
+
+/// Keys whose text may hold a secret, or be one that was put in the wrong place.
+const WITHHELD: &[&str] = &["url", "environment_variable"];
+
+/// The merged layers, and what was found wrong with them.
+pub(crate) struct Reader {
+    values: BTreeMap<String, Value>,
+    faults: Vec<Fault>,
+}
+
+/// A value's text, how a fault shows it, and where it comes from.
+struct Given {
+    text: String,
+    shown: String,
+    origin: String,
+}
+
+impl Reader {
+    /// Lays the layers over the defaults, which say what keys there are and of what type each is.
+    pub(crate) fn new(defaults: Map<String, Value>, layers: Map<String, Value>) -> Self {
+        let mut values = flattened(defaults);
+        let mut faults = Vec::new();
+        for (key, value) in flattened(layers) {
+            let reason = match values.get_mut(&key) {
+                Some(default) => match misfit(&key, default, &value) {
+                    None => {
+                        *default = value;
+                        continue;
+                    }
+                    Some(reason) => reason.to_owned(),
+                },
+                None => unknown(&key, values.keys()),
+            };
+            let origin = origin(&value);
+            // What an unknown or mistyped key was meant to hold is not known, so text may be a secret.
+            let shown = match &value.kind {
+                ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::Float(_) => value.to_string(),
+                _ => String::from("(withheld)"),
+            };
+            faults.push(Fault {
+                key,
+                value: shown,
+                origin,
+                reason,
+            });
+        }
+        Self { values, faults }
+    }
+
+    /// All faults. A default that nobody has read by now belongs to no setting.
+    pub(crate) fn finish(mut self) -> Vec<Fault> {
+        for (key, value) in std::mem::take(&mut self.values) {
+            let (value, origin) = (value.to_string(), origin(&value));
+            self.faults.push(Fault {
+                key,
+                value,
+                origin,
+                reason: String::from("no setting reads this key"),
+            });
+        }
+        self.faults
+    }
+
+    /// Any text.
+    pub(crate) fn text(&mut self, key: &str) -> String {
+        self.take(key).map(|given| given.text).unwrap_or_default()
+    }
+
+    /// Text that says nothing where it is empty.
+    pub(crate) fn optional_text(&mut self, key: &str) -> Option<String> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    /// A list of texts.
+    pub(crate) fn list(&mut self, key: &str) -> Vec<String> {
+        let Some(given) = self.take(key) else { return Vec::new() };
+        given
+            .text
+            .split(',')
+            .map(|item| item.trim().to_owned())
+            .filter(|item| !item.is_empty())
+            .collect()
+    }
+
+    /// Text that a type reads. The fallback only stands in until the faults are reported.
+    pub(crate) fn parsed<T>(&mut self, key: &str, fallback: T) -> T
+    where
+        T: FromStr<Err: Display>,
+    {
+        self.read(key, fallback, |text| {
+            text.parse().map_err(|error: T::Err| error.to_string())
+        })
+    }
+
+    /// The same, or nothing where the text is empty.
+    pub(crate) fn optional<T>(&mut self, key: &str) -> Option<T>
+    where
+        T: FromStr<Err: Display>,
+    {
+        self.read(key, None, |text| {
+            if text.is_empty() {
+                Ok(None)
+            } else {
+                text.parse().map(Some).map_err(|error: T::Err| error.to_string())
+            }
+        })
+    }
+
+    /// A list whose items a type reads.
+    pub(crate) fn parsed_list<T>(&mut self, key: &str) -> Vec<T>
+    where
+        T: FromStr<Err: Display>,
+    {
+        self.read(key, Vec::new(), |text| {
+            items(text, |item| item.parse().map_err(|error: T::Err| error.to_string()))
+        })
+    }
+
+    /// An RPC endpoint with one of some schemes.
+    pub(crate) fn rpc_url(&mut self, key: &str, schemes: &[&str]) -> RpcUrl {
+        self.read(key, RpcUrl::default(), |text| {
+            RpcUrl::with_scheme(text, schemes).map_err(|error| error.to_string())
+        })
+    }
+
+    /// The same, or nothing where the text is empty.
+    pub(crate) fn optional_rpc_url(&mut self, key: &str, schemes: &[&str]) -> Option<RpcUrl> {
+        self.read(key, None, |text| {
+            let url = Some(text)
+                .filter(|text| !text.is_empty())
+                .map(|text| RpcUrl::with_scheme(text, schemes));
+            url.transpose().map_err(|error| error.to_string())
+        })
+    }
+
+    /// RPC endpoints with one of some schemes.
+    pub(crate) fn rpc_urls(&mut self, key: &str, schemes: &[&str]) -> Vec<RpcUrl> {
+        self.read(key, Vec::new(), |text| {
+            items(text, |item| {
+                RpcUrl::with_scheme(item, schemes).map_err(|error| error.to_string())
+            })
+        })
+    }
+
+    /// An address with one of some schemes and without a secret, or nothing where the text is empty.
+    pub(crate) fn web_address(&mut self, key: &str, schemes: &[&str]) -> Option<String> {
+        self.read(key, None, |text| {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            let url = Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
+            if !schemes.contains(&url.scheme()) {
+                return Err(format!("its scheme must be {}", schemes.join(" or ")));
+            }
+            if !url.username().is_empty() || url.password().is_some() {
+                return Err(String::from("it must not carry a user or a password: it is logged"));
+            }
+            Ok(Some(text.to_owned()))
+        })
+    }
+
+    /// The name of an environment variable.
+    pub(crate) fn variable_name(&mut self, key: &str) -> String {
+        self.read(key, String::new(), |text| {
+            let letters = text
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            if letters && text.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_') {
+                Ok(text.to_owned())
+            } else {
+                Err(String::from("it must be a variable's name, never the key itself"))
+            }
+        })
+    }
+
+    /// A whole number in a range.
+    pub(crate) fn number(&mut self, key: &str, range: RangeInclusive<u64>) -> u64 {
+        self.read(key, *range.start(), |text| match text.parse::<u64>() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => Err(format!(
+                "it must be a whole number from {} to {}",
+                range.start(),
+                range.end()
+            )),
+        })
+    }
+
+    /// A duration given in milliseconds.
+    pub(crate) fn milliseconds(&mut self, key: &str, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_millis(self.number(key, range))
+    }
+
+    /// A duration given in seconds.
+    pub(crate) fn seconds(&mut self, key: &str, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_secs(self.number(key, range))
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&mut self, key: &str) -> bool {
+        self.read(key, false, |text| {
+            text.parse().map_err(|_| String::from("it must be true or false"))
+        })
+    }
+
+    /// One of some words.
+    pub(crate) fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)], fallback: T) -> T {
+        self.read(key, fallback, |text| {
+            let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+            found.ok_or_else(|| {
+                let words: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+                format!("it must be {}", words.join(" or "))
+            })
+        })
+    }
+
+    /// Whether a key has no fault yet; a fallback stands in for one that has, and says nothing about other keys.
+    pub(crate) fn is_sound(&self, key: &str) -> bool {
+        self.faults.iter().all(|fault| fault.key != key)
+    }
+
+    /// Refuses a key for what another key says.
+    pub(crate) fn refuse(&mut self, key: &str, value: impl Display, reason: String) {
+        let origin = String::from("the keys together");
+        self.faults.push(Fault {
+            key: key.to_owned(),
+            value: value.to_string(),
+            origin,
+            reason,
+        });
+    }
+
+    fn read<T>(&mut self, key: &str, fallback: T, read: impl FnOnce(&str) -> Result<T, String>) -> T {
+        let Some(Given { text, shown, origin }) = self.take(key) else {
+            return fallback;
+        };
+        match read(&text) {
+            Ok(value) => value,
+            Err(reason) => {
+                let withheld = WITHHELD.iter().any(|part| key.contains(part));
+                let value = if withheld { String::from("(withheld)") } else { shown };
+                self.faults.push(Fault {
+                    key: key.to_owned(),
+                    value,
+                    origin,
+                    reason,
+                });
+                fallback
+            }
+        }
+    }
+
+    /// A key that the defaults lack is a fault of this crate, which the test of the defaults finds.
+    fn take(&mut self, key: &str) -> Option<Given> {
+        let value = self.values.remove(key);
+        if value.is_none() {
+            self.refuse(key, "nothing", String::from("config.toml has no such key"));
+        }
+        value.map(|value| Given {
+            text: text(&value),
+            shown: shown(&value),
+            origin: origin(&value),
+        })
+    }
+}
+
+/// Reads each item of a list. A fault tells the item's position: its text may hold a secret.
+fn items<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items
+        .enumerate()
+        .map(|(i, item)| read(item).map_err(|reason| format!("item {}: {reason}", i + 1)))
+        .collect()
+}
+
+fn shown(value: &Value) -> String {
+    if let ValueKind::String(text) = &value.kind {
+        format!("{text:?}")
+    } else {
+        value.to_string()
+    }
+}
+
+fn origin(value: &Value) -> String {
+    value.origin().unwrap_or("the built-in defaults").to_owned()
+}
+
+/// A value as text: what the environment gives as text anyway. The items of a list are separated by commas.
+fn text(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
+        ValueKind::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_default() -> Reader {
+        let section = Map::from([(String::from("url"), Value::from("http://127.0.0.1"))]);
+        Reader::new(Map::from([(String::from("rpc"), Value::from(section))]), Map::new())
+    }
+
+    #[test]
+    fn a_default_that_no_setting_reads_is_a_fault() {
+        let faults = one_default().finish();
+        assert_eq!(
+            (faults[0].key.as_str(), faults[0].reason.as_str()),
+            ("rpc.url", "no setting reads this key")
+        );
+    }
+
+    #[test]
+    fn a_setting_without_a_default_is_a_fault() {
+        let mut reader = one_default();
+        reader.text("rpc.url");
+        reader.text("rpc.uri");
+        let faults = reader.finish();
+        assert_eq!(
+            (faults[0].key.as_str(), faults[0].reason.as_str()),
+            ("rpc.uri", "config.toml has no such key")
+        );
+    }
+}

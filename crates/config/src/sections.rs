@@ -1,0 +1,180 @@
+//! The sections of the configuration as types. The meaning of every key stands in `config.toml`.
+#![expect(
+    missing_docs,
+    reason = "config.toml documents every key, with its unit and default, in one place"
+)]
+
+use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use solana_pubkey::Pubkey;
+
+use crate::rpc_url::RpcUrl;
+
+#[derive(Debug, Clone)]
+pub struct Rpc {
+    pub url: RpcUrl,
+    pub ws_url: Option<RpcUrl>,
+    pub fallback_urls: Vec<RpcUrl>,
+    pub commitment: Commitment,
+    pub request_timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commitment {
+    Confirmed,
+    Finalized,
+}
+
+impl FromStr for Commitment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "confirmed" => Ok(Self::Confirmed),
+            "finalized" => Ok(Self::Finalized),
+            "processed" => Err(String::from(
+                "what was only processed can still vanish with its fork; it must be \"confirmed\" or \"finalized\"",
+            )),
+            _ => Err(String::from("it must be \"confirmed\" or \"finalized\"")),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub max_concurrent_creations: usize,
+    pub keypair_path: PathBuf,
+    pub state_dir: PathBuf,
+    pub program_id: Pubkey,
+    pub batch_size: usize,
+    pub batch_window: Duration,
+    pub function_timeout: Duration,
+    pub function_url: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Retry {
+    pub max_retries: u32,
+    pub initial_delay: Duration,
+    pub max_delay: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Monitoring {
+    pub health_check_interval: Duration,
+    pub metrics_port: u16,
+    pub bind_address: IpAddr,
+    pub enable_prometheus: bool,
+    pub log_level: String,
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone)]
+pub struct Queue {
+    pub kind: QueueKind,
+    pub url: Option<String>,
+    pub dead_letter_url: Option<String>,
+    pub endpoint_url: Option<String>,
+    pub region: Option<String>,
+    pub visibility_timeout: Duration,
+    pub max_receive_count: u32,
+    pub retry_initial: Duration,
+    pub retry_max: Duration,
+    pub capacity: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueKind {
+    Memory,
+    Sqs,
+}
+
+#[derive(Debug, Clone)]
+pub struct Listener {
+    pub start: StartAt,
+    pub cursor_url: Option<String>,
+    pub linger: Duration,
+    pub silence_limit: Duration,
+    pub listing_interval: Duration,
+    pub reconcile_interval: Option<Duration>,
+    pub reconcile_session_size_bytes: u64,
+    pub max_unsettled_events: usize,
+    pub idl_path: Option<PathBuf>,
+}
+
+/// Where a listener without a cursor begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartAt {
+    Now,
+    Genesis,
+    Slot(u64),
+    /// A transaction's signature, base58 of 64 bytes: after that transaction.
+    Signature(String),
+}
+
+impl FromStr for StartAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // 64 bytes are 86 to 88 characters of base58.
+        let signature = (86..=88).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric());
+        match (text, text.parse()) {
+            ("now", _) => Ok(Self::Now),
+            ("genesis", _) => Ok(Self::Genesis),
+            (_, Ok(slot)) => Ok(Self::Slot(slot)),
+            _ if signature => Ok(Self::Signature(text.to_owned())),
+            _ => Err(String::from("it must be \"now\", \"genesis\", a slot or a signature")),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Creation {
+    pub instruction_name: String,
+    pub account_order: Vec<String>,
+    pub argument_order: Vec<String>,
+    pub transaction_version: TransactionVersion,
+    pub mark_created: bool,
+    pub rebroadcast_interval: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionVersion {
+    Auto,
+    V1,
+    V0,
+}
+
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub allowed_owner_programs: Vec<Pubkey>,
+    pub size_max_bytes: u64,
+    pub lamports_per_hour: Option<u64>,
+    pub lamports_per_owner_per_hour: Option<u64>,
+    pub wallet_reserve_lamports: u64,
+    pub wallet_low_lamports: u64,
+    pub priority_fee_cap_lamports: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Signer {
+    pub kind: SignerKind,
+    pub environment_variable: String,
+    pub kms_key_id: Option<String>,
+    pub kms_public_key: Option<String>,
+    pub kms_region: Option<String>,
+    pub fee_payer_keypair_paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignerKind {
+    KeypairFile,
+    Environment,
+    AwsKms,
+}

@@ -1,0 +1,248 @@
+//! All sections together, read from the layers: built-in defaults, file, environment, flags.
+
+use std::path::Path;
+
+use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
+
+use crate::{
+    domains,
+    fault::{ConfigError, check_syntax},
+    reader::Reader,
+    sections::{Creation, Listener, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer, SignerKind},
+};
+
+#[cfg(test)]
+mod tests;
+
+const DEFAULTS: &str = include_str!("../../../config.toml");
+const PREFIX: &str = "SESSION_BUILDER";
+const SEPARATOR: &str = "__";
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[rpc]`
+    pub rpc: Rpc,
+    /// `[service]`
+    pub service: Service,
+    /// `[retry]`
+    pub retry: Retry,
+    /// `[monitoring]`
+    pub monitoring: Monitoring,
+    /// `[queue]`
+    pub queue: Queue,
+    /// `[listener]`
+    pub listener: Listener,
+    /// `[creation]`
+    pub creation: Creation,
+    /// `[policy]`
+    pub policy: Policy,
+    /// `[signer]`
+    pub signer: Signer,
+}
+
+/// What flags set; they win over everything else.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--metrics-port`
+    pub metrics_port: Option<u16>,
+    /// `--enable-metrics`
+    pub enable_metrics: bool,
+    /// `--log-level`
+    pub log_level: Option<String>,
+    /// `--function-url`
+    pub function_url: Option<String>,
+}
+
+impl Settings {
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with all faults at once.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let environment = Environment::with_prefix(PREFIX)
+            .prefix_separator(SEPARATOR)
+            .separator(SEPARATOR);
+        Self::read(file, environment, overrides)
+    }
+
+    /// The built-in defaults alone.
+    ///
+    /// # Errors
+    /// None that a release can have: a test reads them.
+    pub fn defaults() -> Result<Self, ConfigError> {
+        Self::read(
+            None,
+            Environment::default().source(Some(Map::new())),
+            &Overrides::default(),
+        )
+    }
+
+    fn read(file: Option<&Path>, environment: Environment, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let defaults = Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .build()?;
+        let mut layers = Config::builder();
+        if let Some(path) = file {
+            check_syntax(path)?;
+            layers = layers.add_source(File::from(path).format(FileFormat::Toml));
+        }
+        layers = layers.add_source(environment);
+        for (key, value) in overrides.values() {
+            layers = layers.set_override(key, value)?;
+        }
+        let mut reader = Reader::new(sections(defaults)?, sections(layers.build()?)?);
+        let settings = Self::from_reader(&mut reader);
+        settings.check_together(&mut reader);
+        let faults = reader.finish();
+        if faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(ConfigError::Invalid(faults))
+        }
+    }
+
+    fn from_reader(reader: &mut Reader) -> Self {
+        Self {
+            rpc: domains::rpc(reader),
+            service: domains::service(reader),
+            retry: domains::retry(reader),
+            monitoring: domains::monitoring(reader),
+            queue: domains::queue(reader),
+            listener: domains::listener(reader),
+            creation: domains::creation(reader),
+            policy: domains::policy(reader),
+            signer: domains::signer(reader),
+        }
+    }
+
+    /// What only shows when several keys are seen together.
+    fn check_together(&self, reader: &mut Reader) {
+        self.check_order(reader);
+        self.check_needs(reader);
+    }
+
+    fn check_order(&self, reader: &mut Reader) {
+        let Self {
+            service,
+            retry,
+            queue,
+            listener,
+            policy,
+            ..
+        } = self;
+        let mut refuse = |unless: bool, key: &str, value: u128, relation: &str, other: &str| {
+            if !unless && reader.is_sound(key) && reader.is_sound(other) {
+                reader.refuse(key, value, format!("it must {relation} {other}"));
+            }
+        };
+        refuse(
+            retry.max_delay >= retry.initial_delay,
+            "retry.max_delay_ms",
+            retry.max_delay.as_millis(),
+            "not be less than",
+            "retry.initial_delay_ms",
+        );
+        refuse(
+            queue.visibility_timeout >= 6 * service.function_timeout,
+            "queue.visibility_timeout_secs",
+            queue.visibility_timeout.as_secs().into(),
+            "be at least 6 times",
+            "service.function_timeout_secs",
+        );
+        refuse(
+            queue.retry_max >= queue.retry_initial,
+            "queue.retry_max_secs",
+            queue.retry_max.as_secs().into(),
+            "not be less than",
+            "queue.retry_initial_secs",
+        );
+        // Otherwise the warning would come after the end.
+        refuse(
+            policy.wallet_low_lamports > policy.wallet_reserve_lamports,
+            "policy.wallet_low_lamports",
+            policy.wallet_low_lamports.into(),
+            "be more than",
+            "policy.wallet_reserve_lamports",
+        );
+        // Otherwise every reconciled session would be refused.
+        refuse(
+            listener.reconcile_session_size_bytes <= policy.size_max_bytes,
+            "listener.reconcile_session_size_bytes",
+            listener.reconcile_session_size_bytes.into(),
+            "not be more than",
+            "policy.size_max_bytes",
+        );
+    }
+
+    fn check_needs(&self, reader: &mut Reader) {
+        let Self {
+            service, queue, signer, ..
+        } = self;
+        let mut needed = |when: bool, key: &str, given: bool, by: &str| {
+            if when && !given && reader.is_sound(key) {
+                reader.refuse(key, "\"\"", format!("{by} needs it"));
+            }
+        };
+        let (sqs, kms) = (queue.kind == QueueKind::Sqs, signer.kind == SignerKind::AwsKms);
+        let keypair = signer.kind == SignerKind::KeypairFile;
+        needed(sqs, "queue.url", queue.url.is_some(), "queue.kind = \"sqs\"");
+        needed(
+            sqs,
+            "queue.dead_letter_url",
+            queue.dead_letter_url.is_some(),
+            "queue.kind = \"sqs\"",
+        );
+        needed(
+            kms,
+            "signer.kms_key_id",
+            signer.kms_key_id.is_some(),
+            "signer.kind = \"aws_kms\"",
+        );
+        needed(
+            kms,
+            "signer.kms_public_key",
+            signer.kms_public_key.is_some(),
+            "signer.kind = \"aws_kms\"",
+        );
+        let path = !service.keypair_path.as_os_str().is_empty();
+        needed(keypair, "service.keypair_path", path, "signer.kind = \"keypair_file\"");
+        let path = !service.state_dir.as_os_str().is_empty();
+        needed(true, "service.state_dir", path, "every way of running");
+    }
+}
+
+impl Overrides {
+    /// The keys that flags set, each marked with its flag.
+    fn values(&self) -> Vec<(&'static str, Value)> {
+        let mut values = Vec::new();
+        let mut add = |flag: &str, key, value: Option<ValueKind>| {
+            values.extend(value.map(|value| (key, Value::new(Some(&flag.to_owned()), value))));
+        };
+        add(
+            "--metrics-port",
+            "monitoring.metrics_port",
+            self.metrics_port.map(Into::into),
+        );
+        add(
+            "--enable-metrics",
+            "monitoring.enable_prometheus",
+            self.enable_metrics.then_some(true.into()),
+        );
+        add(
+            "--log-level",
+            "monitoring.log_level",
+            self.log_level.clone().map(Into::into),
+        );
+        add(
+            "--function-url",
+            "service.function_url",
+            self.function_url.clone().map(Into::into),
+        );
+        values
+    }
+}
+
+fn sections(layers: Config) -> Result<Map<String, Value>, ConfigError> {
+    Ok(layers.cache.into_table()?)
+}

@@ -1,0 +1,163 @@
+//! One transaction: choose who pays, sign, send, follow.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use metrics::counter;
+use solana_sdk::hash::Hash;
+use solana_sdk::signature::Signature;
+
+use crate::blockhash::{Blockhash, RecentError};
+use crate::cost::{SIGNATURE_FEE_LAMPORTS, priority_fee};
+use crate::engine::Engine;
+use crate::error::{CreationError, Failure};
+use crate::message::Terms;
+use crate::plan::{Group, Rules};
+use crate::sending::{Fate, Signed};
+use crate::signer::Paying;
+use crate::statuses::Landing;
+
+/// A transaction's creations and what became of it.
+pub(crate) struct Attempt {
+    pub(crate) group: Group,
+    pub(crate) terms: Terms,
+    pub(crate) fate: Result<Sent, CreationError>,
+}
+
+/// A transaction that was signed.
+pub(crate) struct Sent {
+    pub(crate) signature: Signature,
+    pub(crate) blockhash: Hash,
+    pub(crate) fate: Fate,
+}
+
+impl Attempt {
+    /// Sends `group` and follows it. `stale` is a blockhash that a node didn't know.
+    pub(crate) async fn make(
+        engine: &Engine,
+        group: Group,
+        rules: Rules<'_>,
+        stale: Option<Hash>,
+        deadline: Instant,
+    ) -> Self {
+        let policy = engine.policy();
+        let terms = Terms {
+            compute_units: group.compute_units,
+            priority_fee_lamports: priority_fee(
+                engine.price.micro_lamports_per_unit(),
+                group.compute_units,
+                policy.max_priority_fee_lamports,
+            ),
+        };
+        let lamports = rent_of(engine, &group).saturating_add(fee(terms));
+        let only = rules.mark_created.map(|mark| mark.authority);
+        let fate = match engine.signers.choose(lamports, policy.wallet_reserve_lamports, only) {
+            Err(deferral) => Err(deferral.into()),
+            Ok(paying) => pay(engine, &group, rules, terms, paying, stale, deadline).await,
+        };
+        Self { group, terms, fate }
+    }
+}
+
+/// Lamports of fees for a transaction with one signature.
+pub(crate) fn fee(terms: Terms) -> u64 {
+    SIGNATURE_FEE_LAMPORTS.saturating_add(terms.priority_fee_lamports)
+}
+
+fn rent_of(engine: &Engine, group: &Group) -> u64 {
+    group
+        .creations
+        .iter()
+        .map(|creation| creation.rent_due(engine.rent))
+        .fold(0, u64::saturating_add)
+}
+
+async fn pay(
+    engine: &Engine,
+    group: &Group,
+    rules: Rules<'_>,
+    terms: Terms,
+    paying: Paying<'_>,
+    stale: Option<Hash>,
+    deadline: Instant,
+) -> Result<Sent, CreationError> {
+    let signed = match sign(engine, group, rules, terms, &paying, stale, deadline).await {
+        Ok(signed) => Arc::new(signed),
+        Err(error) => {
+            paying.refund();
+            return Err(error);
+        }
+    };
+    engine
+        .unsettled
+        .remember(group.creations.iter().map(|creation| creation.request.pda), &signed);
+    let fate = engine.sender.send(&signed, deadline).await;
+    settle(engine, &signed, &fate, paying);
+    let blockhash = *signed.transaction.message.recent_blockhash();
+    Ok(Sent {
+        signature: signed.signature,
+        blockhash,
+        fate,
+    })
+}
+
+async fn sign(
+    engine: &Engine,
+    group: &Group,
+    rules: Rules<'_>,
+    terms: Terms,
+    paying: &Paying<'_>,
+    stale: Option<Hash>,
+    deadline: Instant,
+) -> Result<Signed, CreationError> {
+    let blockhash = recent_blockhash(engine, stale, deadline).await?;
+    let payer = paying.payer.address;
+    let instructions = group.instructions(&payer, rules);
+    let message = rules
+        .format
+        .compile(&payer, &instructions, blockhash.hash, terms)
+        .map_err(|error| CreationError::failed(Failure::Compilation(error.to_string())))?;
+    let transaction = paying.payer.sign(message).await.map_err(CreationError::failed)?;
+    let unsigned = || CreationError::failed(Failure::Compilation("it has no signature".to_owned()));
+    Signed::new(transaction, blockhash).ok_or_else(unsigned)
+}
+
+async fn recent_blockhash(engine: &Engine, stale: Option<Hash>, deadline: Instant) -> Result<Blockhash, CreationError> {
+    engine
+        .blockhashes
+        .recent(stale, deadline)
+        .await
+        .map_err(|error| match error {
+            RecentError::Chain(error) => CreationError::from_shared(&error),
+            RecentError::DeadlineReached | RecentError::Stopped => CreationError::no_time_left(None),
+        })
+}
+
+/// Brings the wallet and the memory up to date with the transaction's fate.
+fn settle(engine: &Engine, signed: &Signed, fate: &Fate, paying: Paying<'_>) {
+    let outcome = match fate {
+        Fate::Decided(Landing::Landed { slot }) => {
+            paying.landed(*slot);
+            "landed"
+        }
+        // The fee is gone and the rent is not; the next reading of the balance has both right.
+        Fate::Decided(Landing::Failed { .. }) => {
+            paying.refund();
+            "failed"
+        }
+        Fate::Decided(Landing::Expired) => {
+            paying.refund();
+            "expired"
+        }
+        Fate::Refused(_) | Fate::FormatRefused | Fate::NotSent(_) => {
+            paying.refund();
+            "refused"
+        }
+        // The lamports stay set aside: it may still land.
+        Fate::Unknown => "unknown",
+    };
+    counter!("transactions_settled_total", "outcome" => outcome).increment(1);
+    if !matches!(fate, Fate::Unknown) {
+        engine.unsettled.forget(signed);
+    }
+}

@@ -1,0 +1,65 @@
+//! What the engine can be told.
+
+use std::time::Duration;
+
+use solana_pubkey::Pubkey;
+
+use crate::instruction::InstructionShape;
+use crate::policy::Policy;
+
+/// Settings of an [`Engine`](crate::Engine). Every field has its unit in its name or type.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// What may be created, and what may be spent on it.
+    pub policy: Policy,
+    /// The creating instruction of the owner programs.
+    pub instruction: InstructionShape,
+    /// Which transaction format to use.
+    pub transaction_version: TransactionVersion,
+    /// Set the session's entry to Created in the transaction that creates its account.
+    pub mark_created: Option<MarkCreated>,
+    /// Pause between two status polls while anything is in flight.
+    pub status_poll_interval: Duration,
+    /// Pause between two broadcasts of a transaction that hasn't landed.
+    pub rebroadcast_interval: Duration,
+    /// A cached blockhash older than this is replaced in the background; one twice as old is not used.
+    pub blockhash_max_age: Duration,
+    /// Pause between two readings of the wallets' balances and of recent priority fees.
+    pub wallet_poll_interval: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            instruction: InstructionShape::default(),
+            transaction_version: TransactionVersion::Auto,
+            mark_created: None,
+            status_poll_interval: Duration::from_millis(100),
+            rebroadcast_interval: Duration::from_secs(2),
+            blockhash_max_age: Duration::from_secs(10),
+            wallet_poll_interval: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Transaction format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TransactionVersion {
+    /// Version 1 where the cluster and its endpoints take it, else version 0.
+    #[default]
+    Auto,
+    /// Version 1 always: 4,096 bytes (SIMD-0385, SIMD-0296).
+    V1,
+    /// Version 0 always: 1,232 bytes.
+    V0,
+}
+
+/// `update_session_status(Created)` of `session_factory`, which only its authority may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkCreated {
+    /// The program.
+    pub factory: Pubkey,
+    /// The factory's authority: one of the engine's signers.
+    pub authority: Pubkey,
+}

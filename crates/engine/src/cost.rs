@@ -1,0 +1,100 @@
+//! What a creation costs: rent, fees, compute units and room in the runtime's instruction trace. Pure.
+
+/// Lamports of fee for each signature (the cluster's fixed base fee).
+pub(crate) const SIGNATURE_FEE_LAMPORTS: u64 = 5_000;
+
+/// The runtime's instruction trace: every instruction and every CPI takes an entry.
+pub(crate) const TRACE_ENTRIES: usize = 64;
+
+/// Compute units that one transaction may ask for.
+pub(crate) const MAX_COMPUTE_UNITS: u32 = 1_400_000;
+
+/// Bytes that the runtime charges for besides an account's data.
+const ACCOUNT_OVERHEAD_BYTES: u64 = 128;
+
+/// Program entry, decoding, checks and one CPI, rounded up generously: what isn't used costs nothing.
+const UNITS_PER_CREATION: u32 = 12_000;
+
+/// `find_program_address` pays this for every bump that it tries.
+const UNITS_PER_BUMP: u32 = 1_500;
+
+/// Each of the two further CPIs that an account with lamports in it needs.
+const UNITS_PER_FURTHER_CPI: u32 = 3_000;
+
+/// The runtime charges one unit for every 250 bytes that a CPI carries over.
+const BYTES_PER_UNIT: u64 = 250;
+
+/// The cluster's price of storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RentRate {
+    /// Lamports for each byte that make an account rent-exempt.
+    pub(crate) lamports_per_byte: u64,
+}
+
+impl RentRate {
+    /// The rate behind the exempt minimum of an account without data.
+    pub(crate) fn from_minimum_of_empty(lamports: u64) -> Self {
+        Self {
+            lamports_per_byte: lamports.div_ceil(ACCOUNT_OVERHEAD_BYTES),
+        }
+    }
+
+    /// Lamports that make an account with `size` bytes of data rent-exempt.
+    pub(crate) fn exempt_minimum(self, size: u64) -> u64 {
+        size.saturating_add(ACCOUNT_OVERHEAD_BYTES)
+            .saturating_mul(self.lamports_per_byte)
+    }
+}
+
+/// Compute units that a creation needs at most.
+pub(crate) fn compute_units(size: u64, bump: u8, prefunded: bool) -> u32 {
+    let bumps_tried = 256 - u32::from(bump);
+    let carried = u32::try_from(size / BYTES_PER_UNIT).unwrap_or(u32::MAX);
+    let further = if prefunded { 2 * UNITS_PER_FURTHER_CPI } else { 0 };
+    UNITS_PER_CREATION
+        .saturating_add(bumps_tried * UNITS_PER_BUMP)
+        .saturating_add(carried)
+        .saturating_add(further)
+}
+
+/// Trace entries of a creation: the instruction and its CPIs. `create_account` is one; where lamports were sent
+/// beforehand it is top up, allocate and assign.
+pub(crate) fn trace_entries(prefunded: bool) -> usize {
+    if prefunded { 4 } else { 2 }
+}
+
+/// Priority fee of a transaction: the market's price for its compute units, never above `cap_lamports`.
+pub(crate) fn priority_fee(micro_lamports_per_unit: u64, compute_units: u32, cap_lamports: u64) -> u64 {
+    let wanted = u128::from(micro_lamports_per_unit) * u128::from(compute_units);
+    u64::try_from(wanted.div_ceil(1_000_000))
+        .unwrap_or(u64::MAX)
+        .min(cap_lamports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_gives_back_the_known_minimums_of_mainnet() {
+        let rent = RentRate::from_minimum_of_empty(890_880);
+        assert_eq!(rent.lamports_per_byte, 6_960);
+        assert_eq!(rent.exempt_minimum(0), 890_880);
+        assert_eq!(rent.exempt_minimum(165), 2_039_280);
+    }
+
+    #[test]
+    fn the_priority_fee_has_a_hard_cap_and_is_zero_where_recent_fees_are() {
+        assert_eq!(priority_fee(0, 1_400_000, 100_000), 0);
+        assert_eq!(priority_fee(1_000, 200_000, 100_000), 200);
+        assert_eq!(priority_fee(1, 1, 100_000), 1);
+        assert_eq!(priority_fee(u64::MAX, 1_400_000, 100_000), 100_000);
+    }
+
+    #[test]
+    fn an_unlucky_bump_and_lamports_sent_beforehand_cost_more() {
+        assert!(compute_units(512, 250, false) > compute_units(512, 255, false));
+        assert!(compute_units(512, 255, true) > compute_units(512, 255, false));
+        assert!(compute_units(u64::MAX, 0, true) > 0);
+    }
+}

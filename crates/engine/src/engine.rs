@@ -1,0 +1,225 @@
+//! The engine: what is shared by every batch, and the tasks behind it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use session_chain::{RpcClient, RpcPool};
+use solana_pubkey::Pubkey;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::batch::Batch;
+use crate::blockhash::{Blockhashes, blockhashes};
+use crate::budget::Budget;
+use crate::config::EngineConfig;
+use crate::cost::RentRate;
+use crate::error::{CreationError, Deferral, EngineError, Outcome};
+use crate::flights::{Answer, Claim, Flight, Flights, answer_of_other};
+use crate::formats::Formats;
+use crate::monitor::{MarketPrice, Monitor, WalletStatus, wallet_statuses};
+use crate::policy::Policy;
+use crate::request::CreationRequest;
+use crate::sending::Sender;
+use crate::signer::SignerPool;
+use crate::statuses::statuses;
+use crate::unsettled::Unsettled;
+
+/// Asking the chain what the engine must know takes no longer than this.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Time to put the answers together.
+const ANSWER_TIME: Duration = Duration::from_millis(20);
+
+/// Creates session accounts, many in one transaction, and verifies them.
+pub struct Engine {
+    pub(crate) config: EngineConfig,
+    pub(crate) pool: RpcPool,
+    pub(crate) signers: SignerPool,
+    pub(crate) rent: RentRate,
+    pub(crate) formats: Formats,
+    pub(crate) blockhashes: Blockhashes,
+    pub(crate) sender: Sender,
+    pub(crate) unsettled: Unsettled,
+    pub(crate) price: MarketPrice,
+    budget: Mutex<Budget>,
+    flights: Flights,
+    started: Instant,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// Asks the chain for its rent, its transaction format and the wallets' balances, makes sure that all endpoints
+    /// are of one cluster, and starts the background tasks. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the chain does not answer within 30 s or the configuration cannot work.
+    pub async fn start(config: EngineConfig, pool: RpcPool, signers: SignerPool) -> Result<Self, EngineError> {
+        let deadline = Instant::now() + START_PATIENCE;
+        let Some(payer) = signers.addresses().first().copied() else {
+            return Err(EngineError::NoWallet);
+        };
+        if let Some(mark) = config
+            .mark_created
+            .filter(|mark| !signers.addresses().contains(&mark.authority))
+        {
+            return Err(EngineError::AuthorityIsNoWallet {
+                authority: mark.authority,
+            });
+        }
+        pool.verify_cluster(Some(deadline)).await?;
+        let rent = rent_rate(&pool, deadline).await?;
+        let formats = Formats::detect(config.transaction_version, &pool, &payer, deadline).await?;
+        let price = MarketPrice::default();
+        let monitor = Monitor {
+            pool: pool.clone(),
+            signers: signers.clone(),
+            policy: config.policy.clone(),
+            price: price.clone(),
+        };
+        monitor.look().await?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (blockhashes, fetcher) = blockhashes(config.blockhash_max_age);
+        let (statuses, poller) = statuses(config.status_poll_interval);
+        tasks.spawn(fetcher.run(pool.clone(), stop.clone()));
+        tasks.spawn(poller.run(pool.clone(), stop.clone()));
+        tasks.spawn(monitor.run(config.wallet_poll_interval, stop.clone()));
+        let sender = Sender {
+            pool: pool.clone(),
+            statuses,
+            rebroadcast_interval: config.rebroadcast_interval,
+        };
+        Ok(Self {
+            config,
+            pool,
+            signers,
+            rent,
+            formats,
+            blockhashes,
+            sender,
+            unsettled: Unsettled::default(),
+            price,
+            budget: Mutex::default(),
+            flights: Flights::default(),
+            started: Instant::now(),
+            tasks,
+            stop,
+        })
+    }
+
+    /// The rules that requests are checked against.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.config.policy
+    }
+
+    /// The wallets as they were last read.
+    #[must_use]
+    pub fn wallets(&self) -> Vec<WalletStatus> {
+        wallet_statuses(&self.signers, &self.config.policy)
+    }
+
+    /// Serves every request and answers in order. Never runs past `deadline`: what is not done by then is
+    /// [`CreationError::Deferred`], and a transaction that is out is remembered for the next attempt.
+    pub async fn create_batch(
+        &self,
+        requests: Vec<CreationRequest>,
+        deadline: Instant,
+    ) -> Vec<Result<Outcome, CreationError>> {
+        let mut answers: Vec<Option<Answer>> = requests.iter().map(|_| None).collect();
+        // What is known shortly before the deadline is answered; cutting off at the deadline itself would lose it.
+        let inner_deadline = deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline);
+        let serve = self.serve_all(&requests, &mut answers, inner_deadline);
+        if tokio::time::timeout_at(deadline.into(), serve).await.is_err() {
+            tracing::debug!("the deadline cut a batch off");
+        }
+        let unanswered = || Err(CreationError::no_time_left(None));
+        answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(unanswered))
+            .collect()
+    }
+
+    /// Stops the background tasks and waits for them. Call it after the last `create_batch` has returned.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Claims PDAs, serves the ones it got, takes over the answers for the others, until all are answered.
+    async fn serve_all(&self, requests: &[CreationRequest], answers: &mut [Option<Answer>], deadline: Instant) {
+        while answers.iter().any(Option::is_none) {
+            let mut mine: HashMap<Pubkey, (usize, Flight)> = HashMap::new();
+            let mut others = Vec::new();
+            for (index, request) in requests
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| answers[*index].is_none())
+            {
+                match self.flights.claim(request.pda) {
+                    Claim::Mine(flight) => drop(mine.insert(request.pda, (index, flight))),
+                    Claim::Others(other) => others.push((index, other)),
+                }
+            }
+            let own = mine.values().map(|(index, _)| requests[*index].clone()).collect();
+            for (request, answer) in Batch::new(self, own, deadline).run().await {
+                if let Some((index, flight)) = mine.remove(&request.pda) {
+                    answers[index] = Some(answer.clone());
+                    flight.land(request, answer);
+                }
+            }
+            let waiting = others
+                .into_iter()
+                .map(|(index, other)| async move { (index, answer_of_other(other, &requests[index]).await) });
+            for (index, answer) in join_all(waiting).await {
+                answers[index] = answer;
+            }
+        }
+    }
+
+    /// Counts `lamports` as spent for a session owner if the budget allows it and `spendable` covers them; takes them
+    /// from `spendable`.
+    pub(crate) fn charge(&self, owner: &Pubkey, lamports: u64, spendable: &mut u64) -> Result<(), Deferral> {
+        let policy = self.policy();
+        let Some(left) = spendable.checked_sub(lamports) else {
+            let reserve = policy.wallet_reserve_lamports;
+            let available = spendable.saturating_add(reserve);
+            return Err(Deferral::WalletReserve {
+                available,
+                requested: lamports,
+                reserve,
+            });
+        };
+        self.budget().charge(owner, lamports, policy, self.started.elapsed())?;
+        *spendable = left;
+        Ok(())
+    }
+
+    /// Gives the budget back what was not spent for a session owner.
+    pub(crate) fn refund(&self, owner: &Pubkey, lamports: u64) {
+        self.budget().refund(owner, lamports);
+    }
+
+    /// The budget's numbers. They are never left half changed, so a poisoned lock is as good as any.
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn rent_rate(pool: &RpcPool, deadline: Instant) -> Result<RentRate, session_chain::ChainError> {
+    let ask = |client: Arc<RpcClient>| async move { client.get_minimum_balance_for_rent_exemption(0).await };
+    let minimum = pool
+        .call("getMinimumBalanceForRentExemption", Some(deadline), ask)
+        .await?;
+    Ok(RentRate::from_minimum_of_empty(minimum))
+}

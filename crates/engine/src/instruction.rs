@@ -1,0 +1,139 @@
+//! The owner program's creating instruction, by configuration (DESIGN, "a PDA cannot sign").
+
+use session_events::anchor_discriminator;
+use solana_pubkey::Pubkey;
+use solana_sdk::instruction::{AccountMeta, Instruction};
+
+use crate::request::CreationRequest;
+
+/// Name, account order and argument order of the instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstructionShape {
+    /// The instruction's name; its discriminator is `sha256("global:<name>")[..8]`.
+    pub name: String,
+    /// Its accounts, in order.
+    pub accounts: Vec<AccountRole>,
+    /// Its arguments, in order, Borsh-encoded.
+    pub arguments: Vec<Argument>,
+}
+
+/// What an account of the instruction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountRole {
+    /// Pays the rent: signer, writable.
+    Payer,
+    /// The account to create: writable.
+    Session,
+    /// The system program.
+    SystemProgram,
+}
+
+/// What an argument of the instruction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// The session's owner, 32 bytes.
+    Owner,
+    /// The session's id, a string.
+    SessionId,
+    /// Bytes of data, u64.
+    Size,
+}
+
+impl Default for InstructionShape {
+    /// `create_session_account(owner, session_id, size)` of the design.
+    fn default() -> Self {
+        Self {
+            name: "create_session_account".to_owned(),
+            accounts: vec![AccountRole::Payer, AccountRole::Session, AccountRole::SystemProgram],
+            arguments: vec![Argument::Owner, Argument::SessionId, Argument::Size],
+        }
+    }
+}
+
+impl InstructionShape {
+    /// The instruction that creates `request`, paid by `payer`.
+    pub(crate) fn instruction(&self, payer: &Pubkey, request: &CreationRequest) -> Instruction {
+        let account = |role: &AccountRole| match role {
+            AccountRole::Payer => AccountMeta::new(*payer, true),
+            AccountRole::Session => AccountMeta::new(request.pda, false),
+            AccountRole::SystemProgram => AccountMeta::new_readonly(solana_system_interface::program::ID, false),
+        };
+        Instruction {
+            program_id: request.owner_program,
+            accounts: self.accounts.iter().map(account).collect(),
+            data: self.data(request),
+        }
+    }
+
+    fn data(&self, request: &CreationRequest) -> Vec<u8> {
+        let mut data = anchor_discriminator("global", &self.name).to_vec();
+        for argument in &self.arguments {
+            match argument {
+                Argument::Owner => data.extend_from_slice(request.session_owner.as_ref()),
+                Argument::SessionId => {
+                    // A validated id has 32 bytes at most, so its length always fits.
+                    let length = u32::try_from(request.session_id.len()).unwrap_or(u32::MAX);
+                    data.extend_from_slice(&length.to_le_bytes());
+                    data.extend_from_slice(request.session_id.as_bytes());
+                }
+                Argument::Size => data.extend_from_slice(&request.size.to_le_bytes()),
+            }
+        }
+        data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use session_events::session::{AccountRequest, SESSION_PROGRAM_ID, create_session_account};
+    use session_events::session_address;
+
+    use super::*;
+
+    fn request() -> CreationRequest {
+        let session_owner = Pubkey::new_from_array([3; 32]);
+        let (pda, _) = session_address(&SESSION_PROGRAM_ID, &session_owner, "id").unwrap();
+        CreationRequest {
+            pda,
+            owner_program: SESSION_PROGRAM_ID,
+            session_owner,
+            session_id: "id".to_owned(),
+            size: 300,
+        }
+    }
+
+    #[test]
+    fn the_default_is_the_designs_instruction() {
+        let payer = Pubkey::new_from_array([5; 32]);
+        let CreationRequest {
+            session_owner,
+            session_id,
+            size,
+            ..
+        } = request();
+        let asked = AccountRequest {
+            owner: session_owner,
+            session_id,
+            size,
+        };
+        let expected = create_session_account(&SESSION_PROGRAM_ID, &payer, &asked).unwrap();
+        let built = InstructionShape::default().instruction(&payer, &request());
+        assert_eq!(built.data, expected.data);
+        assert_eq!(built.accounts, expected.accounts);
+        assert_eq!(built.program_id, expected.program_id);
+    }
+
+    #[test]
+    fn another_order_moves_accounts_and_arguments() {
+        let shape = InstructionShape {
+            name: "open".to_owned(),
+            accounts: vec![AccountRole::Session, AccountRole::Payer],
+            arguments: vec![Argument::Size, Argument::Owner],
+        };
+        let built = shape.instruction(&Pubkey::new_from_array([5; 32]), &request());
+        assert_eq!(built.accounts[0].pubkey, request().pda);
+        assert_eq!(built.data[..8], anchor_discriminator("global", "open"));
+        assert_eq!(built.data[8..16], 300u64.to_le_bytes());
+        assert_eq!(built.data.len(), 8 + 8 + 32);
+    }
+}

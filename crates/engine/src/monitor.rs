@@ -1,0 +1,119 @@
+//! Watches what changes slowly: the wallets' balances and the market price of compute units.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use metrics::gauge;
+use session_chain::{ChainError, RpcClient, RpcPool};
+use solana_pubkey::Pubkey;
+use tokio_util::sync::CancellationToken;
+
+use crate::account::read_balances;
+use crate::policy::Policy;
+use crate::signer::SignerPool;
+
+/// A reading that takes longer is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A wallet as health checks see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalletStatus {
+    /// The wallet.
+    pub address: Pubkey,
+    /// Its balance at the last reading.
+    pub lamports: u64,
+    /// Below [`Policy::wallet_low_lamports`].
+    pub is_low: bool,
+}
+
+/// The recent price of compute units, in micro-lamports.
+#[derive(Clone, Default)]
+pub(crate) struct MarketPrice(Arc<AtomicU64>);
+
+impl MarketPrice {
+    pub(crate) fn micro_lamports_per_unit(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The watching task.
+pub(crate) struct Monitor {
+    pub(crate) pool: RpcPool,
+    pub(crate) signers: SignerPool,
+    pub(crate) policy: Policy,
+    pub(crate) price: MarketPrice,
+}
+
+impl Monitor {
+    /// Looks every `interval` until `stop`.
+    pub(crate) async fn run(self, interval: Duration, stop: CancellationToken) {
+        loop {
+            let looked = tokio::select! {
+                () = stop.cancelled() => return,
+                looked = self.look() => looked,
+            };
+            if let Err(error) = looked {
+                tracing::warn!(%error, "wallet balances could not be read; the last ones stay in use");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(interval) => {}
+            }
+        }
+    }
+
+    /// One reading of everything.
+    pub(crate) async fn look(&self) -> Result<(), ChainError> {
+        let deadline = Instant::now() + PATIENCE;
+        let addresses = self.signers.addresses();
+        let (slot, balances) = read_balances(&self.pool, &addresses, Some(deadline)).await?;
+        for (payer, lamports) in self.signers.payers().iter().zip(balances) {
+            payer.wallet().read(slot, lamports, Instant::now());
+        }
+        report(&wallet_statuses(&self.signers, &self.policy));
+        if self.policy.max_priority_fee_lamports > 0 {
+            self.price
+                .0
+                .store(recent_price(&self.pool, &addresses, deadline).await?, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn wallet_statuses(signers: &SignerPool, policy: &Policy) -> Vec<WalletStatus> {
+    let status = |payer: &crate::signer::Payer| {
+        let lamports = payer.wallet().balance();
+        WalletStatus {
+            address: payer.address,
+            lamports,
+            is_low: lamports < policy.wallet_low_lamports,
+        }
+    };
+    signers.payers().iter().map(status).collect()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; below 9 million SOL every lamport is exact"
+)]
+fn report(wallets: &[WalletStatus]) {
+    let total = wallets
+        .iter()
+        .fold(0_u64, |sum, wallet| sum.saturating_add(wallet.lamports));
+    gauge!("wallet_balance_lamports").set(total as f64);
+    let low = wallets.iter().filter(|wallet| wallet.is_low);
+    gauge!("wallet_low").set(low.clone().count() as f64);
+    for wallet in low {
+        tracing::warn!(wallet = %wallet.address, lamports = wallet.lamports, "the wallet runs low; fund it");
+    }
+}
+
+/// What three of four recent blocks took for a transaction that writes to these accounts.
+async fn recent_price(pool: &RpcPool, accounts: &[Pubkey], deadline: Instant) -> Result<u64, ChainError> {
+    let ask = |client: Arc<RpcClient>| async move { client.get_recent_prioritization_fees(accounts).await };
+    let recent = pool.call("getRecentPrioritizationFees", Some(deadline), ask).await?;
+    let mut prices: Vec<u64> = recent.iter().map(|block| block.prioritization_fee).collect();
+    prices.sort_unstable();
+    Ok(prices.get(prices.len() * 3 / 4).copied().unwrap_or(0))
+}

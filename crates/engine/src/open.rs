@@ -1,0 +1,240 @@
+//! The requests of a batch that have no answer yet, and the answers of the others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use session_chain::ChainError;
+use solana_pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+
+use crate::account::AccountState;
+use crate::cost::SIGNATURE_FEE_LAMPORTS;
+use crate::engine::Engine;
+use crate::error::{CreationError, Deferral, Failure, Outcome};
+use crate::flights::Answer;
+use crate::plan::Creation;
+use crate::rejection::Rejection;
+use crate::request::CreationRequest;
+use crate::verify::{Standing, judge};
+
+/// Open requests by their PDAs, and what was answered.
+pub(crate) struct OpenRequests<'e> {
+    engine: &'e Engine,
+    works: BTreeMap<Pubkey, Work>,
+    answers: Vec<(CreationRequest, Answer)>,
+}
+
+/// An open request.
+struct Work {
+    creation: Creation,
+    /// The account was created by this transaction, and is still to be verified.
+    landed: Option<Created>,
+    /// What went wrong last.
+    trouble: Option<Failure>,
+    /// Lamports that the budget counts as spent.
+    charged: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Created {
+    signature: Signature,
+    slot: u64,
+    lamports: u64,
+}
+
+impl<'e> OpenRequests<'e> {
+    /// Requests with distinct PDAs. One whose address doesn't follow from its seeds is answered at once.
+    pub(crate) fn new(engine: &'e Engine, requests: Vec<CreationRequest>) -> Self {
+        let mut open = Self {
+            engine,
+            works: BTreeMap::new(),
+            answers: Vec::with_capacity(requests.len()),
+        };
+        for request in requests {
+            match request.bump() {
+                Ok(bump) => {
+                    let pda = request.pda;
+                    let creation = Creation {
+                        request,
+                        bump,
+                        prefunded: 0,
+                    };
+                    open.works.insert(
+                        pda,
+                        Work {
+                            creation,
+                            landed: None,
+                            trouble: None,
+                            charged: 0,
+                        },
+                    );
+                }
+                Err(rejection) => open.answers.push((request, Err(rejection.into()))),
+            }
+        }
+        open
+    }
+
+    pub(crate) fn pdas(&self) -> Vec<Pubkey> {
+        self.works.keys().copied().collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.works.is_empty()
+    }
+
+    /// Every request with its answer; what is still open has its last trouble.
+    pub(crate) fn into_answers(mut self) -> Vec<(CreationRequest, Answer)> {
+        for work in self.works.into_values() {
+            let error = work.unfinished();
+            self.answers.push((work.creation.request, Err(error)));
+        }
+        self.answers
+    }
+
+    /// Answers a request whose account exists, and brings one whose account doesn't up to date.
+    pub(crate) fn judge(&mut self, pda: &Pubkey, account: Option<&AccountState>) {
+        let Some(work) = self.works.get_mut(pda) else { return };
+        match judge(&work.creation.request, account, self.engine.rent) {
+            Standing::Missing { prefunded } => {
+                work.creation.prefunded = prefunded;
+                if let Some(created) = work.landed.take() {
+                    tracing::warn!(%pda, signature = %created.signature, "a confirmed account is gone again");
+                    work.trouble = Some(Failure::Vanished(created.signature));
+                    self.refund(pda, 0);
+                }
+            }
+            Standing::Verified => {
+                let outcome = work.landed.map_or(Outcome::AlreadyExisted, Created::outcome);
+                self.answer(pda, Ok(outcome));
+            }
+            Standing::Mismatched(mismatch) => self.answer(pda, Err(Rejection::AccountMismatch(mismatch).into())),
+        }
+    }
+
+    /// The creations that the budget and the wallets allow; the others get the refusal as their answer.
+    pub(crate) fn admit(&mut self, except: &[Pubkey]) -> Vec<Creation> {
+        let reserve = self.engine.policy().wallet_reserve_lamports;
+        let mut spendable = self.engine.signers.spendable(reserve);
+        let mut admitted = Vec::new();
+        let mut refused = Vec::new();
+        for (pda, work) in self.works.iter_mut().filter(|(pda, _)| !except.contains(pda)) {
+            match work.charge(self.engine, &mut spendable) {
+                Ok(()) => admitted.push(work.creation.clone()),
+                Err(deferral) => refused.push((*pda, deferral)),
+            }
+        }
+        for (pda, deferral) in refused {
+            self.answer(&pda, Err(deferral.into()));
+        }
+        admitted
+    }
+
+    /// The accounts were created, and are to be verified.
+    pub(crate) fn land(&mut self, pdas: &[Pubkey], signature: Signature, slot: u64, fee_share: u64) {
+        for pda in pdas {
+            if let Some(work) = self.works.get_mut(pda) {
+                let lamports = work.creation.rent_due(self.engine.rent).saturating_add(fee_share);
+                work.landed = Some(Created {
+                    signature,
+                    slot,
+                    lamports,
+                });
+            }
+        }
+    }
+
+    /// The transaction may still land: its lamports stay charged, and the next attempt looks for it.
+    pub(crate) fn leave(&mut self, pdas: &[Pubkey], signature: Signature) {
+        for pda in pdas {
+            self.answer(pda, Err(CreationError::no_time_left(Some(signature))));
+        }
+    }
+
+    /// The transaction was never in a block: its lamports are free, and the requests stay open.
+    pub(crate) fn expire(&mut self, pdas: &[Pubkey], signature: Signature) {
+        self.refund_all(pdas, 0);
+        for pda in pdas {
+            self.trouble(pda, Failure::Expired(signature));
+        }
+    }
+
+    /// What went wrong with a request that stays open.
+    pub(crate) fn trouble(&mut self, pda: &Pubkey, trouble: Failure) {
+        if let Some(work) = self.works.get_mut(pda) {
+            work.trouble = Some(trouble);
+        }
+    }
+
+    /// The same answer for all, whose lamports are free.
+    pub(crate) fn fail_all(&mut self, pdas: &[Pubkey], error: &CreationError) {
+        self.refund_all(pdas, 0);
+        for pda in pdas {
+            self.answer(pda, Err(error.clone()));
+        }
+    }
+
+    /// The chain can't be read: everything open has that as its answer.
+    pub(crate) fn give_up(&mut self, error: ChainError) {
+        let error = Arc::new(error);
+        tracing::warn!(%error, open = self.works.len(), "the chain cannot be read");
+        for pda in self.pdas() {
+            self.answer(&pda, Err(CreationError::from_shared(&error)));
+        }
+    }
+
+    pub(crate) fn answer(&mut self, pda: &Pubkey, answer: Answer) {
+        if let Some(work) = self.works.remove(pda) {
+            self.answers.push((work.creation.request, answer));
+        }
+    }
+
+    /// Gives the budget back what was not spent: for each all but `kept`.
+    pub(crate) fn refund_all(&mut self, pdas: &[Pubkey], kept: u64) {
+        for pda in pdas {
+            self.refund(pda, kept);
+        }
+    }
+
+    fn refund(&mut self, pda: &Pubkey, kept: u64) {
+        if let Some(work) = self.works.get_mut(pda) {
+            let unspent = std::mem::take(&mut work.charged).saturating_sub(kept);
+            self.engine.refund(&work.creation.request.session_owner, unspent);
+        }
+    }
+}
+
+impl Work {
+    fn charge(&mut self, engine: &Engine, spendable: &mut u64) -> Result<(), Deferral> {
+        let lamports = self
+            .creation
+            .rent_due(engine.rent)
+            .saturating_add(SIGNATURE_FEE_LAMPORTS);
+        engine.charge(&self.creation.request.session_owner, lamports, spendable)?;
+        self.charged = lamports;
+        Ok(())
+    }
+
+    fn unfinished(&self) -> CreationError {
+        match (&self.trouble, self.landed) {
+            (_, Some(created)) => CreationError::no_time_left(Some(created.signature)),
+            (Some(trouble), None) => CreationError::failed(trouble.clone()),
+            (None, None) => CreationError::no_time_left(None),
+        }
+    }
+}
+
+impl Created {
+    fn outcome(self) -> Outcome {
+        let Self {
+            signature,
+            slot,
+            lamports,
+        } = self;
+        Outcome::Created {
+            signature,
+            slot,
+            lamports,
+        }
+    }
+}

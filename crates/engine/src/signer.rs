@@ -1,0 +1,397 @@
+//! The wallets that pay: keypair file, secret, or AWS KMS behind one type, several of them in a pool.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use solana_keychain::{MemorySigner, Signer, SolanaSigner};
+use solana_message::VersionedMessage;
+use solana_pubkey::Pubkey;
+use solana_sdk::signature::Keypair;
+use solana_transaction::versioned::VersionedTransaction;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::error::{Deferral, Failure};
+use crate::wallet::{ChargeId, Wallet};
+
+/// Where a key is. Never prints the key.
+#[derive(Clone)]
+pub enum SignerSource {
+    /// A Solana keypair file, readable by its owner alone.
+    KeypairFile(PathBuf),
+    /// A key from the environment or a secret store: base58, or a JSON array of 64 bytes.
+    Secret(Zeroizing<String>),
+    /// An Ed25519 key of AWS KMS (`ECC_NIST_EDWARDS25519`), which never leaves it.
+    AwsKms {
+        /// Key id or ARN.
+        key_id: String,
+        /// The key's address, base58.
+        public_key: String,
+        /// The key's region; the environment's where it is absent.
+        region: Option<String>,
+    },
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, Error)]
+pub enum SignerError {
+    /// No source is given.
+    #[error("no signer is configured; give at least one")]
+    None,
+    /// The file cannot be read.
+    #[error("keypair file {}: {error}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Others may read the file.
+    #[error("keypair file {} can be read by others (mode {mode:03o}); run chmod 600 on it", .path.display())]
+    ReadableByOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key is not one. Says which source, never what is in it.
+    #[error("the key of {origin} cannot be used: {error}")]
+    Unusable {
+        /// The source.
+        origin: String,
+        /// The key library's words, which hold no key material.
+        error: solana_keychain::SignerError,
+    },
+    /// One key twice would be one wallet with two balances.
+    #[error("wallet {wallet} is configured twice")]
+    Duplicate {
+        /// The wallet.
+        wallet: Pubkey,
+    },
+}
+
+/// The wallets of an engine. Transactions go to the one with the fewest in flight.
+#[derive(Clone, Debug)]
+pub struct SignerPool {
+    payers: Arc<[Payer]>,
+}
+
+/// One wallet.
+pub(crate) struct Payer {
+    signer: Signer,
+    pub(crate) address: Pubkey,
+    in_flight: AtomicUsize,
+    wallet: Mutex<Wallet>,
+}
+
+/// A wallet chosen for one transaction, busy until this is dropped. The lamports set aside stay so until they have
+/// landed, are given back, or can't land any more.
+pub(crate) struct Paying<'a> {
+    pub(crate) payer: &'a Payer,
+    charge: ChargeId,
+}
+
+impl SignerPool {
+    /// Opens every source.
+    ///
+    /// # Errors
+    /// [`SignerError`] names the source and what is wrong with it.
+    pub async fn open(sources: Vec<SignerSource>) -> Result<Self, SignerError> {
+        let mut signers = Vec::with_capacity(sources.len());
+        for source in sources {
+            signers.push(source.open().await?);
+        }
+        Self::of(signers)
+    }
+
+    /// A pool of keys that are in memory already.
+    ///
+    /// # Errors
+    /// [`SignerError::None`], [`SignerError::Duplicate`].
+    pub fn of_keypairs(keypairs: Vec<Keypair>) -> Result<Self, SignerError> {
+        Self::of(
+            keypairs
+                .into_iter()
+                .map(|keypair| Signer::Memory(MemorySigner::new(keypair)))
+                .collect(),
+        )
+    }
+
+    /// The wallets' addresses.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Pubkey> {
+        self.payers.iter().map(|payer| payer.address).collect()
+    }
+
+    /// A pool of signers.
+    ///
+    /// # Errors
+    /// [`SignerError::None`], [`SignerError::Duplicate`].
+    pub fn of(signers: Vec<Signer>) -> Result<Self, SignerError> {
+        if signers.is_empty() {
+            return Err(SignerError::None);
+        }
+        let payers: Arc<[Payer]> = signers.into_iter().map(Payer::new).collect();
+        for (index, payer) in payers.iter().enumerate() {
+            if payers[..index].iter().any(|earlier| earlier.address == payer.address) {
+                return Err(SignerError::Duplicate { wallet: payer.address });
+            }
+        }
+        Ok(Self { payers })
+    }
+
+    pub(crate) fn payers(&self) -> &[Payer] {
+        &self.payers
+    }
+
+    /// Lamports that can leave all wallets together.
+    pub(crate) fn spendable(&self, reserve: u64) -> u64 {
+        let spendable = |payer: &Payer| payer.wallet().available().saturating_sub(reserve);
+        self.payers.iter().map(spendable).fold(0, u64::saturating_add)
+    }
+
+    /// Sets `lamports` aside in the least busy wallet that stays above `reserve`; only in `wallet` if one is named.
+    pub(crate) fn choose(&self, lamports: u64, reserve: u64, wallet: Option<Pubkey>) -> Result<Paying<'_>, Deferral> {
+        let mut candidates: Vec<&Payer> = self
+            .payers
+            .iter()
+            .filter(|payer| wallet.is_none_or(|wallet| wallet == payer.address))
+            .collect();
+        candidates.sort_by_key(|payer| payer.in_flight.load(Ordering::Relaxed));
+        let mut refusal = Deferral::WalletReserve {
+            available: 0,
+            requested: lamports,
+            reserve,
+        };
+        for payer in candidates {
+            match payer.wallet().charge(lamports, reserve, Instant::now()) {
+                Ok(charge) => {
+                    payer.in_flight.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Paying { payer, charge });
+                }
+                Err(error) => refusal = fuller(refusal, error),
+            }
+        }
+        Err(refusal)
+    }
+}
+
+impl Payer {
+    fn new(signer: Signer) -> Self {
+        let address = signer.pubkey();
+        Self {
+            signer,
+            address,
+            in_flight: AtomicUsize::new(0),
+            wallet: Mutex::default(),
+        }
+    }
+
+    /// The wallet's numbers. They are never left half changed, so a poisoned lock is as good as any.
+    pub(crate) fn wallet(&self) -> MutexGuard<'_, Wallet> {
+        self.wallet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Signs as the only signer.
+    pub(crate) async fn sign(&self, message: VersionedMessage) -> Result<VersionedTransaction, Failure> {
+        let signature = self
+            .signer
+            .sign_message(&message.serialize())
+            .await
+            .map_err(|error| Failure::Signing {
+                payer: self.address,
+                reason: error.to_string(),
+            })?;
+        Ok(VersionedTransaction {
+            signatures: vec![signature],
+            message,
+        })
+    }
+}
+
+impl Paying<'_> {
+    /// The transaction landed in `slot`, and its lamports are gone.
+    pub(crate) fn landed(self, slot: u64) {
+        self.payer.wallet().landed(self.charge, slot);
+    }
+
+    /// The transaction cannot land any more.
+    pub(crate) fn refund(self) {
+        self.payer.wallet().refund(self.charge);
+    }
+}
+
+impl Drop for Paying<'_> {
+    fn drop(&mut self) {
+        self.payer.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl SignerSource {
+    async fn open(self) -> Result<Signer, SignerError> {
+        let origin = self.to_string();
+        let opened = match self {
+            Self::KeypairFile(path) => {
+                check_permissions(&path)?;
+                Signer::from_memory_file(&path.to_string_lossy())
+            }
+            Self::Secret(secret) => Signer::from_memory(&secret),
+            Self::AwsKms {
+                key_id,
+                public_key,
+                region,
+            } => Signer::from_aws_kms(key_id, public_key, region).await,
+        };
+        opened.map_err(|error| SignerError::Unusable { origin, error })
+    }
+}
+
+impl fmt::Display for SignerSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeypairFile(path) => write!(formatter, "keypair file {}", path.display()),
+            Self::Secret(_) => formatter.write_str("the configured secret"),
+            Self::AwsKms { key_id, .. } => write!(formatter, "AWS KMS key {key_id}"),
+        }
+    }
+}
+
+impl fmt::Debug for SignerSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SignerSource({self})")
+    }
+}
+
+impl fmt::Debug for Payer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Payer({})", self.address)
+    }
+}
+
+fn fuller(one: Deferral, other: Deferral) -> Deferral {
+    match (&one, &other) {
+        (Deferral::WalletReserve { available: a, .. }, Deferral::WalletReserve { available: b, .. }) if a > b => one,
+        _ => other,
+    }
+}
+
+#[cfg(unix)]
+fn check_permissions(path: &Path) -> Result<(), SignerError> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let metadata = std::fs::metadata(path).map_err(|error| SignerError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    let group_and_others = mode & 0o077;
+    if group_and_others == 0 {
+        Ok(())
+    } else {
+        Err(SignerError::ReadableByOthers {
+            path: path.to_owned(),
+            mode,
+        })
+    }
+}
+
+#[cfg(not(unix))]
+fn check_permissions(path: &Path) -> Result<(), SignerError> {
+    std::fs::metadata(path)
+        .map(|_| ())
+        .map_err(|error| SignerError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A keypair file with these permission bits.
+    #[cfg(unix)]
+    fn keypair_file(mode: u32) -> (tempfile::TempDir, PathBuf, Pubkey) {
+        use std::os::unix::fs::PermissionsExt;
+
+        let keypair = Keypair::new();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wallet.json");
+        let bytes: Vec<String> = keypair.to_bytes().iter().map(ToString::to_string).collect();
+        std::fs::write(&path, format!("[{}]", bytes.join(","))).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (folder, path, solana_sdk::signature::Signer::pubkey(&keypair))
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_keypair_file_is_read_only_if_nobody_else_can_read_it() {
+        let (_folder, path, address) = keypair_file(0o600);
+        let pool = SignerPool::open(vec![SignerSource::KeypairFile(path)]).await.unwrap();
+        assert_eq!(pool.addresses(), [address]);
+
+        for mode in [0o640, 0o604, 0o666] {
+            let (_folder, path, _) = keypair_file(mode);
+            let error = SignerPool::open(vec![SignerSource::KeypairFile(path)])
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(error, SignerError::ReadableByOthers { mode: found, .. } if found == mode),
+                "{error}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_opens_and_is_never_shown() {
+        let secret = Keypair::new().to_base58_string();
+        let source = SignerSource::Secret(Zeroizing::new(secret.clone()));
+        assert!(!format!("{source} {source:?}").contains(&secret));
+        let pool = SignerPool::open(vec![source]).await.unwrap();
+        assert!(!format!("{pool:?}").contains(&secret));
+
+        let broken = SignerSource::Secret(Zeroizing::new(secret[1..].to_owned()));
+        let error = SignerPool::open(vec![broken]).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(&secret[1..]));
+    }
+
+    #[tokio::test]
+    async fn no_wallet_and_the_same_wallet_twice_are_refused() {
+        assert!(matches!(SignerPool::open(Vec::new()).await, Err(SignerError::None)));
+        let keypair = Keypair::new();
+        let twice = vec![keypair.insecure_clone(), keypair];
+        assert!(matches!(
+            SignerPool::of_keypairs(twice),
+            Err(SignerError::Duplicate { .. })
+        ));
+    }
+
+    #[test]
+    fn the_least_busy_wallet_that_can_pay_is_chosen() {
+        let pool = SignerPool::of_keypairs(vec![Keypair::new(), Keypair::new()]).unwrap();
+        for (payer, lamports) in pool.payers().iter().zip([1_000, 500]) {
+            payer.wallet().read(1, lamports, Instant::now());
+        }
+        let first = pool.choose(300, 100, None).unwrap();
+        let second = pool.choose(300, 100, None).unwrap();
+        assert_ne!(first.payer.address, second.payer.address);
+        let third = pool.choose(300, 100, None).unwrap();
+        assert_eq!(
+            third.payer.address,
+            pool.addresses()[0],
+            "the other one has too little left"
+        );
+        let refused = pool.choose(900, 100, None).err();
+        assert_eq!(
+            refused,
+            Some(Deferral::WalletReserve {
+                available: 400,
+                requested: 900,
+                reserve: 100
+            })
+        );
+    }
+}

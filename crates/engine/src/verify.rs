@@ -1,0 +1,252 @@
+//! Whether what is at an address is the account that was asked for (DESIGN, invariant 5). Pure.
+
+use session_events::session::SESSION_ACCOUNT;
+use solana_pubkey::Pubkey;
+use thiserror::Error;
+
+use crate::account::AccountState;
+use crate::cost::RentRate;
+use crate::request::CreationRequest;
+
+/// What is at the address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing, or lamports that somebody sent beforehand: the account is still to be created.
+    Missing {
+        /// Lamports already there (pitfall 21: they don't make it exist).
+        prefunded: u64,
+    },
+    /// The account that was asked for.
+    Verified,
+    /// Something else.
+    Mismatched(Mismatch),
+}
+
+/// In what an existing account differs from the one that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Mismatch {
+    /// Another program owns it.
+    #[error("its owner is {found}, not {expected}")]
+    Owner {
+        /// The owner asked for.
+        expected: Pubkey,
+        /// The owner on chain.
+        found: Pubkey,
+    },
+    /// Its data has another length.
+    #[error("its data has {found} bytes, not {expected}")]
+    Length {
+        /// Bytes asked for.
+        expected: u64,
+        /// Bytes on chain.
+        found: u64,
+    },
+    /// It may be collected.
+    #[error("it has {lamports} lamports, and {required} make it rent-exempt")]
+    NotRentExempt {
+        /// Lamports on chain.
+        lamports: u64,
+        /// Lamports that its length requires.
+        required: u64,
+    },
+    /// Its data is neither zeroes nor this session.
+    #[error("its data is neither zeroes nor the beginning of this session's: it begins with {beginning:02x?}")]
+    Content {
+        /// The first bytes.
+        beginning: Vec<u8>,
+    },
+    /// It is a program.
+    #[error("it is executable")]
+    Executable,
+}
+
+impl Mismatch {
+    /// Name of the difference in metrics, logs and dead letters.
+    #[must_use]
+    pub fn reason_code(&self) -> &'static str {
+        match self {
+            Self::Owner { .. } => "owner_mismatch",
+            Self::Length { .. } => "length_mismatch",
+            Self::NotRentExempt { .. } => "not_rent_exempt",
+            Self::Content { .. } => "content_mismatch",
+            Self::Executable => "executable_account",
+        }
+    }
+}
+
+/// Compares what is on chain with what was asked for. The address was re-derived when the request was validated.
+pub(crate) fn judge(request: &CreationRequest, account: Option<&AccountState>, rent: RentRate) -> Standing {
+    let Some(account) = account else {
+        return Standing::Missing { prefunded: 0 };
+    };
+    if account.owner == solana_system_interface::program::ID && account.data.is_empty() && !account.executable {
+        return Standing::Missing {
+            prefunded: account.lamports,
+        };
+    }
+    match compare(request, account, rent) {
+        Ok(()) => Standing::Verified,
+        Err(mismatch) => Standing::Mismatched(mismatch),
+    }
+}
+
+fn compare(request: &CreationRequest, account: &AccountState, rent: RentRate) -> Result<(), Mismatch> {
+    if account.owner != request.owner_program {
+        return Err(Mismatch::Owner {
+            expected: request.owner_program,
+            found: account.owner,
+        });
+    }
+    if account.executable {
+        return Err(Mismatch::Executable);
+    }
+    let found = account.data.len() as u64;
+    if found != request.size {
+        return Err(Mismatch::Length {
+            expected: request.size,
+            found,
+        });
+    }
+    let required = rent.exempt_minimum(request.size);
+    if account.lamports < required {
+        return Err(Mismatch::NotRentExempt {
+            lamports: account.lamports,
+            required,
+        });
+    }
+    if is_zeroed(&account.data) || is_same_session(request, &account.data) {
+        return Ok(());
+    }
+    let beginning = account.data.iter().take(16).copied().collect();
+    Err(Mismatch::Content { beginning })
+}
+
+fn is_zeroed(data: &[u8]) -> bool {
+    data.iter().all(|byte| *byte == 0)
+}
+
+/// An initialised session begins with its discriminator, its owner and its id as a Borsh string.
+fn is_same_session(request: &CreationRequest, data: &[u8]) -> bool {
+    let id = request.session_id.as_bytes();
+    let Ok(length) = u32::try_from(id.len()) else {
+        return false;
+    };
+    let beginning = [
+        &SESSION_ACCOUNT[..],
+        request.session_owner.as_ref(),
+        &length.to_le_bytes()[..],
+        id,
+    ]
+    .concat();
+    data.starts_with(&beginning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RENT: RentRate = RentRate { lamports_per_byte: 10 };
+
+    fn request() -> CreationRequest {
+        CreationRequest {
+            pda: Pubkey::new_from_array([1; 32]),
+            owner_program: Pubkey::new_from_array([2; 32]),
+            session_owner: Pubkey::new_from_array([3; 32]),
+            session_id: "id".to_owned(),
+            size: 100,
+        }
+    }
+
+    fn created() -> AccountState {
+        AccountState {
+            lamports: RENT.exempt_minimum(100),
+            owner: request().owner_program,
+            executable: false,
+            data: vec![0; 100],
+        }
+    }
+
+    fn judged(account: &AccountState) -> Standing {
+        judge(&request(), Some(account), RENT)
+    }
+
+    #[test]
+    fn nothing_and_lamports_alone_are_no_account() {
+        assert_eq!(judge(&request(), None, RENT), Standing::Missing { prefunded: 0 });
+        let griefed = AccountState {
+            lamports: 5,
+            owner: solana_system_interface::program::ID,
+            executable: false,
+            data: Vec::new(),
+        };
+        assert_eq!(judged(&griefed), Standing::Missing { prefunded: 5 });
+    }
+
+    #[test]
+    fn zeroes_and_the_same_session_are_verified() {
+        assert_eq!(judged(&created()), Standing::Verified);
+        let mut initialised = created();
+        let beginning = [&SESSION_ACCOUNT[..], &[3; 32], &[2, 0, 0, 0], b"id", &[77]].concat();
+        initialised.data[..beginning.len()].copy_from_slice(&beginning);
+        assert_eq!(judged(&initialised), Standing::Verified);
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let other = Pubkey::new_from_array([8; 32]);
+        let cases = [
+            (
+                AccountState {
+                    owner: other,
+                    ..created()
+                },
+                "owner_mismatch",
+            ),
+            (
+                AccountState {
+                    data: vec![0; 99],
+                    ..created()
+                },
+                "length_mismatch",
+            ),
+            (
+                AccountState {
+                    lamports: RENT.exempt_minimum(100) - 1,
+                    ..created()
+                },
+                "not_rent_exempt",
+            ),
+            (
+                AccountState {
+                    executable: true,
+                    ..created()
+                },
+                "executable_account",
+            ),
+            (
+                AccountState {
+                    data: vec![1; 100],
+                    ..created()
+                },
+                "content_mismatch",
+            ),
+        ];
+        for (account, code) in cases {
+            let Standing::Mismatched(mismatch) = judged(&account) else {
+                panic!("{code} was not seen")
+            };
+            assert_eq!(mismatch.reason_code(), code);
+        }
+    }
+
+    #[test]
+    fn another_session_of_the_same_program_is_a_mismatch() {
+        let mut initialised = created();
+        let beginning = [&SESSION_ACCOUNT[..], &[3; 32], &[2, 0, 0, 0], b"ie"].concat();
+        initialised.data[..beginning.len()].copy_from_slice(&beginning);
+        assert!(matches!(
+            judged(&initialised),
+            Standing::Mismatched(Mismatch::Content { .. })
+        ));
+    }
+}

@@ -1,0 +1,248 @@
+//! Chains for tests: the embedded one always, the real validator where it is installed.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use session_builder::embedded::EmbeddedChain;
+use session_chain::{CommitmentConfig, Endpoint};
+use session_events::{
+    factory::{self, SESSION_FACTORY_ID, SessionRequest},
+    session::SESSION_PROGRAM_ID,
+};
+use solana_client::nonblocking::rpc_client::RpcClient;
+use solana_pubkey::Pubkey;
+use solana_sdk::{
+    instruction::Instruction,
+    signature::{Keypair, Signature, Signer},
+    transaction::Transaction,
+};
+use tokio::process::{Child, Command};
+
+use crate::wait;
+
+/// The hostile test program's own address.
+pub const HOSTILE_PROGRAM_ID: Pubkey = Pubkey::from_str_const("Hosti1e111111111111111111111111111111111111");
+/// Where the hostile program is deployed a second time, to play a factory that prints whatever a test likes.
+pub const FORGED_FACTORY_ID: Pubkey = Pubkey::from_str_const("ForgedFactory111111111111111111111111111111");
+
+/// A running chain with the programs deployed, the factory initialised and a funded payer.
+pub struct TestChain {
+    endpoint: Endpoint,
+    payer: Keypair,
+    backend: Backend,
+    requested: AtomicU64,
+}
+
+/// What executes the transactions. Dropping it stops it.
+enum Backend {
+    Embedded(EmbeddedChain),
+    Validator {
+        _process: Child,
+        _ledger: tempfile::TempDir,
+    },
+}
+
+impl TestChain {
+    /// A new embedded chain.
+    pub async fn embedded() -> Self {
+        let payer = Keypair::new();
+        let chain = EmbeddedChain::start(vec![payer.pubkey()])
+            .await
+            .expect("the embedded chain starts");
+        for id in [HOSTILE_PROGRAM_ID, FORGED_FACTORY_ID] {
+            chain
+                .deploy(id, &std::fs::read(elf("hostile")).unwrap())
+                .expect("the hostile program is deployed");
+        }
+        Self::ready(chain.endpoint(), payer, Backend::Embedded(chain)).await
+    }
+
+    /// A new real validator, or `None` where the machine has none (see [`validator_path`]).
+    pub async fn validator() -> Option<Self> {
+        let binary = validator_path()?;
+        let payer = Keypair::new();
+        let ledger = tempfile::tempdir().unwrap();
+        let rpc_port = free_port_pair();
+        let mut command = Command::new(binary);
+        command
+            .args(["--quiet", "--bind-address", "127.0.0.1"])
+            .args(["--rpc-port", &rpc_port.to_string()])
+            .args(["--faucet-port", &free_port().to_string()])
+            .args(["--mint", &payer.pubkey().to_string()])
+            .arg("--ledger")
+            .arg(ledger.path());
+        for (id, name) in [
+            (SESSION_FACTORY_ID, "session_factory"),
+            (SESSION_PROGRAM_ID, "session"),
+            (HOSTILE_PROGRAM_ID, "hostile"),
+            (FORGED_FACTORY_ID, "hostile"),
+        ] {
+            command.arg("--bpf-program").arg(id.to_string()).arg(elf(name));
+        }
+        let process = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the validator starts");
+        let endpoint = Endpoint {
+            http: format!("http://127.0.0.1:{rpc_port}"),
+            ws: format!("ws://127.0.0.1:{}", rpc_port + 1),
+        };
+        let backend = Backend::Validator {
+            _process: process,
+            _ledger: ledger,
+        };
+        Some(Self::ready(endpoint, payer, backend).await)
+    }
+
+    async fn ready(endpoint: Endpoint, payer: Keypair, backend: Backend) -> Self {
+        let chain = Self {
+            endpoint,
+            payer,
+            backend,
+            requested: AtomicU64::new(0),
+        };
+        wait::until_true("the payer's balance", Duration::from_secs(60), || async {
+            chain
+                .rpc()
+                .get_balance(&chain.payer.pubkey())
+                .await
+                .is_ok_and(|lamports| lamports > 0)
+        })
+        .await;
+        let initialize = factory::initialize(&SESSION_FACTORY_ID, &chain.payer.pubkey()).unwrap();
+        chain.send(&[initialize]).await.expect("the factory is initialised");
+        chain
+    }
+
+    /// Where the chain answers.
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint.clone()
+    }
+
+    /// A client of the chain, at `confirmed`.
+    pub fn rpc(&self) -> RpcClient {
+        RpcClient::new_with_commitment(self.endpoint.http.clone(), CommitmentConfig::confirmed())
+    }
+
+    /// A funded wallet: it pays for the tests' own transactions.
+    pub fn payer(&self) -> &Keypair {
+        &self.payer
+    }
+
+    /// The embedded chain, where this is one.
+    pub fn as_embedded(&self) -> Option<&EmbeddedChain> {
+        match &self.backend {
+            Backend::Embedded(chain) => Some(chain),
+            Backend::Validator { .. } => None,
+        }
+    }
+
+    /// A new wallet with this many lamports.
+    pub async fn wallet(&self, lamports: u64) -> Keypair {
+        let wallet = Keypair::new();
+        let transfer = solana_system_interface::instruction::transfer(&self.payer.pubkey(), &wallet.pubkey(), lamports);
+        self.send(&[transfer]).await.expect("a wallet is funded");
+        wallet
+    }
+
+    /// Sends one transaction of the payer's and waits until it is confirmed.
+    ///
+    /// # Errors
+    /// What the RPC client answers, a failed transaction included.
+    pub async fn send(
+        &self,
+        instructions: &[Instruction],
+    ) -> Result<Signature, Box<solana_client::client_error::ClientError>> {
+        let rpc = self.rpc();
+        let blockhash = rpc.get_latest_blockhash().await?;
+        let payer = &self.payer;
+        let transaction = Transaction::new_signed_with_payer(instructions, Some(&payer.pubkey()), &[payer], blockhash);
+        Ok(rpc.send_and_confirm_transaction(&transaction).await?)
+    }
+
+    /// A request of a new session of the payer's, not yet sent.
+    pub fn session_request(&self) -> SessionRequest {
+        let number = self.requested.fetch_add(1, Ordering::Relaxed);
+        SessionRequest {
+            owner: self.payer.pubkey(),
+            eval_program: Pubkey::new_unique(),
+            session_id: format!("test-{number}"),
+            namespaces: (0..=number % 3).map(|index| format!("namespace-{index}")).collect(),
+            shard_address: SESSION_PROGRAM_ID,
+        }
+    }
+
+    /// The instruction that makes a request.
+    pub fn request_instruction(&self, request: &SessionRequest) -> Instruction {
+        factory::request_session_creation(&SESSION_FACTORY_ID, &self.payer.pubkey(), request).unwrap()
+    }
+
+    /// Requests one new session and waits until the request is confirmed.
+    pub async fn request_session(&self) -> (SessionRequest, Signature) {
+        let request = self.session_request();
+        let signature = self
+            .send(&[self.request_instruction(&request)])
+            .await
+            .expect("a session is requested");
+        (request, signature)
+    }
+}
+
+/// The committed binary of one of the programs.
+pub fn elf(program: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../programs/deploy")
+        .join(format!("{program}.so"))
+}
+
+/// The real validator: `SOLANA_TEST_VALIDATOR`, or `solana-test-validator` among the installed test tools or in `PATH`.
+pub fn validator_path() -> Option<PathBuf> {
+    let named = std::env::var_os("SOLANA_TEST_VALIDATOR").map(PathBuf::from);
+    let installed = tools_dir().join("bin/solana-test-validator");
+    let in_path = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|paths| std::env::split_paths(&paths).collect::<Vec<_>>())
+        .map(|folder| folder.join("solana-test-validator"));
+    named
+        .into_iter()
+        .chain([installed])
+        .chain(in_path)
+        .find(|path| path.is_file())
+}
+
+/// Where `tests/tools/install` puts what the tests need beside Rust.
+pub fn tools_dir() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = || {
+        std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(home)
+            .unwrap_or_default()
+    };
+    std::env::var_os("SESSION_BUILDER_TOOLS").map_or_else(|| cache().join("session-builder/tools"), PathBuf::from)
+}
+
+/// A port that nobody listens on just now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// A port that nobody listens on, and whose successor is free as well: the validator's WebSocket takes that one.
+fn free_port_pair() -> u16 {
+    loop {
+        let port = free_port();
+        if port < u16::MAX && std::net::TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+            return port;
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! From a transaction's log lines to the events that the factory itself printed (invariant 3).
+//!
+//! The lines are replayed as the stack of frames that they tell of. What is believed, and why it cannot be forged:
+//!
+//! - An event counts if the factory's frame was on top when its `Program data: ` line was written. Programs cannot
+//!   write the lines that open and close frames (see `log_line`), so nobody else can put the factory on top.
+//! - **Truncated** logs: the runtime writes `Log truncated` in place of the first line that it drops, so all lines
+//!   before are there and their events are believed. After it, lines are missing wherever they were long (shorter
+//!   ones still fit), so the closing line of the factory's frame may be gone: nothing after it is believed.
+//! - **Unbalanced** logs, which no sound node writes: a line that contradicts the stack, or frames left open at
+//!   the end, prove that lines are missing somewhere before, though not where. Top-level instructions whose frames
+//!   had closed are believed. The events of the instruction in which the contradiction shows are withdrawn and
+//!   reported, and nothing after it is read.
+//! - A failed frame means a failed transaction, because no caller survives a failing callee on Solana: then
+//!   nothing has happened, and all events are withdrawn.
+
+use serde_json::Value;
+use solana_pubkey::Pubkey;
+
+use crate::{
+    event::Event,
+    idl::{Idl, LayoutConflict},
+    known::KnownEvents,
+    recover::{self, ExecutedInstruction, Recovery},
+    refusal::Refusal,
+    replay::Replay,
+};
+
+/// What a transaction's logs hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The factory's events, in the order in which they were printed.
+    pub events: Vec<LoggedEvent>,
+    /// The factory's events that only the user's IDL knows, or knows otherwise, in the order in which they were printed.
+    pub declared: Vec<DeclaredEvent>,
+    /// Every line that looked like an event and is not believed, and why, in the order of the lines.
+    pub refusals: Vec<Refusal>,
+    /// Whether the logs hold everything that the transaction printed.
+    pub completeness: Completeness,
+}
+
+/// An event and its place in the transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedEvent {
+    /// Position among the factory's data lines of the transaction, undecodable ones counted too.
+    pub index: u32,
+    /// The event.
+    pub event: Event,
+}
+
+/// An event by the layout of the user's IDL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclaredEvent {
+    /// Position among the factory's data lines of the transaction, undecodable ones counted too.
+    pub index: u32,
+    /// Its name in the IDL.
+    pub name: String,
+    /// Its fields by name.
+    pub fields: Value,
+}
+
+/// Whether logs hold everything that the transaction printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Completeness {
+    /// Every frame was opened and closed.
+    Complete,
+    /// The runtime cut the logs at 10,000 bytes and said so.
+    Truncated,
+    /// The frames contradict each other or stay open.
+    Unbalanced,
+}
+
+/// Reads the logs of transactions for the events of one factory. Made once, used for every transaction.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    factory: Pubkey,
+    /// The same as the logs write it: comparing texts is cheaper than decoding base58.
+    factory_text: String,
+    known: KnownEvents,
+}
+
+impl Decoder {
+    /// A decoder for the nine events as this crate knows them.
+    #[must_use]
+    pub fn new(factory: &Pubkey) -> Self {
+        Self::of(factory, KnownEvents::built_in())
+    }
+
+    /// A decoder that also knows what the user's IDL declares. Where that differs from this crate's layout of an
+    /// event, the IDL is right, as the newer of the two.
+    ///
+    /// # Errors
+    /// [`LayoutConflict`] if the IDL's `PDAComputedEvent` differs: accounts are created by its fields, and a guess at
+    /// what they mean now would spend money.
+    pub fn with_idl(factory: &Pubkey, idl: &Idl) -> Result<Self, LayoutConflict> {
+        Ok(Self::of(factory, KnownEvents::with_idl(idl)?))
+    }
+
+    fn of(factory: &Pubkey, known: KnownEvents) -> Self {
+        Self {
+            factory: *factory,
+            factory_text: factory.to_string(),
+            known,
+        }
+    }
+
+    /// Decodes the logs of a transaction that succeeded. Never panics, whatever the lines hold.
+    pub fn decode<S: AsRef<str>>(&self, logs: &[S]) -> Decoded {
+        Replay::new(&self.factory_text, &self.known).run(logs)
+    }
+
+    /// Reads the logs of a transaction that failed: no events, and a refusal for each that would have been one.
+    pub fn decode_failed<S: AsRef<str>>(&self, logs: &[S]) -> Decoded {
+        Replay::of_failed(&self.factory_text, &self.known).run(logs)
+    }
+
+    /// Finds events in the instructions of a transaction that succeeded in `slot`: what to do when its logs are cut.
+    ///
+    /// `instructions` are all of them in the order of execution, each top-level one followed by its inner ones.
+    #[must_use]
+    pub fn recover(&self, instructions: &[ExecutedInstruction], slot: u64) -> Recovery {
+        recover::run(&self.factory, &self.known, instructions, slot)
+    }
+}
+
+/// Decodes the logs of one transaction that succeeded; [`Decoder`] is the same for many.
+pub fn decode_logs<S: AsRef<str>>(factory: &Pubkey, logs: &[S]) -> Decoded {
+    Decoder::new(factory).decode(logs)
+}

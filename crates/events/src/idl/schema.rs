@@ -1,0 +1,106 @@
+//! The types that an IDL declares.
+
+use std::{collections::BTreeMap, fmt};
+
+/// The declared types by name.
+pub(super) type Types = BTreeMap<String, TypeDefinition>;
+
+/// A declared type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TypeDefinition {
+    Struct(Fields),
+    Enum(Vec<Variant>),
+    Alias(Type),
+}
+
+/// One variant of an enum; on the wire, its position as one byte, then its fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Variant {
+    pub(super) name: String,
+    pub(super) fields: Fields,
+}
+
+/// The fields of a struct or of a variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fields {
+    Unit,
+    Named(Vec<(String, Type)>),
+    Tuple(Vec<Type>),
+}
+
+/// The type of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Primitive(Primitive),
+    Option(Box<Type>),
+    Vec(Box<Type>),
+    Array(Box<Type>, usize),
+    Defined(String),
+}
+
+/// A type that is written by one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Primitive {
+    Bool,
+    U8,
+    I8,
+    U16,
+    I16,
+    U32,
+    I32,
+    F32,
+    U64,
+    I64,
+    F64,
+    U128,
+    I128,
+    Bytes,
+    String,
+    Pubkey,
+}
+
+impl Primitive {
+    const NAMES: [(&'static str, Self); 16] = [
+        ("bool", Self::Bool),
+        ("u8", Self::U8),
+        ("i8", Self::I8),
+        ("u16", Self::U16),
+        ("i16", Self::I16),
+        ("u32", Self::U32),
+        ("i32", Self::I32),
+        ("f32", Self::F32),
+        ("u64", Self::U64),
+        ("i64", Self::I64),
+        ("f64", Self::F64),
+        ("u128", Self::U128),
+        ("i128", Self::I128),
+        ("bytes", Self::Bytes),
+        ("string", Self::String),
+        ("pubkey", Self::Pubkey),
+    ];
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES
+            .into_iter()
+            .find_map(|(known, primitive)| (known == name).then_some(primitive))
+    }
+
+    fn name(self) -> &'static str {
+        Self::NAMES
+            .into_iter()
+            .find_map(|(name, primitive)| (primitive == self).then_some(name))
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Primitive(primitive) => f.write_str(primitive.name()),
+            Self::Option(inner) => write!(f, "option<{inner}>"),
+            Self::Vec(element) => write!(f, "vec<{element}>"),
+            Self::Array(element, length) => write!(f, "[{element}; {length}]"),
+            Self::Defined(name) => f.write_str(name),
+        }
+    }
+}

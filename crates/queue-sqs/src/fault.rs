@@ -1,0 +1,81 @@
+//! The SDK's errors as the queue trait's, told apart by their types.
+
+use aws_sdk_sqs::{
+    config::http::HttpResponse,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    types::BatchResultErrorEntry,
+};
+use session_queue::{EntryError, QueueError};
+
+/// The queue could not be reached at the start.
+#[derive(Debug, thiserror::Error)]
+pub enum SqsError {
+    /// Without a region no request can be signed.
+    #[error("no AWS region is set: set queue.region or AWS_REGION")]
+    NoRegion,
+    /// The URL names no queue.
+    #[error("{url:?} is no queue URL: its last part names the queue")]
+    BadUrl {
+        /// The URL.
+        url: String,
+    },
+}
+
+/// Service errors that a later call may not meet.
+const THROTTLES: [&str; 5] = [
+    "RequestThrottled",
+    "ThrottlingException",
+    "Throttling",
+    "KmsThrottled",
+    "ServiceUnavailable",
+];
+
+/// A call that failed as a whole.
+pub(crate) fn queue_error<E>(queue: &str, operation: &'static str, error: SdkError<E, HttpResponse>) -> QueueError
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let retryable = match &error {
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::ServiceError(service) => {
+            let throttled = service.err().code().is_some_and(|code| THROTTLES.contains(&code));
+            throttled || service.raw().status().is_server_error()
+        }
+        // A time-out, a broken connection, an answer that is none.
+        _ => true,
+    };
+    let source = format!("{}", DisplayErrorContext(error)).into();
+    QueueError::Service {
+        queue: queue.to_owned(),
+        operation,
+        retryable,
+        source,
+    }
+}
+
+/// An entry that failed while the call succeeded.
+pub(crate) fn entry_error(entry: &BatchResultErrorEntry, handle: Option<&str>) -> EntryError {
+    let handle = || handle.unwrap_or_default().to_owned();
+    match entry.code() {
+        "ReceiptHandleIsInvalid" => EntryError::BadReceiptHandle { handle: handle() },
+        "MessageNotInflight" => EntryError::NotInFlight { handle: handle() },
+        code => EntryError::Refused {
+            code: code.to_owned(),
+            message: entry.message().unwrap_or_default().to_owned(),
+            sender_fault: entry.sender_fault(),
+        },
+    }
+}
+
+/// An entry that SQS said nothing about.
+pub(crate) fn unanswered() -> EntryError {
+    let (code, message) = (
+        String::from("Unanswered"),
+        String::from("SQS gave no answer for this entry"),
+    );
+    EntryError::Refused {
+        code,
+        message,
+        sender_fault: false,
+    }
+}

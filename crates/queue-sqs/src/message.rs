@@ -1,0 +1,75 @@
+//! Messages between SQS's types and the queue trait's.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_sdk_sqs::{
+    error::BuildError,
+    types::{
+        Message, MessageAttributeValue, MessageSystemAttributeName, MessageSystemAttributeNameForSends,
+        MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+    },
+};
+use session_queue::{MessageId, ReceiptHandle, ReceivedMessage, SendEntry, TRACE_HEADER};
+
+const STRING: &str = "String";
+
+/// An entry for `SendMessageBatch`, whose id is its place in the batch. A trace header travels as the system
+/// attribute that X-Ray reads.
+pub(crate) fn send_entry(index: usize, entry: SendEntry) -> Result<SendMessageBatchRequestEntry, BuildError> {
+    let mut builder = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(entry.body)
+        .delay_seconds(i32::try_from(entry.delay.as_secs()).unwrap_or(i32::MAX));
+    for (name, value) in entry.attributes {
+        builder = if name == TRACE_HEADER {
+            let value = MessageSystemAttributeValue::builder()
+                .data_type(STRING)
+                .string_value(value)
+                .build()?;
+            builder.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value)
+        } else {
+            let value = MessageAttributeValue::builder()
+                .data_type(STRING)
+                .string_value(value)
+                .build()?;
+            builder.message_attributes(name, value)
+        };
+    }
+    builder.build()
+}
+
+/// A received message; `None` where SQS left out what makes it one.
+pub(crate) fn received(message: Message) -> Option<ReceivedMessage> {
+    let system = message.attributes.unwrap_or_default();
+    let number = |name| system.get(&name).and_then(|text| text.parse::<u64>().ok());
+    let sent_at = time(number(MessageSystemAttributeName::SentTimestamp));
+    let first_received_at = time(number(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp));
+    let count = number(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
+    let mut attributes = strings(message.message_attributes.unwrap_or_default());
+    if let Some(trace) = system.get(&MessageSystemAttributeName::AwsTraceHeader) {
+        attributes.insert(TRACE_HEADER.to_owned(), trace.clone());
+    }
+    Some(ReceivedMessage {
+        message_id: MessageId::new(message.message_id?),
+        receipt_handle: ReceiptHandle::new(message.receipt_handle?),
+        body: message.body.unwrap_or_default(),
+        attributes,
+        receive_count: u32::try_from(count).unwrap_or(u32::MAX),
+        first_received_at,
+        sent_at,
+    })
+}
+
+fn strings(attributes: HashMap<String, MessageAttributeValue>) -> BTreeMap<String, String> {
+    attributes
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.string_value?)))
+        .collect()
+}
+
+fn time(ms: Option<u64>) -> SystemTime {
+    ms.map_or_else(SystemTime::now, |ms| UNIX_EPOCH + Duration::from_millis(ms))
+}

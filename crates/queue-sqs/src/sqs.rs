@@ -1,0 +1,272 @@
+//! A queue of SQS, or of any server that speaks its protocol.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::{
+    Client,
+    types::{
+        BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+        MessageSystemAttributeName, QueueAttributeName,
+    },
+};
+use session_queue::{
+    Accepted, BatchOutcome, Depth, EntryError, MessageId, Queue, QueueError, ReceiptHandle, ReceiveRequest,
+    ReceivedMessage, SendEntry, SendOutcome, Settled, VisibilityEntry, check_length, check_sends,
+};
+
+use crate::{
+    fault::{SqsError, entry_error, queue_error, unanswered},
+    message::{received, send_entry},
+};
+
+/// Which queue, and where.
+#[derive(Debug, Clone)]
+pub struct SqsConfig {
+    /// The queue's URL.
+    pub queue_url: String,
+    /// Another endpoint than AWS's.
+    pub endpoint_url: Option<String>,
+    /// The region; the AWS environment's if absent.
+    pub region: Option<String>,
+}
+
+/// One queue.
+pub struct SqsQueue {
+    client: Client,
+    url: String,
+    name: String,
+}
+
+impl SqsQueue {
+    /// A queue, with the credentials that the SDK finds. Sends no request to SQS yet.
+    ///
+    /// # Errors
+    /// [`SqsError`] where the queue cannot be addressed.
+    pub async fn connect(config: SqsConfig) -> Result<Self, SqsError> {
+        let url = config.queue_url;
+        let name = url
+            .rsplit('/')
+            .next()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned);
+        let name = name.ok_or_else(|| SqsError::BadUrl { url: url.clone() })?;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(region) = config.region {
+            loader = loader.region(Region::new(region));
+        }
+        if let Some(endpoint) = config.endpoint_url {
+            loader = loader.endpoint_url(endpoint);
+        }
+        let shared = loader.load().await;
+        if shared.region().is_none() {
+            return Err(SqsError::NoRegion);
+        }
+        Ok(Self {
+            client: Client::new(&shared),
+            url,
+            name,
+        })
+    }
+
+    fn unbuildable(&self, operation: &'static str, error: aws_sdk_sqs::error::BuildError) -> QueueError {
+        QueueError::Service {
+            queue: self.name.clone(),
+            operation,
+            retryable: false,
+            source: error.into(),
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn send_batch(&self, entries: Vec<SendEntry>) -> Result<SendOutcome, QueueError> {
+        const OPERATION: &str = "SendMessageBatch";
+        check_sends(&entries)?;
+        let mut answers: Vec<Option<Result<Accepted, EntryError>>> = Vec::with_capacity(entries.len());
+        let mut requests = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.into_iter().enumerate() {
+            // What SQS would refuse is answered here: it would refuse it with fewer words.
+            answers.push(entry.check().err().map(Err));
+            if answers[index].is_none() {
+                requests.push(send_entry(index, entry).map_err(|error| self.unbuildable(OPERATION, error))?);
+            }
+        }
+        if !requests.is_empty() {
+            let call = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(requests));
+            let output = call
+                .send()
+                .await
+                .map_err(|error| queue_error(&self.name, OPERATION, error))?;
+            for sent in output.successful() {
+                let message_id = MessageId::new(sent.message_id().to_owned());
+                answer(
+                    &mut answers,
+                    sent.id(),
+                    Ok(Accepted {
+                        message_id,
+                        settled: Settled::Now,
+                    }),
+                );
+            }
+            for failed in output.failed() {
+                answer(&mut answers, failed.id(), Err(entry_error(failed, None)));
+            }
+        }
+        Ok(SendOutcome {
+            entries: answered(answers),
+        })
+    }
+
+    async fn receive(&self, request: ReceiveRequest) -> Result<Vec<ReceivedMessage>, QueueError> {
+        let visibility_timeout = request.visibility_timeout.map(whole_seconds);
+        let output = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(request.max_messages).unwrap_or(i32::MAX))
+            .wait_time_seconds(whole_seconds(request.wait))
+            .set_visibility_timeout(visibility_timeout)
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .send()
+            .await
+            .map_err(|error| queue_error(&self.name, "ReceiveMessage", error))?;
+        Ok(output
+            .messages
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(received)
+            .collect())
+    }
+
+    async fn change_visibility_batch(&self, entries: Vec<VisibilityEntry>) -> Result<BatchOutcome, QueueError> {
+        const OPERATION: &str = "ChangeMessageVisibilityBatch";
+        check_length(entries.len())?;
+        let handles: Vec<ReceiptHandle> = entries.iter().map(|entry| entry.receipt_handle.clone()).collect();
+        let requests: Result<Vec<_>, _> = entries
+            .into_iter()
+            .enumerate()
+            .map(|(index, entry)| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(entry.receipt_handle.as_str())
+                    .visibility_timeout(whole_seconds(entry.timeout))
+                    .build()
+            })
+            .collect();
+        let requests = requests.map_err(|error| self.unbuildable(OPERATION, error))?;
+        let call = self
+            .client
+            .change_message_visibility_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(requests));
+        let output = call
+            .send()
+            .await
+            .map_err(|error| queue_error(&self.name, OPERATION, error))?;
+        let succeeded = output.successful().iter().map(|entry| entry.id());
+        Ok(outcome(&handles, succeeded, output.failed()))
+    }
+
+    async fn delete_batch(&self, receipt_handles: Vec<ReceiptHandle>) -> Result<BatchOutcome, QueueError> {
+        const OPERATION: &str = "DeleteMessageBatch";
+        check_length(receipt_handles.len())?;
+        let entry = |(index, handle): (usize, &ReceiptHandle)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(handle.as_str())
+                .build()
+        };
+        let requests: Result<Vec<_>, _> = receipt_handles.iter().enumerate().map(entry).collect();
+        let requests = requests.map_err(|error| self.unbuildable(OPERATION, error))?;
+        let call = self
+            .client
+            .delete_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(requests));
+        let output = call
+            .send()
+            .await
+            .map_err(|error| queue_error(&self.name, OPERATION, error))?;
+        let succeeded = output.successful().iter().map(|entry| entry.id());
+        Ok(outcome(&receipt_handles, succeeded, output.failed()))
+    }
+
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        let output = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesDelayed)
+            .send()
+            .await
+            .map_err(|error| queue_error(&self.name, "GetQueueAttributes", error))?;
+        let attributes = output.attributes.unwrap_or_default();
+        let number = |name| {
+            attributes
+                .get(&name)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default()
+        };
+        Ok(Depth {
+            visible: number(QueueAttributeName::ApproximateNumberOfMessages),
+            in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+            delayed: number(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
+        })
+    }
+}
+
+fn outcome<'id>(
+    handles: &[ReceiptHandle],
+    succeeded: impl Iterator<Item = &'id str>,
+    failed: &[BatchResultErrorEntry],
+) -> BatchOutcome {
+    let mut answers: Vec<Option<Result<(), EntryError>>> = handles.iter().map(|_| None).collect();
+    for id in succeeded {
+        answer(&mut answers, id, Ok(()));
+    }
+    for entry in failed {
+        let handle = entry.id().parse::<usize>().ok().and_then(|index| handles.get(index));
+        answer(
+            &mut answers,
+            entry.id(),
+            Err(entry_error(entry, handle.map(ReceiptHandle::as_str))),
+        );
+    }
+    BatchOutcome {
+        entries: answered(answers),
+    }
+}
+
+/// An entry's id is its place in the batch.
+fn answer<T>(answers: &mut [Option<Result<T, EntryError>>], id: &str, result: Result<T, EntryError>) {
+    if let Some(slot) = id.parse::<usize>().ok().and_then(|index| answers.get_mut(index)) {
+        *slot = Some(result);
+    }
+}
+
+fn answered<T>(answers: Vec<Option<Result<T, EntryError>>>) -> Vec<Result<T, EntryError>> {
+    answers
+        .into_iter()
+        .map(|answer| answer.unwrap_or_else(|| Err(unanswered())))
+        .collect()
+}
+
+/// SQS counts in whole seconds. A part of one counts as a whole: a message must not come back too early.
+fn whole_seconds(duration: Duration) -> i32 {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(seconds).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,108 @@
+//! The limits of SQS on a batch and on each of its entries (AWS, "Amazon SQS message quotas").
+
+use std::time::Duration;
+
+use crate::{
+    error::{EntryError, QueueError},
+    queue::SendEntry,
+};
+
+/// Entries a batch.
+pub const BATCH_ENTRIES_MAX: usize = 10;
+/// Bytes a message, and all messages of a batch together: 1 MiB.
+pub const BATCH_SIZE_MAX_BYTES: usize = 1024 * 1024;
+/// The longest delay of a message.
+pub const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
+/// The longest that a message is hidden, counted from its receive.
+pub const VISIBILITY_TIMEOUT_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+/// The longest poll.
+pub const WAIT_MAX: Duration = Duration::from_secs(20);
+/// The attribute that carries a trace: X-Ray's header, which SQS keeps apart from a message's own attributes.
+pub const TRACE_HEADER: &str = "AWSTraceHeader";
+const ATTRIBUTES_MAX: usize = 10;
+const ATTRIBUTE_NAME_MAX_CHARACTERS: usize = 256;
+/// SQS counts an attribute's type as well; all of ours are strings.
+const ATTRIBUTE_TYPE: &str = "String";
+
+impl SendEntry {
+    /// What the entry counts against the limits, in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let attribute = |(name, value): (&String, &String)| name.len() + ATTRIBUTE_TYPE.len() + value.len();
+        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+    }
+
+    /// Checks what SQS would refuse about this entry alone.
+    ///
+    /// # Errors
+    /// The first limit that the entry breaks.
+    pub fn check(&self) -> Result<(), EntryError> {
+        if self.body.is_empty() {
+            return Err(EntryError::EmptyBody);
+        }
+        if self.size_bytes() > BATCH_SIZE_MAX_BYTES {
+            return Err(EntryError::TooLarge {
+                bytes: self.size_bytes(),
+            });
+        }
+        if let Some(character) = self.body.chars().find(|character| !is_allowed(*character)) {
+            return Err(EntryError::BadCharacter { character });
+        }
+        let attributes = self.attributes.keys().filter(|name| *name != TRACE_HEADER).count();
+        if attributes > ATTRIBUTES_MAX {
+            return Err(EntryError::TooManyAttributes { attributes });
+        }
+        for (name, value) in &self.attributes {
+            if !is_attribute_name(name) {
+                return Err(EntryError::BadAttributeName { name: name.clone() });
+            }
+            if value.is_empty() {
+                return Err(EntryError::EmptyAttribute { name: name.clone() });
+            }
+        }
+        if self.delay > DELAY_MAX {
+            return Err(EntryError::DelayTooLong { delay: self.delay });
+        }
+        Ok(())
+    }
+}
+
+/// Checks what SQS would refuse about a batch of sends as a whole.
+///
+/// # Errors
+/// [`QueueError::BatchLength`] and [`QueueError::BatchTooLarge`].
+pub fn check_sends(entries: &[SendEntry]) -> Result<(), QueueError> {
+    check_length(entries.len())?;
+    let bytes = entries.iter().map(SendEntry::size_bytes).sum();
+    // A single entry over the limit is that entry's own error.
+    if entries.len() > 1 && bytes > BATCH_SIZE_MAX_BYTES {
+        return Err(QueueError::BatchTooLarge { bytes });
+    }
+    Ok(())
+}
+
+/// Checks how many entries a batch has.
+///
+/// # Errors
+/// [`QueueError::BatchLength`].
+pub fn check_length(entries: usize) -> Result<(), QueueError> {
+    if (1..=BATCH_ENTRIES_MAX).contains(&entries) {
+        Ok(())
+    } else {
+        Err(QueueError::BatchLength { entries })
+    }
+}
+
+/// `#x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF` (AWS, "`SendMessage`").
+fn is_allowed(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+fn is_attribute_name(name: &str) -> bool {
+    let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
+    let reserved = ["aws.", "amazon."]
+        .iter()
+        .any(|prefix| name.to_ascii_lowercase().starts_with(prefix));
+    let dots = name.starts_with('.') || name.ends_with('.') || name.contains("..");
+    (1..=ATTRIBUTE_NAME_MAX_CHARACTERS).contains(&name.len()) && name.chars().all(allowed) && !reserved && !dots
+}

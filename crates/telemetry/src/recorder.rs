@@ -1,0 +1,45 @@
+//! The Prometheus recorder behind the metrics of a long-lived process.
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::names;
+
+/// Upper bounds of the latency histograms, in seconds: fine around a slot (0.4 s) and around the deadlines of DESIGN
+/// ("Processing deadlines": 0.5, 1, 2 and 5 s).
+const LATENCY_BUCKETS_SECONDS: &[f64] = &[
+    0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0, 30.0,
+];
+
+/// The recorder could not be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// The buckets are refused.
+    #[error("the metrics recorder cannot be built: {0}")]
+    Build(#[from] BuildError),
+    /// Another recorder is installed.
+    #[error("metrics are recorded elsewhere already: {0}")]
+    AlreadyInstalled(#[from] metrics::SetRecorderError<PrometheusRecorder>),
+}
+
+/// Installs the process's recorder and describes all metrics to it. The handle renders them.
+///
+/// # Errors
+/// [`RecorderError`].
+pub fn install_prometheus() -> Result<PrometheusHandle, RecorderError> {
+    let recorder = prometheus()?;
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder)?;
+    names::describe();
+    Ok(handle)
+}
+
+/// A recorder of its own, for whoever does not want the process's.
+///
+/// # Errors
+/// [`RecorderError::Build`].
+pub fn prometheus() -> Result<PrometheusRecorder, RecorderError> {
+    let duration = Matcher::Full(String::from(names::EVENT_PROCESSING_DURATION));
+    Ok(PrometheusBuilder::new()
+        .set_buckets_for_metric(duration, LATENCY_BUCKETS_SECONDS)?
+        .build_recorder())
+}

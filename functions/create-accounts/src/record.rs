@@ -1,0 +1,95 @@
+//! One SQS record as the handler needs it: who it is, which attempt this is, and its body.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lambda_events::event::sqs::SqsMessage;
+
+/// One record of an SQS event, with the fields without which it can be neither answered nor retried.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The message's id: what `batchItemFailures` names.
+    pub message_id: String,
+    /// What deletes the message or changes its visibility, for this receive only.
+    pub receipt_handle: String,
+    /// The message's text; empty where SQS sent none.
+    pub body: String,
+    /// How often the message was received, this time included (`ApproximateReceiveCount`).
+    pub attempt: u32,
+    /// When the message was received for the first time (`ApproximateFirstReceiveTimestamp`).
+    pub first_received_at: Option<SystemTime>,
+    /// The trace that the sender began (`AWSTraceHeader`).
+    pub trace: Option<String>,
+    /// The message's own string attributes.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// A record that cannot be answered: the whole invocation has to fail, so that SQS delivers the batch again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableRecord {
+    /// Without its id a record cannot be reported as failed, and would be deleted unhandled.
+    #[error("record {index} has no messageId; the event did not come from an SQS event source mapping")]
+    NoMessageId {
+        /// The record's position in the event, from 0.
+        index: usize,
+    },
+}
+
+impl Record {
+    /// Reads one record of an event.
+    ///
+    /// # Errors
+    /// [`UnusableRecord`] where the record could not be named in the response.
+    pub fn read(index: usize, message: SqsMessage) -> Result<Self, UnusableRecord> {
+        let message_id = message
+            .message_id
+            .filter(|id| !id.is_empty())
+            .ok_or(UnusableRecord::NoMessageId { index })?;
+        let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse::<u64>().ok());
+        // A record without a count is taken as a first attempt: SQS's own redrive still bounds how often it returns.
+        let attempt = number("ApproximateReceiveCount").map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
+        let first_received_at =
+            number("ApproximateFirstReceiveTimestamp").map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
+        let trace = message.attributes.get("AWSTraceHeader").cloned();
+        let attributes = message
+            .message_attributes
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.string_value?)))
+            .collect();
+        Ok(Self {
+            message_id,
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+            attempt,
+            first_received_at,
+            trace,
+            attributes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_without_an_id_fails_the_invocation() {
+        let message = SqsMessage::default();
+        assert_eq!(
+            Record::read(3, message).unwrap_err(),
+            UnusableRecord::NoMessageId { index: 3 }
+        );
+    }
+
+    #[test]
+    fn the_attempt_is_the_receive_count() {
+        let mut message = SqsMessage::default();
+        message.message_id = Some("m".into());
+        message.attributes.insert("ApproximateReceiveCount".into(), "4".into());
+        message
+            .attributes
+            .insert("ApproximateFirstReceiveTimestamp".into(), "1500".into());
+        let record = Record::read(0, message).unwrap();
+        assert_eq!(record.attempt, 4);
+        assert_eq!(record.first_received_at, Some(UNIX_EPOCH + Duration::from_millis(1500)));
+    }
+}

@@ -1,0 +1,139 @@
+//! What the handler tells about each record: to logs and metrics always, to an observer if there is one.
+
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use session_engine::Outcome;
+use session_message::Message;
+use session_telemetry::names;
+use time::OffsetDateTime;
+
+use crate::conclusion::Conclusion;
+
+/// From the moment a `PDAComputedEvent` is visible to its verified account (DESIGN, "Processing deadlines").
+const DEADLINE: Duration = Duration::from_secs(5);
+/// The event that this function answers, by its IDL name.
+const EVENT: &str = "PDAComputedEvent";
+
+/// One record's end in one invocation.
+#[derive(Debug, Clone)]
+pub struct RecordReport {
+    /// The SQS message id.
+    pub message_id: String,
+    /// Which attempt this was, from 1.
+    pub attempt: u32,
+    /// The message, where the body could be read.
+    pub message: Option<Message>,
+    /// What became of the record.
+    pub conclusion: Conclusion,
+    /// When the record was concluded.
+    pub concluded_at: OffsetDateTime,
+}
+
+impl RecordReport {
+    /// From the event's visibility on chain to this conclusion; `None` without a readable message.
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        let observed_at = self.message.as_ref()?.source.observed_at;
+        // A clock set back between two machines must not turn into a negative latency.
+        Some(Duration::try_from(self.concluded_at - observed_at).unwrap_or(Duration::ZERO))
+    }
+
+    pub(crate) fn record_metrics(&self) {
+        match &self.conclusion {
+            Conclusion::Verified(outcome) => self.record_verified(outcome),
+            Conclusion::Skipped => counter!(names::EVENTS_SKIPPED_TOTAL).increment(1),
+            Conclusion::DeadLettered(reason) => {
+                counter!(names::ACCOUNTS_FAILED_TOTAL).increment(1);
+                counter!(names::DEAD_LETTERS_TOTAL, "reason" => reason.code).increment(1);
+            }
+            Conclusion::Retried { reason, .. } => {
+                counter!(names::ATTEMPTS_FAILED_TOTAL, "reason" => reason.code).increment(1);
+            }
+        }
+    }
+
+    fn record_verified(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Created { .. } => counter!(names::ACCOUNTS_CREATED_TOTAL).increment(1),
+            Outcome::AlreadyExisted => counter!(names::ACCOUNTS_EXISTING_TOTAL).increment(1),
+        }
+        let Some(latency) = self.latency() else { return };
+        histogram!(names::EVENT_PROCESSING_DURATION, "event" => EVENT).record(latency.as_secs_f64());
+        if latency > DEADLINE {
+            counter!(names::DEADLINE_MISSED_TOTAL, "event" => EVENT).increment(1);
+        }
+    }
+
+    pub(crate) fn log(&self) {
+        let message_id = self.message_id.as_str();
+        let attempt = self.attempt;
+        let event = self.message.as_ref().map(|message| &message.event);
+        let pda = event.map(|event| event.expected_pda.to_string());
+        let session_id = event.map(|event| event.session_id.as_str());
+        let latency_ms = self
+            .latency()
+            .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+        match &self.conclusion {
+            Conclusion::Verified(Outcome::Created { signature, slot, .. }) => {
+                tracing::info!(message_id, attempt, pda, session_id, latency_ms, %signature, slot, "account created and verified");
+            }
+            Conclusion::Verified(Outcome::AlreadyExisted) => {
+                tracing::info!(
+                    message_id,
+                    attempt,
+                    pda,
+                    session_id,
+                    latency_ms,
+                    "account existed already and was verified"
+                );
+            }
+            Conclusion::Skipped => tracing::info!(
+                message_id,
+                attempt,
+                session_id,
+                "optimistic session asks for no account"
+            ),
+            Conclusion::DeadLettered(reason) => {
+                tracing::error!(
+                    message_id,
+                    attempt,
+                    pda,
+                    session_id,
+                    reason = reason.code,
+                    signature = reason.last_signature,
+                    "dead letter: {}",
+                    reason.sentence
+                );
+            }
+            Conclusion::Retried { reason, after } => {
+                let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                tracing::warn!(
+                    message_id,
+                    attempt,
+                    pda,
+                    session_id,
+                    reason = reason.code,
+                    signature = reason.last_signature,
+                    after_ms,
+                    "will be tried again: {}",
+                    reason.sentence
+                );
+            }
+        }
+    }
+}
+
+/// Somebody who wants to see each record as it is concluded. Must not block.
+pub trait RecordObserver: Send + Sync + 'static {
+    /// Called once per record and invocation, after its conclusion took effect.
+    fn concluded(&self, report: &RecordReport);
+}
+
+/// The observer of a function that nobody watches: logs are enough.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogObserver;
+
+impl RecordObserver for LogObserver {
+    fn concluded(&self, _report: &RecordReport) {}
+}

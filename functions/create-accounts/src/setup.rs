@@ -1,0 +1,188 @@
+//! From the settings to the parts that the handler is made of; the Lambda binary and the local runner both start here.
+
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+use session_chain::{ChainError, CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
+use session_config::{Commitment, Settings, SignerKind, TransactionVersion};
+use session_engine::{
+    AccountRole, Argument, EngineConfig, InstructionShape, MarkCreated, Policy, SignerError, SignerPool, SignerSource,
+};
+use session_queue::VisibilityBackoff;
+use zeroize::Zeroizing;
+
+use crate::handler::HandlerConfig;
+
+/// Kept free of the invocation's deadline for dead letters, visibility changes and the answer.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
+
+/// The settings do not make a service.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// An endpoint is unusable.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A key is unusable.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The variable that should hold the key is not set.
+    #[error("the environment variable {name} (signer.environment_variable) is not set; it must hold the wallet's key")]
+    NoKeyInEnvironment {
+        /// The variable.
+        name: String,
+    },
+}
+
+/// The RPC endpoints in their order of preference.
+///
+/// # Errors
+/// [`SetupError::Chain`] names the endpoint that is unusable.
+pub fn rpc_pool(settings: &Settings) -> Result<RpcPool, SetupError> {
+    let rpc = &settings.rpc;
+    let first = Endpoint {
+        http: rpc.url.expose().to_owned(),
+        ws: rpc
+            .ws_url
+            .as_ref()
+            .map_or(rpc.url.websocket(), |url| url.expose())
+            .to_owned(),
+    };
+    let others = rpc.fallback_urls.iter().map(|url| Endpoint {
+        http: url.expose().to_owned(),
+        ws: url.websocket().to_owned(),
+    });
+    rpc_pool_of(settings, std::iter::once(first).chain(others).collect())
+}
+
+/// The same commitment, patience and retries on other endpoints.
+///
+/// # Errors
+/// [`SetupError::Chain`] names the endpoint that is unusable.
+pub fn rpc_pool_of(settings: &Settings, endpoints: Vec<Endpoint>) -> Result<RpcPool, SetupError> {
+    let commitment = match settings.rpc.commitment {
+        Commitment::Confirmed => CommitmentConfig::confirmed(),
+        Commitment::Finalized => CommitmentConfig::finalized(),
+    };
+    Ok(RpcPool::new(
+        endpoints,
+        commitment,
+        retry_policy(settings),
+        settings.rpc.request_timeout,
+    )?)
+}
+
+fn retry_policy(settings: &Settings) -> RetryPolicy {
+    let retry = &settings.retry;
+    RetryPolicy {
+        max_tries: retry.max_retries,
+        initial_delay: retry.initial_delay,
+        max_delay: retry.max_delay,
+    }
+}
+
+/// The wallets that pay.
+///
+/// # Errors
+/// [`SetupError`] names the source of the key that cannot be used.
+pub async fn signers(settings: &Settings) -> Result<SignerPool, SetupError> {
+    let signer = &settings.signer;
+    let main = match signer.kind {
+        SignerKind::KeypairFile => SignerSource::KeypairFile(settings.service.keypair_path.clone()),
+        SignerKind::Environment => {
+            let name = signer.environment_variable.clone();
+            let key = std::env::var(&name).map_err(|_| SetupError::NoKeyInEnvironment { name })?;
+            SignerSource::Secret(Zeroizing::new(key))
+        }
+        SignerKind::AwsKms => SignerSource::AwsKms {
+            key_id: signer.kms_key_id.clone().unwrap_or_default(),
+            public_key: signer.kms_public_key.clone().unwrap_or_default(),
+            region: signer.kms_region.clone(),
+        },
+    };
+    let others = signer
+        .fee_payer_keypair_paths
+        .iter()
+        .map(|path: &PathBuf| SignerSource::KeypairFile(path.clone()));
+    Ok(SignerPool::open(std::iter::once(main).chain(others).collect()).await?)
+}
+
+/// The engine's configuration. The first wallet is the factory's authority where entries are marked as created.
+#[must_use]
+pub fn engine_config(settings: &Settings, signers: &SignerPool) -> EngineConfig {
+    let creation = &settings.creation;
+    let authority = signers.addresses().first().copied();
+    EngineConfig {
+        policy: policy(settings),
+        instruction: InstructionShape {
+            name: creation.instruction_name.clone(),
+            accounts: creation
+                .account_order
+                .iter()
+                .filter_map(|name| account_role(name))
+                .collect(),
+            arguments: creation
+                .argument_order
+                .iter()
+                .filter_map(|name| argument(name))
+                .collect(),
+        },
+        transaction_version: match creation.transaction_version {
+            TransactionVersion::Auto => session_engine::TransactionVersion::Auto,
+            TransactionVersion::V1 => session_engine::TransactionVersion::V1,
+            TransactionVersion::V0 => session_engine::TransactionVersion::V0,
+        },
+        mark_created: authority
+            .filter(|_| creation.mark_created)
+            .map(|authority| MarkCreated {
+                factory: settings.service.program_id,
+                authority,
+            }),
+        rebroadcast_interval: creation.rebroadcast_interval,
+        ..EngineConfig::default()
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let policy = &settings.policy;
+    Policy {
+        allowed_owner_programs: policy.allowed_owner_programs.iter().copied().collect::<BTreeSet<_>>(),
+        max_account_size: policy.size_max_bytes,
+        hourly_budget_lamports: policy.lamports_per_hour,
+        owner_hourly_budget_lamports: policy.lamports_per_owner_per_hour,
+        wallet_reserve_lamports: policy.wallet_reserve_lamports,
+        wallet_low_lamports: policy.wallet_low_lamports,
+        max_priority_fee_lamports: policy.priority_fee_cap_lamports,
+    }
+}
+
+/// The words are checked when the settings are read; see `creation.account_order`.
+fn account_role(name: &str) -> Option<AccountRole> {
+    match name {
+        "payer" => Some(AccountRole::Payer),
+        "session" => Some(AccountRole::Session),
+        "system_program" => Some(AccountRole::SystemProgram),
+        _ => None,
+    }
+}
+
+/// The words are checked when the settings are read; see `creation.argument_order`.
+fn argument(name: &str) -> Option<Argument> {
+    match name {
+        "owner" => Some(Argument::Owner),
+        "session_id" => Some(Argument::SessionId),
+        "size" => Some(Argument::Size),
+        _ => None,
+    }
+}
+
+/// How the handler treats the messages of its queue.
+#[must_use]
+pub fn handler_config(settings: &Settings) -> HandlerConfig {
+    HandlerConfig {
+        max_receive_count: settings.queue.max_receive_count,
+        visibility_backoff: VisibilityBackoff {
+            initial: settings.queue.retry_initial,
+            max: settings.queue.retry_max,
+        },
+        deadline_margin: DEADLINE_MARGIN,
+    }
+}

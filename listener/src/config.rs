@@ -1,0 +1,74 @@
+//! How a listener behaves; only binaries make one of these from the settings.
+
+use std::time::Duration;
+
+use session_events::{factory::SESSION_FACTORY_ID, idl::Idl};
+use solana_pubkey::Pubkey;
+use solana_sdk::signature::Signature;
+
+/// Everything about a listener that can be chosen. `Default` is the choice for mainnet.
+#[derive(Debug, Clone)]
+pub struct ListenerConfig {
+    /// The `session_factory` to listen to.
+    pub program_id: Pubkey,
+    /// A newer IDL of it, if its events have changed since this service was built.
+    pub idl: Option<Idl>,
+    /// Where to begin when there is no cursor yet.
+    pub start_at: StartAt,
+    /// How often the chain's own listing is compared with what was seen, at the latest.
+    pub listing_interval: Duration,
+    /// Slots below the tip whose listing is not final yet: nodes index transactions a moment after they confirm them.
+    pub listing_margin_slots: u64,
+    /// Transactions that are fetched at the same time.
+    pub fetch_concurrency: usize,
+    /// A connection without a slot notification for so long is broken: mainnet makes one every 400 ms.
+    pub silence_limit: Duration,
+    /// How long a connection and its subscriptions may take.
+    pub connect_timeout: Duration,
+    /// Notifications between the socket and their decoding; what comes on top is left to the listing.
+    pub notifications_max: usize,
+    /// Events under way, which the queue has not settled. At this many nothing more is read.
+    pub unsettled_events_max: usize,
+    /// How long a batch waits for more messages (at most 50 ms by the design of this service).
+    pub linger: Duration,
+    /// How often the cursor is saved, if it has moved.
+    pub cursor_interval: Duration,
+    /// How long a shutdown waits for the queue to settle what was read.
+    pub drain_limit: Duration,
+    /// Events that wait for each custom handler; what comes on top is dropped and counted.
+    pub handler_backlog_max: usize,
+}
+
+impl Default for ListenerConfig {
+    fn default() -> Self {
+        Self {
+            program_id: SESSION_FACTORY_ID,
+            idl: None,
+            start_at: StartAt::Now,
+            listing_interval: Duration::from_secs(5),
+            listing_margin_slots: 8,
+            fetch_concurrency: 8,
+            silence_limit: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            notifications_max: 4_096,
+            unsettled_events_max: 1_000,
+            linger: Duration::from_millis(20),
+            cursor_interval: Duration::from_secs(1),
+            drain_limit: Duration::from_secs(10),
+            handler_backlog_max: 1_024,
+        }
+    }
+}
+
+/// Where to begin when no cursor was saved. It is never guessed: whatever applies is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartAt {
+    /// With the first slot after the start.
+    Now,
+    /// With the program's first transaction that the node still has.
+    Genesis,
+    /// With this slot.
+    Slot(u64),
+    /// With the transaction after this one.
+    Signature(Signature),
+}

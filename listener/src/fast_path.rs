@@ -1,0 +1,69 @@
+//! Takes notified transactions in at once, where that needs neither waiting nor another look at the chain.
+
+use std::sync::Arc;
+
+use metrics::counter;
+use session_message::Origin;
+use tokio::sync::{Notify, mpsc};
+
+use crate::{
+    intake::Intake,
+    live::{Notification, left},
+    metric,
+};
+
+/// The one task that reads notifications.
+pub(crate) struct FastPath {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) notifications: mpsc::Receiver<Notification>,
+    /// Transactions that may be known from notifications alone.
+    pub(crate) unlisted_max: usize,
+    /// Asks for a listing.
+    pub(crate) gap: Arc<Notify>,
+}
+
+impl FastPath {
+    /// Runs until the subscription has ended and its last notification is read.
+    pub(crate) async fn run(mut self) {
+        while let Some(notification) = self.notifications.recv().await {
+            self.take(notification).await;
+        }
+    }
+
+    async fn take(
+        &self,
+        Notification {
+            signature,
+            slot,
+            failed,
+            logs,
+        }: Notification,
+    ) {
+        let intake = &self.intake;
+        if failed {
+            // It changes nothing; the listing knows it as failed, too.
+            return intake.reader.read_failed(&signature, &logs);
+        }
+        let claimed = intake.ledger.with(|frontier| {
+            let room = frontier.unlisted() < self.unlisted_max;
+            room.then(|| frontier.claim(signature, slot))
+        });
+        match claimed {
+            Some(true) => {}
+            Some(false) => return,
+            None => return left("too_far_ahead"),
+        }
+        let Some(events) = intake.reader.read_logs(&signature, &logs, Origin::Live) else {
+            // The whole transaction is needed, and the listing reads whole transactions.
+            intake.ledger.with(|frontier| frontier.release(&signature));
+            left("incomplete_logs");
+            return self.gap.notify_one();
+        };
+        let Some(room) = intake.try_room(&events) else {
+            intake.ledger.with(|frontier| frontier.release(&signature));
+            return left("backpressure");
+        };
+        counter!(metric::TRANSACTIONS_TOTAL, "origin" => Origin::Live.name()).increment(1);
+        intake.take(signature, slot, events, room).await;
+    }
+}

@@ -1,0 +1,51 @@
+//! Listens to `session_factory` and puts every session account that it asks for into a queue, losing none and
+//! believing nobody else (DESIGN, invariants 1 and 3).
+//!
+//! ```text
+//!  subscription ─▶ fast path ─┐                        ┌▶ metrics, custom handlers
+//!                             ├▶ intake (each transaction once) ─▶ outbox ─▶ publisher ─▶ queue
+//!  listing ─▶ sweep ──────────┘        │                                       │
+//!                                  frontier ◀────────── settlement ◀───────────┘
+//!                                      └─▶ cursor, saved
+//! ```
+//!
+//! The chain's own listing of the program's transactions is what counts: it alone moves the cursor, and it alone is
+//! needed for nothing to be lost. The subscription makes it fast. Account state is a second, independent source.
+
+mod chain;
+mod config;
+mod cursor;
+mod error;
+mod fast_path;
+mod frontier;
+mod handlers;
+mod history;
+mod intake;
+mod ledger;
+mod lifecycle;
+mod listener;
+mod live;
+mod metric;
+mod observed;
+mod outgoing;
+mod patience;
+mod publisher;
+mod reading;
+mod saver;
+mod settings;
+mod settlement;
+mod slot_clock;
+mod start;
+mod status;
+mod sweep;
+mod transaction;
+
+pub use config::{ListenerConfig, StartAt};
+pub use cursor::{CursorError, CursorStore, SavedCursor};
+pub use error::ListenerError;
+pub use frontier::Mark;
+pub use handlers::EventHandler;
+pub use listener::Listener;
+pub use observed::{EventBody, ObservedEvent};
+pub use settings::SettingsError;
+pub use status::ListenerStatus;

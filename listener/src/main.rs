@@ -1,0 +1,2 @@
+//! The always-on listener.
+fn main() {}

@@ -1,0 +1,102 @@
+//! Tries again for ever, ever more slowly, and says so: nothing that fails here may be taken for "nothing there".
+
+use std::{fmt::Display, sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use metrics::{counter, gauge};
+use tokio_util::sync::CancellationToken;
+
+use crate::{metric, status::StatusBoard};
+
+const DELAY_MIN: Duration = Duration::from_millis(100);
+const DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// Endless pauses: 100 ms, doubled each time up to 30 s, with jitter.
+pub(crate) fn pauses() -> impl Iterator<Item = Duration> + Send + Sync {
+    ExponentialBuilder::new()
+        .with_factor(2.0)
+        .with_min_delay(DELAY_MIN)
+        .with_max_delay(DELAY_MAX)
+        .without_max_times()
+        .with_jitter()
+        .build()
+        .map(|pause| pause.min(DELAY_MAX))
+}
+
+/// Why an attempt failed, as far as patience is concerned.
+pub(crate) trait Setback: Display {
+    /// Whether somebody has to act: no repetition will help.
+    fn needs_action(&self) -> bool;
+}
+
+/// The pauses of something that has failed, while it fails.
+#[derive(Default)]
+pub(crate) struct Stall(Option<Box<dyn Iterator<Item = Duration> + Send + Sync>>);
+
+/// Somebody who waits until it works or is told to stop.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    status: Arc<StatusBoard>,
+    stop: CancellationToken,
+}
+
+impl Patience {
+    pub(crate) fn new(status: Arc<StatusBoard>, stop: CancellationToken) -> Self {
+        Self { status, stop }
+    }
+
+    /// Waits for something that cannot fail; `None` if told to stop before it came.
+    pub(crate) async fn wait<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.stop.run_until_cancelled(future).await
+    }
+
+    /// Repeats `attempt` until it succeeds; `None` if told to stop before it did.
+    pub(crate) async fn insist<T, E: Setback, F: Future<Output = Result<T, E>>>(
+        &self,
+        what: &str,
+        attempt: impl Fn() -> F,
+    ) -> Option<T> {
+        let mut stall = Stall::default();
+        loop {
+            match self.wait(attempt()).await? {
+                Ok(answer) => {
+                    self.overcome(&mut stall, what);
+                    return Some(answer);
+                }
+                Err(error) => self.bear(&mut stall, what, &error).await?,
+            }
+        }
+    }
+
+    /// Reports a setback and waits before the next attempt; `None` if told to stop.
+    pub(crate) async fn bear<E: Setback>(&self, stall: &mut Stall, what: &str, error: &E) -> Option<()> {
+        self.stall(what, error);
+        let pauses = stall.0.get_or_insert_with(|| Box::new(pauses()));
+        self.wait(tokio::time::sleep(pauses.next().unwrap_or(DELAY_MAX))).await
+    }
+
+    /// Reports that it goes on, if it had stalled.
+    pub(crate) fn overcome(&self, stall: &mut Stall, what: &str) {
+        if stall.0.take().is_some() {
+            self.go_on(what);
+        }
+    }
+
+    fn stall<E: Setback>(&self, what: &str, error: &E) {
+        counter!(metric::SETBACKS_TOTAL, "needs_action" => if error.needs_action() { "true" } else { "false" })
+            .increment(1);
+        gauge!(metric::STALLED).set(1.0);
+        if error.needs_action() {
+            tracing::error!(%error, "listening is stalled until somebody acts: {what}");
+        } else {
+            tracing::warn!(%error, "trying again: {what}");
+        }
+        self.status.stalled(Some(format!("{what}: {error}")));
+    }
+
+    fn go_on(&self, what: &str) {
+        gauge!(metric::STALLED).set(0.0);
+        tracing::info!("going on: {what}");
+        self.status.stalled(None);
+    }
+}

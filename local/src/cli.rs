@@ -1,0 +1,82 @@
+//! The command line of the local runner.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Creates and verifies the accounts that session_factory asks for: chain, queue and handler in one process.
+#[derive(Debug, Parser)]
+#[command(name = "session-builder", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do instead of running the service.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to run the service.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Options of the service.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Settings and logs.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Serve /metrics, whatever the configuration says.
+    #[arg(long)]
+    pub enable_metrics: bool,
+    /// Port of /health, /stats and /metrics.
+    #[arg(long, value_name = "PORT")]
+    pub metrics_port: Option<u16>,
+    /// Embedded chain: request this many sessions, then stop; exit 0 only if every one was verified.
+    #[arg(long, value_name = "N", conflicts_with = "config")]
+    pub sessions: Option<u64>,
+    /// Embedded chain: session requests a second.
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 2.0, value_parser = rate, conflicts_with = "config")]
+    pub rate: f64,
+    /// Invoke the function at this URL (such as one that `cargo lambda watch` serves) instead of in this process.
+    #[arg(long, value_name = "URL")]
+    pub function_url: Option<String>,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct CommonArgs {
+    /// Configuration file; without one the service runs on an embedded chain of its own.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Least severe log level that is written: error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub log_level: Option<String>,
+}
+
+/// What can be done beside running the service.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 && rate <= 1_000.0 => Ok(rate),
+        _ => Err(format!("{text:?} is not a number over 0 and up to 1000")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_rate_is_a_positive_number() {
+        assert_eq!(rate("2.5"), Ok(2.5));
+        for bad in ["0", "-1", "NaN", "inf", "1e9", "fast"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! How the event source calls the function: in this process, or over HTTP as `cargo lambda watch` serves it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use create_accounts::{Handler, UnusableRecord};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, StatusCode, body::Bytes, header};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+/// The largest answer that Lambda gives to a synchronous invocation: 6 MB (AWS, "Lambda quotas").
+const RESPONSE_SIZE_MAX_BYTES: usize = 6 * 1024 * 1024;
+
+/// Calls the function with a batch, as an event source mapping does.
+#[async_trait]
+pub trait Invoker: Send + Sync + 'static {
+    /// One invocation, which must have ended by `deadline`.
+    ///
+    /// # Errors
+    /// [`InvokeError`] where there is no response to go by: the whole batch counts as failed.
+    async fn invoke(&self, event: SqsEvent, deadline: Instant) -> Result<SqsBatchResponse, InvokeError>;
+}
+
+/// An invocation that ended without a usable response.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// The handler refused the event as a whole.
+    #[error("the handler refused the batch: {0}")]
+    Refused(#[from] UnusableRecord),
+    /// The handler panicked.
+    #[error("the handler panicked: {0}")]
+    Panicked(tokio::task::JoinError),
+    /// The invocation ran past its deadline and was abandoned.
+    #[error("the function gave no answer within its timeout of {0:?}")]
+    TimedOut(Duration),
+    /// The event or the response is not JSON of the expected shape.
+    #[error("the function's answer is no batch response: {0}")]
+    BadResponse(#[from] serde_json::Error),
+    /// The function could not be reached.
+    #[error("the function at {url} cannot be reached: {source}; is `cargo lambda watch` running?")]
+    Unreachable {
+        /// The configured URL.
+        url: String,
+        /// What the HTTP client says.
+        source: hyper_util::client::legacy::Error,
+    },
+    /// The function's URL does not make a request.
+    #[error("the function's URL {url} is unusable: {source}")]
+    BadUrl {
+        /// The configured URL.
+        url: String,
+        /// What is wrong with it.
+        source: hyper::http::Error,
+    },
+    /// The answer broke off, or is larger than Lambda allows.
+    #[error("the function's answer cannot be read: {0}")]
+    BadBody(Box<dyn std::error::Error + Send + Sync>),
+    /// The function answered with an error of its own.
+    #[error("the function answered {status}: {body}")]
+    FunctionError {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The start of what it said.
+        body: String,
+    },
+}
+
+/// The handler in this process.
+pub struct InProcess(pub Arc<Handler>);
+
+#[async_trait]
+impl Invoker for InProcess {
+    async fn invoke(&self, event: SqsEvent, deadline: Instant) -> Result<SqsBatchResponse, InvokeError> {
+        let handler = Arc::clone(&self.0);
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        // A task of its own, so that a panic is this invocation's failure and nobody else's.
+        let mut task = tokio::spawn(async move { handler.handle(event, deadline).await });
+        match tokio::time::timeout(timeout, &mut task).await {
+            Ok(joined) => Ok(joined.map_err(InvokeError::Panicked)??),
+            Err(_elapsed) => {
+                // Lambda kills a function that runs past its timeout.
+                task.abort();
+                let _ = task.await;
+                Err(InvokeError::TimedOut(timeout))
+            }
+        }
+    }
+}
+
+/// A function behind an HTTP address that takes invocations, such as `cargo lambda watch`.
+pub struct FunctionUrl {
+    url: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl FunctionUrl {
+    /// A function that is invoked by a POST to `url`.
+    #[must_use]
+    pub fn new(url: String) -> Self {
+        Self {
+            url,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    async fn post(&self, event: &SqsEvent) -> Result<SqsBatchResponse, InvokeError> {
+        let request = Request::post(&self.url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(serde_json::to_vec(event)?)))
+            .map_err(|source| InvokeError::BadUrl {
+                url: self.url.clone(),
+                source,
+            })?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|source| InvokeError::Unreachable {
+                url: self.url.clone(),
+                source,
+            })?;
+        let status = response.status();
+        // Lambda answers 200 with this header when the function itself failed.
+        let failed = response.headers().contains_key("x-amz-function-error");
+        let body = Limited::new(response.into_body(), RESPONSE_SIZE_MAX_BYTES)
+            .collect()
+            .await
+            .map_err(InvokeError::BadBody)?
+            .to_bytes();
+        if !status.is_success() || failed {
+            let body = String::from_utf8_lossy(&body).chars().take(500).collect();
+            return Err(InvokeError::FunctionError { status, body });
+        }
+        Ok(serde_json::from_slice(&body)?)
+    }
+}
+
+#[async_trait]
+impl Invoker for FunctionUrl {
+    async fn invoke(&self, event: SqsEvent, deadline: Instant) -> Result<SqsBatchResponse, InvokeError> {
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        tokio::time::timeout(timeout, self.post(&event))
+            .await
+            .map_err(|_elapsed| InvokeError::TimedOut(timeout))?
+    }
+}

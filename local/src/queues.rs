@@ -1,0 +1,84 @@
+//! The queue and its dead-letter queue, in memory or in SQS, as the settings say.
+
+use std::sync::Arc;
+
+use session_config::{QueueKind, Settings};
+use session_queue::{DeadLetterJournal, InMemoryConfig, InMemoryQueue, JournalError, Queue};
+use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
+
+/// Dead letters wait for a person; a bound there is only against a disk that fills up.
+const DEAD_LETTERS_MAX: usize = 1_000_000;
+/// The folder of the dead letters, under `service.state_dir`.
+const DEAD_LETTERS_FOLDER: &str = "dead-letters";
+
+/// The queue that feeds the handler, and the one where its failures end.
+#[derive(Clone)]
+pub struct Queues {
+    /// From the listener to the handler.
+    pub source: Arc<dyn Queue>,
+    /// Messages that somebody has to look at.
+    pub dead_letters: Arc<dyn Queue>,
+}
+
+/// The queues could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum QueuesError {
+    /// The dead letters' folder.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// SQS.
+    #[error(transparent)]
+    Sqs(#[from] SqsError),
+}
+
+impl Queues {
+    /// Opens both queues.
+    ///
+    /// # Errors
+    /// [`QueuesError`].
+    pub async fn open(settings: &Settings) -> Result<Self, QueuesError> {
+        match settings.queue.kind {
+            QueueKind::Memory => Ok(Self::in_memory(settings)?),
+            QueueKind::Sqs => Self::sqs(settings).await,
+        }
+    }
+
+    fn in_memory(settings: &Settings) -> Result<Self, JournalError> {
+        let queue = &settings.queue;
+        let config = |name: &str, capacity| InMemoryConfig {
+            name: name.to_owned(),
+            visibility_timeout: queue.visibility_timeout,
+            capacity,
+        };
+        let journal = DeadLetterJournal::open(settings.service.state_dir.join(DEAD_LETTERS_FOLDER))?;
+        let (dead_letters, faults) = InMemoryQueue::dead_letters(config("dead-letters", DEAD_LETTERS_MAX), journal)?;
+        for fault in faults {
+            tracing::error!(%fault, "dead letter not read");
+        }
+        let dead_letters = Arc::new(dead_letters);
+        let source = InMemoryQueue::new(
+            config("sessions", queue.capacity),
+            Arc::clone(&dead_letters),
+            queue.max_receive_count,
+        );
+        Ok(Self {
+            source: Arc::new(source),
+            dead_letters,
+        })
+    }
+
+    async fn sqs(settings: &Settings) -> Result<Self, QueuesError> {
+        let queue = &settings.queue;
+        let config = |url: &Option<String>| SqsConfig {
+            queue_url: url.clone().unwrap_or_default(),
+            endpoint_url: queue.endpoint_url.clone(),
+            region: queue.region.clone(),
+        };
+        let source = SqsQueue::connect(config(&queue.url)).await?;
+        let dead_letters = SqsQueue::connect(config(&queue.dead_letter_url)).await?;
+        Ok(Self {
+            source: Arc::new(source),
+            dead_letters: Arc::new(dead_letters),
+        })
+    }
+}

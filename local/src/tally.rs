@@ -1,0 +1,32 @@
+//! Counts every record's end for `/stats`, and passes it on.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use create_accounts::{Conclusion, RecordObserver, RecordReport};
+use session_admin::Stats;
+use session_engine::Outcome;
+
+/// An observer that counts for another.
+pub(crate) struct Tally {
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) next: Arc<dyn RecordObserver>,
+}
+
+impl RecordObserver for Tally {
+    fn concluded(&self, report: &RecordReport) {
+        let add = |counter: &AtomicU64| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
+        match &report.conclusion {
+            Conclusion::Verified(Outcome::Created { .. }) => add(&self.stats.accounts_created),
+            Conclusion::Verified(Outcome::AlreadyExisted) => add(&self.stats.accounts_existing),
+            Conclusion::Skipped => {}
+            Conclusion::DeadLettered(_) => add(&self.stats.accounts_failed),
+            Conclusion::Retried { .. } => add(&self.stats.attempts_failed),
+        }
+        self.next.concluded(report);
+    }
+}

@@ -1,0 +1,251 @@
+//! An HTTP proxy in front of an RPC server that spoils chosen requests by their method.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use serde_json::{Value, json};
+use session_chain::Endpoint;
+use solana_sdk::signature::Signature;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::wait;
+
+/// What happens to a request.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is served, and its answer never arrives.
+    LoseAnswer,
+    /// It is not served: an HTTP status, with `Retry-After` in seconds where there is one.
+    Status(u16, Option<u64>),
+    /// It is not served: a JSON-RPC error.
+    Error(i64, Value),
+    /// A transaction is accepted, signature and all, and goes nowhere.
+    Swallow,
+    /// It is served once the gate opens.
+    Hold(Gate),
+}
+
+/// Holds requests back until a test opens it.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<watch::Sender<bool>>);
+
+impl Gate {
+    /// A closed gate.
+    pub fn closed() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Lets everything through from now on.
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn pass(&self) {
+        // The sender lives as long as the gate.
+        let _ = self.0.subscribe().wait_for(|open| *open).await;
+    }
+}
+
+/// A running proxy. It stops when dropped.
+pub struct FaultProxy {
+    address: SocketAddr,
+    websocket: String,
+    state: Arc<State>,
+    stop: CancellationToken,
+}
+
+struct State {
+    upstream: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    script: Mutex<Script>,
+}
+
+#[derive(Default)]
+struct Script {
+    faults: HashMap<String, VecDeque<Fault>>,
+    lasting: HashMap<String, Fault>,
+    requests: HashMap<String, u64>,
+}
+
+impl FaultProxy {
+    /// A proxy that spoils nothing yet.
+    pub async fn start(upstream: &Endpoint) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State {
+            upstream: upstream.http.clone(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            script: Mutex::default(),
+        });
+        let stop = CancellationToken::new();
+        tokio::spawn(accept(listener, Arc::clone(&state), stop.clone()));
+        Self {
+            address,
+            websocket: upstream.ws.clone(),
+            state,
+            stop,
+        }
+    }
+
+    /// The chain as it is seen through the proxy. WebSockets go past it.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            http: format!("http://{}", self.address),
+            ws: self.websocket.clone(),
+        }
+    }
+
+    /// Spoils the next request of `method` that no earlier fault is waiting for.
+    pub fn spoil_next(&self, method: &str, fault: Fault) {
+        self.script()
+            .faults
+            .entry(method.to_owned())
+            .or_default()
+            .push_back(fault);
+    }
+
+    /// Spoils every request of `method` until [`FaultProxy::heal`].
+    pub fn spoil_all(&self, method: &str, fault: Fault) {
+        self.script().lasting.insert(method.to_owned(), fault);
+    }
+
+    /// From now on nothing is spoilt.
+    pub fn heal(&self) {
+        let mut script = self.script();
+        script.faults.clear();
+        script.lasting.clear();
+    }
+
+    /// Requests of `method` that arrived so far.
+    pub fn requests(&self, method: &str) -> u64 {
+        self.script().requests.get(method).copied().unwrap_or(0)
+    }
+
+    /// Waits until `count` requests of `method` have arrived.
+    pub async fn arrived(&self, method: &str, count: u64) {
+        let what = format!("{count} requests of {method}");
+        wait::until_true(&what, Duration::from_secs(20), || async {
+            self.requests(method) >= count
+        })
+        .await;
+    }
+
+    fn script(&self) -> std::sync::MutexGuard<'_, Script> {
+        self.state.script.lock().unwrap()
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => {
+                let (stream, _) = accepted.unwrap();
+                let state = Arc::clone(&state);
+                let service = service_fn(move |request| serve(request, Arc::clone(&state)));
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        }
+    }
+}
+
+async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let call: Value = serde_json::from_slice(&body).unwrap();
+    let fault = state.next_fault(call["method"].as_str().unwrap());
+    Ok(match fault {
+        None => state.forward(body).await,
+        Some(Fault::LoseAnswer) => {
+            state.forward(body).await;
+            std::future::pending().await
+        }
+        Some(Fault::Status(status, retry_after)) => {
+            let mut response = Response::builder().status(status);
+            if let Some(seconds) = retry_after {
+                response = response.header("retry-after", seconds);
+            }
+            response.body(Full::default()).unwrap()
+        }
+        Some(Fault::Error(code, data)) => answer(
+            &json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": code, "message": "spoilt", "data": data}}),
+        ),
+        Some(Fault::Swallow) => {
+            answer(&json!({"jsonrpc": "2.0", "id": call["id"], "result": signature_of(&call).to_string()}))
+        }
+        Some(Fault::Hold(gate)) => {
+            gate.pass().await;
+            state.forward(body).await
+        }
+    })
+}
+
+impl State {
+    fn next_fault(&self, method: &str) -> Option<Fault> {
+        let mut script = self.script.lock().unwrap();
+        *script.requests.entry(method.to_owned()).or_default() += 1;
+        let next = script.faults.get_mut(method).and_then(VecDeque::pop_front);
+        next.or_else(|| script.lasting.get(method).cloned())
+    }
+
+    async fn forward(&self, body: Bytes) -> Response<Full<Bytes>> {
+        let request = Request::post(&self.upstream)
+            .header("content-type", "application/json")
+            .body(Full::new(body))
+            .unwrap();
+        match self.client.request(request).await {
+            Ok(response) => {
+                let (parts, body) = response.into_parts();
+                let bytes = body.collect().await.unwrap().to_bytes();
+                let mut response = Response::new(Full::new(bytes));
+                *response.status_mut() = parts.status;
+                response
+            }
+            Err(_) => Response::builder()
+                .status(StatusCode::BAD_GATEWAY)
+                .body(Full::default())
+                .unwrap(),
+        }
+    }
+}
+
+fn answer(body: &Value) -> Response<Full<Bytes>> {
+    Response::new(Full::new(Bytes::from(body.to_string())))
+}
+
+/// The signature of the transaction in a `sendTransaction` request. Version 1 has its signatures at the end, earlier
+/// versions at the beginning, after a count; both have one here.
+fn signature_of(call: &Value) -> Signature {
+    let transaction = STANDARD.decode(call["params"][0].as_str().unwrap()).unwrap();
+    let is_version_1 = transaction[0] == 0x81;
+    let bytes = if is_version_1 {
+        &transaction[transaction.len() - 64..]
+    } else {
+        &transaction[1..65]
+    };
+    Signature::try_from(bytes).unwrap()
+}

@@ -1,0 +1,16 @@
+//! What the end-to-end tests stand on: chains to run against, faults to put in between, and ways to wait.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test harness stops the test at the first thing that is not as it should be"
+)]
+
+pub mod chain;
+pub mod creation;
+pub mod fault_proxy;
+pub mod hostile;
+pub mod http;
+pub mod rig;
+pub mod wait;

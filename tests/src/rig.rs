@@ -1,0 +1,165 @@
+//! The whole service in this process, on a given chain, with every record's report kept for the test to look at.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use create_accounts::{Conclusion, RecordObserver, RecordReport, rpc_pool_of};
+use session_builder::pipeline::{Pipeline, PipelineParts};
+use session_chain::Endpoint;
+use session_config::Settings;
+use session_engine::SignerPool;
+use session_queue::ReceivedMessage;
+use session_telemetry::PrometheusHandle;
+use solana_sdk::signature::{Keypair, Signer};
+use tempfile::TempDir;
+
+use crate::{chain::TestChain, http, wait};
+
+/// How long a test waits for what should take seconds.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Keeps every report.
+#[derive(Default)]
+pub struct Recorder(Mutex<Vec<RecordReport>>);
+
+impl Recorder {
+    /// All reports so far.
+    pub fn reports(&self) -> Vec<RecordReport> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The reports of one session so far.
+    pub fn of_session(&self, session_id: &str) -> Vec<RecordReport> {
+        let of_session = |report: &RecordReport| {
+            report
+                .message
+                .as_ref()
+                .is_some_and(|message| message.event.session_id == session_id)
+        };
+        self.reports().into_iter().filter(of_session).collect()
+    }
+
+    /// Waits for the session's conclusion, retries left out.
+    pub async fn conclusion(&self, session_id: &str) -> RecordReport {
+        wait::until(&format!("the conclusion of {session_id}"), LIMIT, || async {
+            let concluded = |report: &RecordReport| !matches!(report.conclusion, Conclusion::Retried { .. });
+            self.of_session(session_id).into_iter().find(concluded)
+        })
+        .await
+    }
+
+    /// Waits until this many records are verified, and gives their reports.
+    pub async fn verified(&self, count: usize) -> Vec<RecordReport> {
+        wait::until(&format!("{count} verified accounts"), LIMIT, || async {
+            let reports = self.reports();
+            let verified: Vec<_> = reports
+                .into_iter()
+                .filter(|report| matches!(report.conclusion, Conclusion::Verified(_)))
+                .collect();
+            (verified.len() >= count).then_some(verified)
+        })
+        .await
+    }
+}
+
+impl RecordObserver for Recorder {
+    fn concluded(&self, report: &RecordReport) {
+        self.0.lock().unwrap().push(report.clone());
+    }
+}
+
+/// The test process's metrics: one recorder for all its services.
+fn metrics() -> &'static PrometheusHandle {
+    static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+    METRICS.get_or_init(|| session_telemetry::install_prometheus().unwrap())
+}
+
+/// A running service and what belongs to it.
+pub struct Rig {
+    /// The chain it runs on.
+    pub chain: Arc<TestChain>,
+    /// The service.
+    pub pipeline: Pipeline,
+    /// Every record's report.
+    pub recorder: Arc<Recorder>,
+    /// The service's wallet.
+    pub wallet: Keypair,
+    _state: TempDir,
+}
+
+impl Rig {
+    /// Starts the service on a chain, with the default settings as `adjust` changes them.
+    pub async fn start(chain: Arc<TestChain>, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let endpoint = chain.endpoint();
+        Self::start_behind(chain, endpoint, adjust).await
+    }
+
+    /// The same, talking to the chain by another address, such as a proxy's.
+    pub async fn start_behind(chain: Arc<TestChain>, endpoint: Endpoint, adjust: impl FnOnce(&mut Settings)) -> Self {
+        metrics();
+        let wallet = chain.wallet(100_000_000_000).await;
+        let state = tempfile::tempdir().unwrap();
+        let mut settings = Settings::defaults().unwrap();
+        settings.service.state_dir = state.path().to_owned();
+        settings.monitoring.metrics_port = 0;
+        adjust(&mut settings);
+        let pool = rpc_pool_of(&settings, vec![endpoint]).unwrap();
+        let recorder = Arc::new(Recorder::default());
+        let observer: Arc<dyn RecordObserver> = recorder.clone();
+        let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
+        let parts = PipelineParts {
+            pool,
+            signers,
+            observer,
+            metrics: Some(Arc::new(|| metrics().render())),
+            event_handlers: Vec::new(),
+        };
+        let pipeline = Pipeline::start(&settings, parts).await.unwrap();
+        tokio::time::timeout(LIMIT, pipeline.listening())
+            .await
+            .expect("the listener hears the chain");
+        Self {
+            chain,
+            pipeline,
+            recorder,
+            wallet,
+            _state: state,
+        }
+    }
+
+    /// The wallet's lamports.
+    pub async fn balance(&self) -> u64 {
+        self.chain.rpc().get_balance(&self.wallet.pubkey()).await.unwrap()
+    }
+
+    /// The page `/stats`.
+    pub async fn stats(&self) -> serde_json::Value {
+        http::get(self.pipeline.address(), "/stats").await.json()
+    }
+
+    /// A counter of `/metrics`, all its labels together. The process's services share it: compare two readings.
+    pub async fn counter(&self, name: &str) -> u64 {
+        let page = http::get(self.pipeline.address(), "/metrics").await.body;
+        let of_counter = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        page.lines()
+            .filter(of_counter)
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
+    /// Waits until the dead-letter queue holds a message, and gives it.
+    pub async fn dead_letter(&self) -> ReceivedMessage {
+        let letters = self.pipeline.dead_letters();
+        wait::until("a dead letter", LIMIT, || async {
+            let request = session_queue::ReceiveRequest {
+                max_messages: 1,
+                wait: Duration::ZERO,
+                visibility_timeout: Some(Duration::from_secs(600)),
+            };
+            letters.receive(request).await.unwrap().pop()
+        })
+        .await
+    }
+}

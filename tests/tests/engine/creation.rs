@@ -1,0 +1,129 @@
+//! Creating, and not creating again.
+
+use session_engine::{EngineConfig, Outcome, Policy, TransactionVersion};
+use session_tests::{
+    chain::TestChain,
+    creation::{CreationRig, assert_all_created, requests},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_ten_shares_one_transaction_and_eight_calls() {
+    let chain = TestChain::embedded().await;
+    let rig = CreationRig::start(&chain).await;
+    // The first batch fetches the blockhash that later ones find in the cache.
+    assert_all_created(&rig.create(&requests(1, 100)).await);
+    let (calls, balance) = (rig.pool.calls(), rig.balance().await);
+    let requests = requests(10, 512);
+    let answers = rig.create(&requests).await;
+    assert_eq!(assert_all_created(&answers), 1, "transactions");
+    assert!(rig.pool.calls() - calls <= 8, "{} calls", rig.pool.calls() - calls);
+    rig.assert_created(&requests).await;
+    assert_eq!(balance - rig.balance().await, rig.rent_of(&requests).await + 5_000);
+    rig.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn version_1_carries_32_creations_and_version_0_fewer() {
+    let chain = TestChain::embedded().await;
+    let rig = CreationRig::start(&chain).await;
+    let forty = requests(40, 300);
+    assert_eq!(assert_all_created(&rig.create(&forty).await), 2);
+    rig.assert_created(&forty).await;
+
+    let config = EngineConfig {
+        transaction_version: TransactionVersion::V0,
+        ..EngineConfig::default()
+    };
+    let older = CreationRig::start_at(&chain, vec![chain.endpoint()], 10_000_000_000, config).await;
+    let twenty = requests(20, 300);
+    let transactions = assert_all_created(&older.create(&twenty).await);
+    assert!((2..=3).contains(&transactions), "{transactions}");
+    older.assert_created(&twenty).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sizes_from_nothing_to_the_largest_are_created() {
+    let chain = TestChain::embedded().await;
+    let rig = CreationRig::start(&chain).await;
+    let all: Vec<_> = [0, 1, 48, 9_999, 10_240]
+        .into_iter()
+        .flat_map(|size| requests(1, size))
+        .collect();
+    assert_all_created(&rig.create(&all).await);
+    rig.assert_created(&all).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_there_is_success_for_one_call_and_no_lamports() {
+    let chain = TestChain::embedded().await;
+    let rig = CreationRig::start(&chain).await;
+    let requests = requests(10, 512);
+    assert_all_created(&rig.create(&requests).await);
+    let (calls, balance) = (rig.pool.calls(), rig.balance().await);
+    for answer in rig.create(&requests).await {
+        assert_eq!(answer.unwrap(), Outcome::AlreadyExisted);
+    }
+    assert_eq!(rig.pool.calls() - calls, 1);
+    assert_eq!(rig.balance().await, balance);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_something_else_is_rejected_with_the_difference() {
+    let chain = TestChain::embedded().await;
+    let rig = CreationRig::start(&chain).await;
+    let mut asked = requests(1, 512);
+    assert_all_created(&rig.create(&asked).await);
+    asked[0].size = 513;
+    let error = rig.create(&asked).await.remove(0).unwrap_err();
+    assert_eq!(error.reason_code(), "length_mismatch");
+    assert!(error.to_string().contains("512 bytes, not 513"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_creation_does_not_sink_the_others() {
+    let chain = TestChain::embedded().await;
+    let policy = Policy {
+        max_account_size: 20_000,
+        ..Policy::default()
+    };
+    let config = EngineConfig {
+        policy,
+        ..EngineConfig::default()
+    };
+    let rig = CreationRig::start_at(&chain, vec![chain.endpoint()], 100_000_000_000, config).await;
+    let mut requests = requests(10, 512);
+    requests[3].size = 10_241;
+    requests[7].size = 20_000;
+    let mut answers = rig.create(&requests).await;
+    for place in [7, 3] {
+        let error = answers.remove(place).unwrap_err();
+        assert_eq!(error.reason_code(), "refused_by_program");
+        assert!(error.to_string().contains("SizeTooLarge (6009)"), "{error}");
+        requests.remove(place);
+    }
+    assert_all_created(&answers);
+    rig.assert_created(&requests).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lamports_sent_beforehand_prevent_nothing_and_are_not_paid_again() {
+    let chain = TestChain::embedded().await;
+    let rig = CreationRig::start(&chain).await;
+    let requests = requests(50, 512);
+    for some in requests.chunks(10) {
+        let grief = |request: &session_engine::CreationRequest| {
+            let griefer = solana_sdk::signature::Signer::pubkey(chain.payer());
+            solana_system_interface::instruction::transfer(&griefer, &request.pda, 1_000_000)
+        };
+        chain.send(&some.iter().map(grief).collect::<Vec<_>>()).await.unwrap();
+    }
+    let balance = rig.balance().await;
+    let transactions = assert_all_created(&rig.create(&requests).await);
+    rig.assert_created(&requests).await;
+    let gifts = 50 * 1_000_000;
+    let fees = 5_000 * transactions as u64;
+    assert_eq!(
+        balance - rig.balance().await,
+        rig.rent_of(&requests).await - gifts + fees
+    );
+}

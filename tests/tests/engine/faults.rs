@@ -1,0 +1,207 @@
+//! An RPC that loses, delays and lies: nothing is paid twice, and nothing is lost.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use session_engine::{Disposition, EngineConfig, Outcome, TransactionVersion};
+use session_tests::{
+    chain::TestChain,
+    creation::{CreationRig, assert_all_created, assert_all_there, requests},
+    fault_proxy::{Fault, FaultProxy, Gate},
+};
+use surfpool_sdk::cheatcodes::builders::ResetAccount;
+
+/// A chain, a proxy before it and an engine that sees the chain through it.
+async fn rig() -> (TestChain, FaultProxy, CreationRig) {
+    let chain = TestChain::embedded().await;
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let config = EngineConfig {
+        rebroadcast_interval: Duration::from_millis(500),
+        ..EngineConfig::default()
+    };
+    let rig = CreationRig::start_at(&chain, vec![proxy.endpoint()], 10_000_000_000, config).await;
+    (chain, proxy, rig)
+}
+
+/// Creates ten accounts through whatever was spoilt, and fails unless each was paid once, in one transaction.
+async fn creates_once(rig: &CreationRig) {
+    let requests = requests(10, 300);
+    let balance = rig.balance().await;
+    assert_all_there(&rig.create(&requests).await);
+    rig.assert_created(&requests).await;
+    assert_eq!(balance - rig.balance().await, rig.rent_of(&requests).await + 5_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_are_accepted_and_dropped_are_broadcast_again() {
+    let (_chain, proxy, rig) = rig().await;
+    proxy.spoil_next("sendTransaction", Fault::Swallow);
+    proxy.spoil_next("sendTransaction", Fault::Swallow);
+    creates_once(&rig).await;
+    assert!(proxy.requests("sendTransaction") >= 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_lost_after_the_transaction_landed() {
+    let (_chain, proxy, rig) = rig().await;
+    proxy.spoil_next("sendTransaction", Fault::LoseAnswer);
+    creates_once(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_blockhash_is_replaced() {
+    let (_chain, proxy, rig) = rig().await;
+    let unknown = json!({"err": "BlockhashNotFound", "logs": [], "accounts": null, "unitsConsumed": 0});
+    proxy.spoil_next("sendTransaction", Fault::Error(-32_002, unknown));
+    creates_once(&rig).await;
+    assert!(
+        proxy.requests("getLatestBlockhash") >= 2,
+        "the same blockhash was used again"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lagging_node_is_waited_for() {
+    let (_chain, proxy, rig) = rig().await;
+    proxy.spoil_next("sendTransaction", Fault::Error(-32_016, json!({"contextSlot": 3})));
+    proxy.spoil_next(
+        "getMultipleAccounts",
+        Fault::Error(-32_005, json!({"numSlotsBehind": 9})),
+    );
+    creates_once(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rate_limits_are_waited_out_where_time_allows() {
+    let (_chain, proxy, rig) = rig().await;
+    for method in [
+        "getMultipleAccounts",
+        "getLatestBlockhash",
+        "sendTransaction",
+        "getSignatureStatuses",
+    ] {
+        proxy.spoil_next(method, Fault::Status(429, Some(1)));
+    }
+    let started = Instant::now();
+    creates_once(&rig).await;
+    assert!(
+        started.elapsed() >= Duration::from_secs(3),
+        "Retry-After was not honoured"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_limit_past_the_deadline_defers_and_says_until_when() {
+    let (_chain, proxy, rig) = rig().await;
+    proxy.spoil_all("getMultipleAccounts", Fault::Status(429, Some(30)));
+    let started = Instant::now();
+    let answers = rig.create(&requests(3, 100)).await;
+    assert!(started.elapsed() < Duration::from_secs(2), "it waited in vain");
+    for answer in answers {
+        let error = answer.unwrap_err();
+        assert_eq!(error.reason_code(), "rate_limited");
+        let Disposition::RetryLater { after: Some(after) } = error.disposition() else {
+            panic!("{error}")
+        };
+        assert!(after > Duration::from_secs(25), "{after:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_fork_was_dropped_is_created_again() {
+    let (chain, proxy, rig) = rig().await;
+    let wanted = requests(1, 300);
+    let verification = Gate::closed();
+    let before = proxy.requests("getMultipleAccounts");
+    proxy.spoil_next(
+        "getMultipleAccounts",
+        Fault::Hold({
+            let look_up = Gate::closed();
+            look_up.open();
+            look_up
+        }),
+    );
+    proxy.spoil_next("getMultipleAccounts", Fault::Hold(verification.clone()));
+    let drop_fork = async {
+        proxy.arrived("getMultipleAccounts", before + 2).await;
+        let cheatcodes = chain.as_embedded().unwrap().surfnet().cheatcodes();
+        cheatcodes.execute(ResetAccount::new(wanted[0].pda)).unwrap();
+        verification.open();
+    };
+    let (answers, ()) = tokio::join!(rig.create(&wanted), drop_fork);
+    assert_all_created(&answers);
+    rig.assert_created(&wanted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_refuses_version_1_gets_version_0() {
+    let (_chain, proxy, rig) = rig().await;
+    proxy.spoil_next("sendTransaction", Fault::Error(-32_602, Value::Null));
+    let wanted = requests(20, 300);
+    let transactions = assert_all_created(&rig.create(&wanted).await);
+    assert!(
+        transactions >= 2,
+        "20 creations are too many for one transaction of version 0"
+    );
+    rig.assert_created(&wanted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_asked_for_by_name_is_not_given_up() {
+    let chain = TestChain::embedded().await;
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let config = EngineConfig {
+        transaction_version: TransactionVersion::V1,
+        ..EngineConfig::default()
+    };
+    let rig = CreationRig::start_at(&chain, vec![proxy.endpoint()], 10_000_000_000, config).await;
+    proxy.spoil_all("sendTransaction", Fault::Error(-32_602, Value::Null));
+    let balance = rig.balance().await;
+    let error = rig.create(&requests(1, 300)).await.remove(0).unwrap_err();
+    assert_eq!(error.disposition(), Disposition::RetryLater { after: None });
+    assert_eq!(rig.balance().await, balance);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_endpoint_is_replaced_by_the_next_one() {
+    let chain = TestChain::embedded().await;
+    let proxies = [
+        FaultProxy::start(&chain.endpoint()).await,
+        FaultProxy::start(&chain.endpoint()).await,
+    ];
+    let endpoints = proxies.iter().map(FaultProxy::endpoint).collect();
+    let rig = CreationRig::start_at(&chain, endpoints, 10_000_000_000, EngineConfig::default()).await;
+    for method in [
+        "getMultipleAccounts",
+        "getLatestBlockhash",
+        "sendTransaction",
+        "getSignatureStatuses",
+    ] {
+        proxies[0].spoil_all(method, Fault::Status(503, None));
+    }
+    creates_once(&rig).await;
+    assert!(proxies[1].requests("sendTransaction") >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_rpc_that_dies_before_the_verification_leaves_nothing_to_pay_again() {
+    let (_chain, proxy, rig) = rig().await;
+    let wanted = requests(10, 300);
+    let before = proxy.requests("getMultipleAccounts");
+    let kill = async {
+        proxy.arrived("getMultipleAccounts", before + 1).await;
+        proxy.arrived("sendTransaction", 1).await;
+        proxy.spoil_all("getMultipleAccounts", Fault::Status(503, None));
+    };
+    let (answers, ()) = tokio::join!(rig.create_within(&wanted, Duration::from_secs(4)), kill);
+    for answer in answers {
+        let error = answer.unwrap_err();
+        assert!(matches!(error.disposition(), Disposition::RetryLater { .. }), "{error}");
+    }
+    proxy.heal();
+    let balance = rig.balance().await;
+    for answer in rig.create(&wanted).await {
+        assert_eq!(answer.unwrap(), Outcome::AlreadyExisted);
+    }
+    assert_eq!(rig.balance().await, balance);
+}

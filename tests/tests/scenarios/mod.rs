@@ -1,0 +1,34 @@
+//! What has to hold on every chain.
+
+mod existing;
+mod refusals;
+mod verified;
+
+use std::{pin::Pin, sync::Arc};
+
+use session_tests::chain::TestChain;
+
+/// A scenario, which panics where the service does not do what it should.
+pub(crate) type Scenario = fn(Arc<TestChain>) -> Pin<Box<dyn Future<Output = ()>>>;
+
+macro_rules! scenarios {
+    ($($module:ident :: $name:ident),+ $(,)?) => {
+        /// Every scenario, with its name.
+        pub(crate) const ALL: &[(&str, Scenario)] =
+            &[$((stringify!($name), |chain| Box::pin($module::$name(chain)))),+];
+    };
+}
+
+scenarios![
+    verified::fifty_sessions_are_verified_once_each,
+    verified::an_optimistic_session_is_skipped_and_is_no_failure,
+    refusals::a_session_id_over_32_bytes_is_refused,
+    refusals::a_size_over_the_limit_is_refused,
+    refusals::an_owner_program_off_the_list_is_refused,
+    refusals::a_wrong_address_is_refused,
+    refusals::an_event_of_another_program_is_not_believed,
+    refusals::a_body_that_is_no_message_is_refused,
+    existing::a_matching_account_is_success_without_a_transaction,
+    existing::an_initialised_account_of_the_same_session_is_success,
+    existing::a_mismatch_is_named_in_the_dead_letter,
+];
