@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_events::{factory::SESSION_FACTORY_ID, idl::Idl};
+use session_events::{factory::SESSION_FACTORY_ID, idl::Idl, session::SESSION_PROGRAM_ID};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
@@ -37,6 +37,8 @@ pub struct ListenerConfig {
     pub drain_limit: Duration,
     /// Events that wait for each custom handler; what comes on top is dropped and counted.
     pub handler_backlog_max: usize,
+    /// The comparison with account state.
+    pub reconcile: ReconcileConfig,
 }
 
 impl Default for ListenerConfig {
@@ -56,6 +58,34 @@ impl Default for ListenerConfig {
             cursor_interval: Duration::from_secs(1),
             drain_limit: Duration::from_secs(10),
             handler_backlog_max: 1_024,
+            reconcile: ReconcileConfig::default(),
+        }
+    }
+}
+
+/// How the factory's accounts are compared with the sessions that exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReconcileConfig {
+    /// How often; `None`: only when asked to.
+    pub interval: Option<Duration>,
+    /// Programs that may own sessions: one of them explains an entry's session address, or nobody does.
+    pub owner_programs: Vec<Pubkey>,
+    /// Size of a session's account where its request cannot be found any more.
+    pub unknown_size_bytes: u64,
+    /// An entry is left alone for so many slots, because its event is probably under way.
+    pub min_age_slots: u64,
+    /// A session that was queued by a comparison is not queued again before so long.
+    pub requeue_after: Duration,
+}
+
+impl Default for ReconcileConfig {
+    fn default() -> Self {
+        Self {
+            interval: Some(Duration::from_secs(600)),
+            owner_programs: vec![SESSION_PROGRAM_ID],
+            unknown_size_bytes: 1_024,
+            min_age_slots: 150,
+            requeue_after: Duration::from_secs(3_600),
         }
     }
 }

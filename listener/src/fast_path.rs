@@ -6,10 +6,10 @@ use metrics::counter;
 use session_message::Origin;
 use tokio::sync::{Notify, mpsc};
 
+use session_telemetry::names;
 use crate::{
     intake::Intake,
     live::{Notification, left},
-    metric,
 };
 
 /// The one task that reads notifications.
@@ -63,7 +63,7 @@ impl FastPath {
             intake.ledger.with(|frontier| frontier.release(&signature));
             return left("backpressure");
         };
-        counter!(metric::TRANSACTIONS_TOTAL, "origin" => Origin::Live.name()).increment(1);
+        counter!(names::LISTENER_TRANSACTIONS_TOTAL, "origin" => Origin::Live.name()).increment(1);
         intake.take(signature, slot, events, room).await;
     }
 }

@@ -13,7 +13,6 @@ use crate::{
     handlers::Dispatcher,
     ledger::Ledger,
     lifecycle::Lifecycle,
-    metric,
     observed::{EventBody, ObservedEvent},
     outgoing::{self, Outgoing, Receipt},
     patience::Patience,
@@ -106,7 +105,7 @@ impl Intake {
         let entry = match outgoing::entry(self.program_id, event, observed) {
             Ok(entry) => entry,
             Err(error) => {
-                counter!(metric::UNSENDABLE_TOTAL).increment(1);
+                counter!(names::LISTENER_UNSENDABLE_TOTAL).increment(1);
                 tracing::error!(%error, ?observed, "an event cannot be written as a message");
                 return;
             }
@@ -124,7 +123,7 @@ impl Intake {
     }
 
     pub(crate) fn set_backpressure(&self, backpressure: bool) {
-        gauge!(metric::BACKPRESSURE).set(if backpressure { 1.0 } else { 0.0 });
+        gauge!(names::LISTENER_BACKPRESSURE).set(if backpressure { 1.0 } else { 0.0 });
         self.status.backpressure(backpressure);
     }
 }

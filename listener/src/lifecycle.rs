@@ -17,21 +17,6 @@ use crate::observed::{EventBody, ObservedEvent};
 /// Sessions and reservations that are remembered, so that nobody can fill the memory with them.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// Gauge: place in the on-chain queue of the session that was queued last.
-const QUEUE_POSITION: &str = "session_queue_position";
-/// Gauge: sessions in the on-chain queue.
-const QUEUE_DEPTH: &str = "session_queue_depth";
-/// Gauge: the soonest deadline of a queued session, unix seconds; 0 if none is queued.
-const QUEUE_SOONEST_DEADLINE: &str = "session_queue_soonest_deadline_seconds";
-/// Gauge: reservations that have not expired and were not used.
-const RESERVATIONS_OPEN: &str = "session_reservations_open";
-/// Gauge: reservations that expired unused, of those that are remembered.
-const RESERVATIONS_EXPIRED: &str = "session_reservations_expired";
-/// Gauge: queued sessions processed since the factory was deployed.
-const SESSIONS_PROCESSED: &str = "session_queue_processed";
-/// Gauge: queued sessions failed since the factory was deployed.
-const SESSIONS_FAILED: &str = "session_queue_failed";
-
 /// How soon an event must be recorded after it is visible (DESIGN, "Contract of the service").
 fn deadline(kind: EventKind) -> Option<Duration> {
     match kind {
@@ -81,7 +66,7 @@ impl Lifecycle {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::SessionQueued(queued) => {
-                number(QUEUE_POSITION, queued.queue_position);
+                number(names::SESSION_QUEUE_POSITION, queued.queue_position);
                 remember(&mut waiting.queued, queued.session_pda, queued.deadline);
             }
             Event::SessionReserved(reserved) => {
@@ -98,9 +83,9 @@ impl Lifecycle {
                 waiting.queued.remove(&initialized.session_pda);
             }
             Event::QueueProcessed(processed) => {
-                number(QUEUE_DEPTH, processed.queue_size_after);
-                number(SESSIONS_PROCESSED, processed.total_processed);
-                number(SESSIONS_FAILED, processed.total_failed);
+                number(names::SESSION_QUEUE_DEPTH, processed.queue_size_after);
+                number(names::SESSION_QUEUE_PROCESSED, processed.total_processed);
+                number(names::SESSION_QUEUE_FAILED, processed.total_failed);
             }
             Event::PdaComputed(_) | Event::SessionActivated(_) | Event::EmergencySessionReset(_) => {}
         }
@@ -111,10 +96,10 @@ impl Lifecycle {
 impl Waiting {
     fn show(&self, now: i64) {
         let expired = self.reserved.values().filter(|&&expiry| expiry <= now).count();
-        number(RESERVATIONS_EXPIRED, expired as u64);
-        number(RESERVATIONS_OPEN, (self.reserved.len() - expired) as u64);
+        number(names::SESSION_RESERVATIONS_EXPIRED, expired as u64);
+        number(names::SESSION_RESERVATIONS_OPEN, (self.reserved.len() - expired) as u64);
         let soonest = self.queued.values().min().copied().unwrap_or_default();
-        number(QUEUE_SOONEST_DEADLINE, u64::try_from(soonest).unwrap_or_default());
+        number(names::SESSION_QUEUE_SOONEST_DEADLINE_SECONDS, u64::try_from(soonest).unwrap_or_default());
     }
 }
 

@@ -21,7 +21,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{metric, patience::pauses, slot_clock::SlotClock, status::StatusBoard};
+use session_telemetry::names;
+use crate::{patience::pauses, slot_clock::SlotClock, status::StatusBoard};
 
 /// A connection that held for so long was a good one: the next failure is a new story.
 const STABLE_AFTER: Duration = Duration::from_secs(60);
@@ -94,7 +95,7 @@ impl Live {
             let since = tokio::time::Instant::now();
             let error = self.hold(&endpoint).await;
             self.set_connected(false);
-            counter!(metric::DISCONNECTS_TOTAL, "reason" => error.reason()).increment(1);
+            counter!(names::LISTENER_DISCONNECTS_TOTAL, "reason" => error.reason()).increment(1);
             tracing::warn!(endpoint = %endpoint.label(), %error, "the subscription ended; connecting again");
             if since.elapsed() >= STABLE_AFTER {
                 failures = 0;
@@ -172,7 +173,7 @@ impl Live {
             clippy::cast_precision_loss,
             reason = "gauges are floating point, and slots stay below 2^53"
         )]
-        gauge!(metric::LAST_SLOT).set(slot as f64);
+        gauge!(names::LISTENER_LAST_SLOT).set(slot as f64);
     }
 
     /// Never waits: a notification that finds no room is left to the listing.
@@ -199,12 +200,12 @@ impl Live {
     }
 
     fn set_connected(&self, connected: bool) {
-        gauge!(metric::CONNECTED).set(if connected { 1.0 } else { 0.0 });
+        gauge!(names::LISTENER_CONNECTED).set(if connected { 1.0 } else { 0.0 });
         self.status.connected(connected);
     }
 }
 
 /// Counts a notification that the listing has to make up for.
 pub(crate) fn left(reason: &'static str) {
-    counter!(metric::NOTIFICATIONS_LEFT_TOTAL, "reason" => reason).increment(1);
+    counter!(names::LISTENER_NOTIFICATIONS_LEFT_TOTAL, "reason" => reason).increment(1);
 }

@@ -6,7 +6,8 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
 
-use crate::{metric, status::StatusBoard};
+use session_telemetry::names;
+use crate::{status::StatusBoard};
 
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(30);
@@ -83,9 +84,9 @@ impl Patience {
     }
 
     fn stall<E: Setback>(&self, what: &str, error: &E) {
-        counter!(metric::SETBACKS_TOTAL, "needs_action" => if error.needs_action() { "true" } else { "false" })
+        counter!(names::LISTENER_SETBACKS_TOTAL, "needs_action" => if error.needs_action() { "true" } else { "false" })
             .increment(1);
-        gauge!(metric::STALLED).set(1.0);
+        gauge!(names::LISTENER_STALLED).set(1.0);
         if error.needs_action() {
             tracing::error!(%error, "listening is stalled until somebody acts: {what}");
         } else {
@@ -95,7 +96,7 @@ impl Patience {
     }
 
     fn go_on(&self, what: &str) {
-        gauge!(metric::STALLED).set(0.0);
+        gauge!(names::LISTENER_STALLED).set(0.0);
         tracing::info!("going on: {what}");
         self.status.stalled(None);
     }

@@ -12,8 +12,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use session_telemetry::names;
 use crate::{
-    metric,
     outgoing::{Outgoing, Receipt},
     patience::pauses,
 };
@@ -82,7 +82,7 @@ impl Publisher {
         let answers = match self.queue.send_batch(entries).await {
             Ok(outcome) => outcome.entries,
             Err(error) => {
-                counter!(metric::SEND_FAILURES_TOTAL).increment(batch.len() as u64);
+                counter!(names::LISTENER_SEND_FAILURES_TOTAL).increment(batch.len() as u64);
                 if error.is_retryable() {
                     tracing::warn!(queue = self.queue.name(), %error, "the queue did not take a batch; it is sent again");
                 } else {
@@ -98,7 +98,7 @@ impl Publisher {
         for outgoing in batch {
             let settled = match answers.next() {
                 Some(Ok(accepted)) => {
-                    counter!(metric::PUBLISHED_TOTAL, "origin" => outgoing.receipt.origin.name()).increment(1);
+                    counter!(names::LISTENER_PUBLISHED_TOTAL, "origin" => outgoing.receipt.origin.name()).increment(1);
                     accepted.settled
                 }
                 Some(Err(error)) if !error.is_retryable() => {
@@ -121,7 +121,7 @@ impl Publisher {
                 })
                 .await;
         }
-        counter!(metric::SEND_FAILURES_TOTAL).increment(refused.len() as u64);
+        counter!(names::LISTENER_SEND_FAILURES_TOTAL).increment(refused.len() as u64);
         put_back(waiting, refused);
         done
     }
@@ -145,6 +145,6 @@ fn put_back(waiting: &mut VecDeque<Outgoing>, refused: Vec<Outgoing>) {
 
 /// The log keeps what no queue will take, whole: it must neither vanish nor stop what comes behind it (pitfall 13).
 fn report_unsendable(outgoing: &Outgoing, error: &EntryError) {
-    counter!(metric::UNSENDABLE_TOTAL).increment(1);
+    counter!(names::LISTENER_UNSENDABLE_TOTAL).increment(1);
     tracing::error!(%error, body = outgoing.entry.body, "the queue can never take this message");
 }

@@ -8,7 +8,7 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta;
 
-use crate::{metric, observed::EventBody, transaction};
+use crate::{observed::EventBody, transaction};
 
 /// An event of a transaction.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Reader {
             return found(decoded, origin);
         }
         if !whole {
-            counter!(metric::INCOMPLETE_LOGS_TOTAL).increment(1);
+            counter!(names::LISTENER_INCOMPLETE_LOGS_TOTAL).increment(1);
             tracing::warn!(%signature, completeness = ?decoded.completeness, "logs are cut or missing: reading instructions");
         }
         self.recover(signature, transaction, decoded, origin)
@@ -81,7 +81,7 @@ impl Reader {
         let instructions = match transaction::executed_instructions(transaction) {
             Ok(instructions) => instructions,
             Err(error) => {
-                counter!(metric::UNRECOVERED_TOTAL, "reason" => "unreadable_transaction").increment(1);
+                counter!(names::LISTENER_UNRECOVERED_TOTAL, "reason" => "unreadable_transaction").increment(1);
                 tracing::error!(%signature, %error, "instructions cannot be read: events of this transaction may be missing");
                 return found(decoded, origin);
             }
@@ -89,7 +89,7 @@ impl Reader {
         let recovery = self.decoder.recover(&instructions, transaction.slot);
         if decoded.completeness != Completeness::Complete {
             for unrecovered in &recovery.unrecovered {
-                counter!(metric::UNRECOVERED_TOTAL, "reason" => "instruction").increment(1);
+                counter!(names::LISTENER_UNRECOVERED_TOTAL, "reason" => "instruction").increment(1);
                 tracing::warn!(%signature, instruction = unrecovered.instruction, reason = %unrecovered.reason,
                     "events of this instruction are lost with the logs; sessions among them are found in account state");
             }

@@ -6,7 +6,8 @@ use metrics::{counter, gauge};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{cursor::SavedCursor, frontier::Mark, ledger::Ledger, metric, status::StatusBoard};
+use session_telemetry::names;
+use crate::{cursor::SavedCursor, frontier::Mark, ledger::Ledger, status::StatusBoard};
 
 /// The one task that saves.
 pub(crate) struct Saver {
@@ -43,10 +44,10 @@ impl Saver {
                     clippy::cast_precision_loss,
                     reason = "gauges are floating point, and slots stay below 2^53"
                 )]
-                gauge!(metric::CURSOR_SLOT).set(saved.slot as f64);
+                gauge!(names::LISTENER_CURSOR_SLOT).set(saved.slot as f64);
             }
             Err(error) => {
-                counter!(metric::CURSOR_SAVE_FAILURES_TOTAL).increment(1);
+                counter!(names::LISTENER_CURSOR_SAVE_FAILURES_TOTAL).increment(1);
                 tracing::error!(%error, slot = cursor.slot, "the cursor is not saved; a restart would repeat events");
                 self.status.cursor_error(Some(error.to_string()));
             }

@@ -1,53 +1,51 @@
-//! From the service's settings to a listener's own configuration.
+//! From the service's settings to a listener's configuration.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use object_store::{ObjectStoreScheme, aws::AmazonS3Builder};
-use session_config::{Settings, StartAt as Start};
+use object_store::aws::AmazonS3Builder;
+use session_config::Settings;
 use session_events::idl::{Idl, IdlError};
-use url::Url;
 
 use crate::{
-    config::{ListenerConfig, StartAt},
+    config::{ListenerConfig, ReconcileConfig, StartAt},
     cursor::{CursorError, CursorStore},
 };
 
-/// The settings do not make a listener.
+/// The folder of cursors, under `service.state_dir`.
+const CURSORS_FOLDER: &str = "cursors";
+
+/// Settings that do not make a listener.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The IDL cannot be read.
-    #[error("listener.idl_path = {path:?}: {source}")]
-    UnreadableIdl {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
+    /// `listener.idl_path` names no readable file.
+    #[error("listener.idl_path: {path} cannot be read: {source}")]
+    IdlFile {
+        /// The path.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
     },
-    /// The IDL is none.
-    #[error("listener.idl_path = {path:?}: {source}")]
-    BadIdl {
-        /// The file.
-        path: PathBuf,
+    /// The file is no IDL.
+    #[error("listener.idl_path: {path}: {source}")]
+    Idl {
+        /// The path.
+        path: String,
         /// What is wrong with it.
         source: IdlError,
     },
-    /// The start is no signature.
-    #[error("listener.start = {text:?} is no signature: {reason}")]
-    BadSignature {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
+    /// `listener.start` looks like a signature and is none.
+    #[error("listener.start is {value:?}, which is no signature")]
+    Start {
+        /// The value.
+        value: String,
     },
-    /// The cursor's place is none.
-    #[error("listener.cursor_url = {url:?}: {reason}; use s3://bucket/folder or file:///folder")]
-    BadCursorUrl {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
+    /// `listener.cursor_url` names no place.
+    #[error("listener.cursor_url is {value:?}; it must be s3://bucket/prefix or file:///folder")]
+    CursorUrl {
+        /// The value.
+        value: String,
     },
-    /// The cursor's place cannot be opened.
+    /// The place for the cursor.
     #[error(transparent)]
     Cursor(#[from] CursorError),
 }
@@ -56,81 +54,62 @@ impl ListenerConfig {
     /// The configuration that the settings ask for.
     ///
     /// # Errors
-    /// [`SettingsError`] names the key that is wrong.
+    /// [`SettingsError::IdlFile`], [`SettingsError::Idl`], [`SettingsError::Start`].
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let listener = &settings.listener;
         Ok(Self {
             program_id: settings.service.program_id,
-            idl: listener.idl_path.as_ref().map(read_idl).transpose()?,
+            idl: listener.idl_path.as_deref().map(read_idl).transpose()?,
             start_at: start_at(&listener.start)?,
             listing_interval: listener.listing_interval,
             silence_limit: listener.silence_limit,
-            unsettled_events_max: listener.max_unsettled_events,
             linger: listener.linger,
+            unsettled_events_max: listener.max_unsettled_events,
+            reconcile: ReconcileConfig {
+                interval: listener.reconcile_interval,
+                owner_programs: settings.policy.allowed_owner_programs.clone(),
+                unknown_size_bytes: listener.reconcile_session_size_bytes,
+                ..ReconcileConfig::default()
+            },
             ..Self::default()
         })
     }
 }
 
 impl CursorStore {
-    /// The place that the settings name.
+    /// Where the settings want cursors.
     ///
     /// # Errors
-    /// [`SettingsError::BadCursorUrl`], [`SettingsError::Cursor`].
+    /// [`SettingsError::CursorUrl`], [`SettingsError::Cursor`].
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        let Some(text) = &settings.listener.cursor_url else {
-            return Ok(Self::folder(&settings.service.state_dir)?);
+        let Some(url) = settings.listener.cursor_url.as_deref() else {
+            return Ok(Self::folder(&settings.service.state_dir.join(CURSORS_FOLDER))?);
         };
-        let bad = |reason: String| SettingsError::BadCursorUrl {
-            url: text.clone(),
-            reason,
-        };
-        let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
-        match ObjectStoreScheme::parse(&url).map_err(|error| bad(error.to_string()))? {
-            (ObjectStoreScheme::Local, _) => {
-                let folder = url
-                    .to_file_path()
-                    .map_err(|()| bad(String::from("it names no folder")))?;
-                Ok(Self::folder(&folder)?)
-            }
-            (ObjectStoreScheme::AmazonS3, prefix) => {
-                // The region and the credentials are the AWS environment's.
-                let store = AmazonS3Builder::from_env()
-                    .with_url(text)
-                    .build()
-                    .map_err(|error| bad(error.to_string()))?;
-                Ok(Self::object_store(Arc::new(store), prefix.as_ref()))
-            }
-            (scheme, _) => Err(bad(format!("{scheme:?} is no place for a cursor"))),
+        let refuse = || SettingsError::CursorUrl { value: url.to_owned() };
+        if let Some(folder) = url.strip_prefix("file://") {
+            return Ok(Self::folder(Path::new(folder))?);
         }
+        let place = url.strip_prefix("s3://").ok_or_else(refuse)?;
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        // Credentials, region and endpoint come from where AWS's own tools look for them.
+        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(CursorError::from)?;
+        Ok(Self::object_store(Arc::new(store), prefix))
     }
 }
 
-fn read_idl(path: &PathBuf) -> Result<Idl, SettingsError> {
-    let json = fs::read_to_string(path).map_err(|source| SettingsError::UnreadableIdl {
-        path: path.clone(),
-        source,
-    })?;
-    Idl::parse(&json).map_err(|source| SettingsError::BadIdl {
-        path: path.clone(),
-        source,
-    })
+fn read_idl(path: &Path) -> Result<Idl, SettingsError> {
+    let named = || path.display().to_string();
+    let json = std::fs::read_to_string(path).map_err(|source| SettingsError::IdlFile { path: named(), source })?;
+    Idl::parse(&json).map_err(|source| SettingsError::Idl { path: named(), source })
 }
 
-fn start_at(start: &Start) -> Result<StartAt, SettingsError> {
+fn start_at(start: &session_config::StartAt) -> Result<StartAt, SettingsError> {
     Ok(match start {
-        Start::Now => StartAt::Now,
-        Start::Genesis => StartAt::Genesis,
-        Start::Slot(slot) => StartAt::Slot(*slot),
-        Start::Signature(text) => match text.parse() {
-            Ok(signature) => StartAt::Signature(signature),
-            Err(error) => {
-                let reason = format!("{error}");
-                return Err(SettingsError::BadSignature {
-                    text: text.clone(),
-                    reason,
-                });
-            }
-        },
+        session_config::StartAt::Now => StartAt::Now,
+        session_config::StartAt::Genesis => StartAt::Genesis,
+        session_config::StartAt::Slot(slot) => StartAt::Slot(*slot),
+        session_config::StartAt::Signature(text) => {
+            StartAt::Signature(text.parse().map_err(|_| SettingsError::Start { value: text.clone() })?)
+        }
     })
 }

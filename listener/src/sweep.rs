@@ -11,12 +11,12 @@ use session_message::Origin;
 use solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta;
 use tokio::{sync::Notify, time::timeout};
 
+use session_telemetry::names;
 use crate::{
     chain::{AddressPages, HistoryError, ProgramHistory},
     frontier::Mark,
     history::{Listed, Walk},
     intake::Intake,
-    metric,
     patience::{Patience, Stall},
     transaction,
 };
@@ -183,7 +183,7 @@ impl Sweeper {
             .wait_for_room(&events, &self.patience)
             .await
             .ok_or(Stopped)?;
-        counter!(metric::TRANSACTIONS_TOTAL, "origin" => Origin::Fill.name()).increment(1);
+        counter!(names::LISTENER_TRANSACTIONS_TOTAL, "origin" => Origin::Fill.name()).increment(1);
         self.intake.take(listed.signature, listed.slot, events, room).await;
         Ok(())
     }

@@ -118,6 +118,11 @@ impl TestChain {
                 .is_ok_and(|lamports| lamports > 0)
         })
         .await;
+        // A validator's own programs can be called from its second slot on.
+        wait::until_true("the second slot", Duration::from_secs(60), || async {
+            chain.rpc().get_slot().await.is_ok_and(|slot| slot >= 2)
+        })
+        .await;
         let initialize = factory::initialize(&SESSION_FACTORY_ID, &chain.payer.pubkey()).unwrap();
         chain.send(&[initialize]).await.expect("the factory is initialised");
         chain

@@ -42,6 +42,7 @@ async fn bench_main() {
         .ok()
         .map_or(1_000, |count| count.parse().unwrap());
     let chain = TestChain::embedded().await;
+    chain.as_embedded().unwrap().surfnet().send_command(surfpool_sdk::SimnetCommand::StartRunbookExecution("without profiling of single instructions".to_owned())).unwrap();
     let usual = measure_usual(&chain, accounts / 5).await;
     let tens = measure_engine(&chain, "engine, batches of 10", accounts, 10).await;
     let hundreds = measure_engine(&chain, "engine, batches of 100", accounts, 100).await;
