@@ -61,7 +61,7 @@ impl Check for WalletBalance {
                     return Err(CheckFailure::new(reason));
                 }
                 Ok(lamports) if lamports < low => {
-                    warnings.push(format!("wallet {address} is low: {lamports} lamports"))
+                    warnings.push(format!("wallet {address} is low: {lamports} lamports"));
                 }
                 Ok(_) => {}
                 Err(error) => return Err(CheckFailure::new(error.to_string())),

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Creates and verifies the accounts that session_factory asks for: chain, queue and handler in one process.
+/// Creates and verifies the accounts that `session_factory` asks for: chain, queue and handler in one process.
 #[derive(Debug, Parser)]
-#[command(name = "session-builder", version, args_conflicts_with_subcommands = true)]
+#[command(name = "session-builder", version)]
 pub struct Cli {
     /// What to do instead of running the service.
     #[command(subcommand)]
@@ -52,7 +52,30 @@ pub struct CommonArgs {
 
 /// What can be done beside running the service.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Look at the messages that were given up, and have them tried again.
+    DeadLetters {
+        /// What to do.
+        #[command(subcommand)]
+        action: DeadLettersAction,
+        /// Settings and logs.
+        #[command(flatten)]
+        common: CommonArgs,
+    },
+}
+
+/// What can be done with dead letters.
+#[derive(Debug, Clone, Subcommand)]
+pub enum DeadLettersAction {
+    /// Print each with its reason.
+    List,
+    /// Send them back to the queue, with their attempts counted anew.
+    Redrive {
+        /// At most this many.
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        limit: usize,
+    },
+}
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod cli;
+pub mod dead_letters;
 pub mod display;
 pub mod embedded;
 pub mod event_source;
@@ -9,6 +10,7 @@ pub mod gauges;
 pub mod invoker;
 pub mod pipeline;
 pub mod queues;
+pub mod redrive_request;
 pub mod run;
 pub mod tally;
 pub mod traffic;

@@ -2,30 +2,56 @@
 
 use anyhow::Result;
 use clap::Parser;
-use session_builder::{cli::Cli, run};
-use session_config::LogFormat;
+use session_builder::{
+    cli::{Cli, Command, CommonArgs, RunArgs},
+    dead_letters::dead_letters,
+    run,
+};
+use session_config::{LogFormat, Overrides, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
-    let mut settings = run::settings(&cli.run)?;
-    if cli.run.common.config.is_none() && cli.run.common.log_level.is_none() {
+    match cli.command {
+        None => serve(cli.run).await,
+        Some(Command::DeadLetters { action, common }) => {
+            let settings = settings_of(&common)?;
+            dead_letters(&settings, &action).await
+        }
+    }
+}
+
+async fn serve(arguments: RunArgs) -> Result<()> {
+    let mut settings = run::settings(&arguments)?;
+    if arguments.common.config.is_none() && arguments.common.log_level.is_none() {
         // The lines of the embedded run say what happens; logs are for when something is wrong.
         "warn".clone_into(&mut settings.monitoring.log_level);
     }
+    init_logs(&settings)?;
+    let metrics = session_telemetry::install_prometheus()?;
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(stop_on_signal(stop.clone()));
+    let result = run::run(arguments, settings, metrics, stop).await;
+    signals.abort();
+    result
+}
+
+/// The settings of a command that does one thing and ends.
+fn settings_of(common: &CommonArgs) -> Result<Settings> {
+    let overrides = Overrides { log_level: common.log_level.clone(), ..Overrides::default() };
+    let settings = Settings::load(common.config.as_deref(), &overrides)?;
+    init_logs(&settings)?;
+    Ok(settings)
+}
+
+fn init_logs(settings: &Settings) -> Result<()> {
     let format = match settings.monitoring.log_format {
         LogFormat::Text => session_telemetry::LogFormat::Text,
         LogFormat::Json => session_telemetry::LogFormat::Json,
     };
-    session_telemetry::init_logs(&settings.monitoring.log_level, format)?;
-    let metrics = session_telemetry::install_prometheus()?;
-    let stop = CancellationToken::new();
-    let signals = tokio::spawn(stop_on_signal(stop.clone()));
-    let result = run::run(cli.run, settings, metrics, stop).await;
-    signals.abort();
-    result
+    Ok(session_telemetry::init_logs(&settings.monitoring.log_level, format)?)
 }
 
 /// The first signal drains, the second stops at once.

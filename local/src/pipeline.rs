@@ -21,6 +21,7 @@ use crate::{
     gauges,
     invoker::{FunctionUrl, InProcess, Invoker},
     queues::{Queues, QueuesError},
+    redrive_request,
     tally::Tally,
 };
 
@@ -128,6 +129,10 @@ impl Pipeline {
         let interval = settings.monitoring.health_check_interval;
         watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
         watchers.spawn(gauges::keep(Arc::clone(&stats), queues.clone(), stop_watching.clone()));
+        if settings.queue.kind == QueueKind::Memory {
+            let state_dir = settings.service.state_dir.clone();
+            watchers.spawn(redrive_request::serve(state_dir, queues.clone(), stop_watching.clone()));
+        }
         let metrics = parts.metrics.filter(|_| settings.monitoring.enable_prometheus);
         let pages = Pages {
             health,
@@ -199,11 +204,10 @@ impl Pipeline {
     pub async fn drain(self) {
         self.stats.stopped();
         self.stop_listening.cancel();
-        if !self.listener.is_finished() {
-            if let Err(error) = joined(self.listener.await) {
+        if !self.listener.is_finished()
+            && let Err(error) = joined(self.listener.await) {
                 tracing::error!(%error, "the listener did not end well");
             }
-        }
         if self.in_memory
             && timeout(DRAIN_LIMIT, emptied(self.queues.source.as_ref()))
                 .await
@@ -239,13 +243,10 @@ fn invoker(
     engine: Arc<Engine>,
     observer: Arc<dyn RecordObserver>,
 ) -> Arc<dyn Invoker> {
-    match &settings.service.function_url {
-        Some(url) => Arc::new(FunctionUrl::new(url.clone())),
-        None => {
-            let (source, dead_letters) = (Arc::clone(&queues.source), Arc::clone(&queues.dead_letters));
-            let handler = Handler::new(engine, source, dead_letters, handler_config(settings), observer);
-            Arc::new(InProcess(Arc::new(handler)))
-        }
+    if let Some(url) = &settings.service.function_url { Arc::new(FunctionUrl::new(url.clone())) } else {
+        let (source, dead_letters) = (Arc::clone(&queues.source), Arc::clone(&queues.dead_letters));
+        let handler = Handler::new(engine, source, dead_letters, handler_config(settings), observer);
+        Arc::new(InProcess(Arc::new(handler)))
     }
 }
 

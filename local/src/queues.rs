@@ -11,6 +11,14 @@ const DEAD_LETTERS_MAX: usize = 1_000_000;
 /// The folder of the dead letters, under `service.state_dir`.
 const DEAD_LETTERS_FOLDER: &str = "dead-letters";
 
+/// The dead letters of the queue in memory, on disk.
+///
+/// # Errors
+/// [`JournalError`] where their folder cannot be made.
+pub fn journal(settings: &Settings) -> Result<DeadLetterJournal, JournalError> {
+    DeadLetterJournal::open(settings.service.state_dir.join(DEAD_LETTERS_FOLDER))
+}
+
 /// The queue that feeds the handler, and the one where its failures end.
 #[derive(Clone)]
 pub struct Queues {
@@ -50,8 +58,8 @@ impl Queues {
             visibility_timeout: queue.visibility_timeout,
             capacity,
         };
-        let journal = DeadLetterJournal::open(settings.service.state_dir.join(DEAD_LETTERS_FOLDER))?;
-        let (dead_letters, faults) = InMemoryQueue::dead_letters(config("dead-letters", DEAD_LETTERS_MAX), journal)?;
+        let (dead_letters, faults) =
+            InMemoryQueue::dead_letters(config("dead-letters", DEAD_LETTERS_MAX), journal(settings)?)?;
         for fault in faults {
             tracing::error!(%fault, "dead letter not read");
         }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// With `--sessions`: how long nothing may be concluded before the run is given up.
-const STANDSTILL_LIMIT: Duration = Duration::from_secs(60);
+const STANDSTILL_LIMIT: Duration = Duration::from_mins(1);
 
 /// The settings that the flags and the configuration file make together.
 ///

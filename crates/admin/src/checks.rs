@@ -71,8 +71,13 @@ async fn make(registry: &HealthRegistry, check: &dyn Check, limit: Duration) {
         Ok(result) => result,
         Err(_elapsed) => Err(CheckFailure::new(format!("no answer within {limit:?}"))),
     };
-    if let Err(failure) = &result {
-        tracing::warn!(check = check.name(), %failure, "health check failed");
+    match &result {
+        // What has just started has not connected yet.
+        Err(failure) if registry.is_new(check.name()) => {
+            tracing::info!(check = check.name(), %failure, "health check does not pass yet");
+        }
+        Err(failure) => tracing::warn!(check = check.name(), %failure, "health check failed"),
+        Ok(_) => {}
     }
     registry.record(check.name(), result);
 }

@@ -75,6 +75,11 @@ impl HealthRegistry {
         }
     }
 
+    /// Whether the check has no result yet.
+    pub(crate) fn is_new(&self, name: &str) -> bool {
+        self.checks().get(name).is_none_or(|entry| entry.last.is_none())
+    }
+
     /// What the checks say now.
     #[must_use]
     pub fn report(&self) -> HealthReport {

@@ -222,7 +222,7 @@ impl Overrides {
         add(
             "--metrics-port",
             "monitoring.metrics_port",
-            self.metrics_port.map(Into::into),
+            self.metrics_port.map(|port| i64::from(port).into()),
         );
         add(
             "--enable-metrics",

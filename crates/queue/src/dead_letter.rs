@@ -19,7 +19,7 @@ pub const DEAD_LETTER_ATTRIBUTES: [&str; 6] = [REASON, SENTENCE, ATTEMPTS, LAST_
 /// Why and when a message was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// A stable snake_case code.
+    /// A stable `snake_case` code.
     pub reason: String,
     /// One sentence for a person.
     pub sentence: String,

@@ -12,9 +12,9 @@ pub const BATCH_ENTRIES_MAX: usize = 10;
 /// Bytes a message, and all messages of a batch together: 1 MiB.
 pub const BATCH_SIZE_MAX_BYTES: usize = 1024 * 1024;
 /// The longest delay of a message.
-pub const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
+pub const DELAY_MAX: Duration = Duration::from_mins(15);
 /// The longest that a message is hidden, counted from its receive.
-pub const VISIBILITY_TIMEOUT_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+pub const VISIBILITY_TIMEOUT_MAX: Duration = Duration::from_hours(12);
 /// The longest poll.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
 /// The attribute that carries a trace: X-Ray's header, which SQS keeps apart from a message's own attributes.

@@ -43,12 +43,17 @@ pub struct JournalFault {
 /// A message as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Letter {
-    pub(crate) message_id: String,
-    pub(crate) sent_at_ms: u64,
-    pub(crate) receive_count: u32,
-    pub(crate) attributes: BTreeMap<String, String>,
-    pub(crate) body: String,
+pub struct Letter {
+    /// Its id.
+    pub message_id: String,
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_at_ms: u64,
+    /// How often it was received.
+    pub receive_count: u32,
+    /// Its attributes, the reason's among them.
+    pub attributes: BTreeMap<String, String>,
+    /// Its text.
+    pub body: String,
 }
 
 impl Letter {
@@ -111,9 +116,12 @@ impl DeadLetterJournal {
         }
     }
 
-    /// Reads all letters, and says which files are none. Files that a crash left unfinished are no letters: whoever
-    /// wrote them still has the message.
-    pub(crate) fn read_all(&self) -> Result<(Vec<Letter>, Vec<JournalFault>), JournalError> {
+    /// Reads all letters, the oldest first, and says which files are none. Files that a crash left unfinished are no
+    /// letters: whoever wrote them still has the message.
+    ///
+    /// # Errors
+    /// [`JournalError`] where the folder or a file cannot be read.
+    pub fn read_all(&self) -> Result<(Vec<Letter>, Vec<JournalFault>), JournalError> {
         let mut letters = Vec::new();
         let mut faults = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(failed("read", &self.folder))? {

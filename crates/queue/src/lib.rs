@@ -20,7 +20,7 @@ pub use entry::{
     check_sends,
 };
 pub use error::{EntryError, QueueError};
-pub use journal::{DeadLetterJournal, JournalError, JournalFault};
+pub use journal::{DeadLetterJournal, JournalError, JournalFault, Letter};
 pub use memory::{InMemoryConfig, InMemoryQueue};
 pub use queue::{
     Accepted, BatchOutcome, Depth, MessageId, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage, SendEntry,

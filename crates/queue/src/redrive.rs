@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long a dead letter is set aside while it moves.
-const MOVE_TIMEOUT: Duration = Duration::from_secs(60);
+const MOVE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a redrive did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

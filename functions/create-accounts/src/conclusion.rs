@@ -7,7 +7,7 @@ use session_engine::{CreationError, Disposition, Outcome};
 /// Why a record was not concluded with a verified account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// A stable snake_case code, fit for a metric label and an alarm.
+    /// A stable `snake_case` code, fit for a metric label and an alarm.
     pub code: &'static str,
     /// One sentence for a person, with the values that matter.
     pub sentence: String,

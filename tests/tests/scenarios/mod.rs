@@ -1,6 +1,7 @@
 //! What has to hold on every chain.
 
 mod existing;
+mod outages;
 mod refusals;
 mod verified;
 
@@ -31,4 +32,6 @@ scenarios![
     existing::a_matching_account_is_success_without_a_transaction,
     existing::an_initialised_account_of_the_same_session_is_success,
     existing::a_mismatch_is_named_in_the_dead_letter,
+    outages::a_record_that_fails_five_times_is_a_dead_letter_after_exactly_five,
+    outages::health_follows_the_chain_and_answers_at_once_meanwhile,
 ];

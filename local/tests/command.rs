@@ -1,0 +1,132 @@
+//! The binary as its user runs it: what it prints, what it serves, how it ends.
+
+use std::{
+    collections::HashSet,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use session_chain::{CommitmentConfig, RpcClient};
+use session_events::session::SESSION_PROGRAM_ID;
+use solana_pubkey::Pubkey;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// A run of a debug build on a busy machine ends by then.
+const LIMIT: Duration = Duration::from_mins(3);
+
+struct Run {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Run {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_session-builder"))
+            .args(arguments)
+            .args(["--metrics-port", "0"])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        timeout(LIMIT, self.lines.next_line()).await.expect("a line in time").unwrap()
+    }
+
+    async fn line_of(&mut self, start: &str) -> String {
+        loop {
+            let line = self.line().await.unwrap_or_else(|| panic!("no line starts with {start:?}"));
+            if line.starts_with(start) {
+                return line;
+            }
+        }
+    }
+
+    async fn rest(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.line().await {
+            lines.push(line);
+        }
+        lines
+    }
+
+    async fn end(mut self) -> ExitStatus {
+        timeout(LIMIT, self.child.wait()).await.expect("an end in time").unwrap()
+    }
+}
+
+fn field<'line>(line: &'line str, name: &str) -> &'line str {
+    let fields = line.split(' ').filter_map(|word| word.split_once('='));
+    fields.into_iter().find(|(key, _)| *key == name).unwrap_or_else(|| panic!("{name} in {line}")).1
+}
+
+#[tokio::test]
+async fn fifty_sessions_end_with_exit_0() {
+    let mut run = Run::start(&["--sessions", "50", "--rate", "20"]);
+    let lines = run.rest().await;
+    let verified: Vec<&String> = lines.iter().filter(|line| line.starts_with("verified ")).collect();
+    let addresses: HashSet<&str> = verified.iter().map(|line| field(line, "pda")).collect();
+    assert_eq!((verified.len(), addresses.len()), (50, 50), "{lines:#?}");
+    for line in verified {
+        assert_eq!(field(line, "attempt"), "1", "{line}");
+        assert!(field(line, "signature").len() > 80 && field(line, "size").parse::<u64>().is_ok(), "{line}");
+        assert!(field(line, "latency_ms").parse::<u64>().unwrap() < 5_000, "{line}");
+    }
+    let summary = lines.last().unwrap();
+    assert!(summary.starts_with("summary   verified 50  created 50 "), "{summary}");
+    assert!(run.end().await.success());
+}
+
+#[tokio::test]
+async fn an_interrupt_drains_and_sums_up_and_the_chain_agrees() {
+    let mut run = Run::start(&["--rate", "10"]);
+    let chain = run.line_of("chain ").await;
+    let rpc_url = chain.split_whitespace().nth(1).unwrap().to_owned();
+    let endpoints = run.line_of("endpoints ").await;
+    let rpc = RpcClient::new_with_commitment(rpc_url, CommitmentConfig::confirmed());
+    for _ in 0..5 {
+        let line = run.line_of("verified ").await;
+        let address: Pubkey = field(&line, "pda").parse().unwrap();
+        let account = rpc.get_account(&address).await.unwrap();
+        assert_eq!(account.owner, SESSION_PROGRAM_ID);
+        assert_eq!(account.data.len().to_string(), field(&line, "size"));
+        assert!(account.data.iter().all(|byte| *byte == 0));
+    }
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    for (url, expected) in endpoints.split_whitespace().skip(1).zip(["status", "accounts_created", "accounts_created_total"]) {
+        let answer = client.get(url.parse().unwrap()).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains(expected), "{url}: {body}");
+    }
+    let id = run.child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    let lines = run.rest().await;
+    assert!(lines.iter().any(|line| line == "draining"), "{lines:#?}");
+    assert!(lines.last().unwrap().contains("dead letters 0"), "{lines:#?}");
+    assert!(run.end().await.success());
+}
+
+#[tokio::test]
+async fn a_bad_configuration_is_refused_with_all_its_faults() {
+    let folder = std::env::temp_dir().join(format!("session-builder-test-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("config.toml");
+    std::fs::write(&file, "[rpc]\ncommitment = \"processed\"\n[retry]\nmax_retrys = 3\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_session-builder")).arg("--config").arg(&file).output().await.unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(message.contains("rpc.commitment") && message.contains("processed"), "{message}");
+    assert!(message.contains("retry.max_retrys") && message.contains("retry.max_retries"), "{message}");
+}
