@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use session_events::{factory::SESSION_FACTORY_ID, idl::Idl, session::SESSION_PROGRAM_ID};
+use session_events::{Decoder, factory::SESSION_FACTORY_ID, idl::Idl, session::SESSION_PROGRAM_ID};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
+
+use crate::error::ListenerError;
 
 /// Everything about a listener that can be chosen. `Default` is the choice for mainnet.
 #[derive(Debug, Clone)]
@@ -72,20 +74,20 @@ pub struct ReconcileConfig {
     pub owner_programs: Vec<Pubkey>,
     /// Size of a session's account where its request cannot be found any more.
     pub unknown_size_bytes: u64,
-    /// An entry is left alone for so many slots, because its event is probably under way.
-    pub min_age_slots: u64,
-    /// A session that was queued by a comparison is not queued again before so long.
+    /// A request is left alone for so long, because its event is probably under way.
+    pub min_age: Duration,
+    /// A session that was queued is not queued again by a comparison before so long.
     pub requeue_after: Duration,
 }
 
 impl Default for ReconcileConfig {
     fn default() -> Self {
         Self {
-            interval: Some(Duration::from_secs(600)),
+            interval: Some(Duration::from_mins(10)),
             owner_programs: vec![SESSION_PROGRAM_ID],
             unknown_size_bytes: 1_024,
-            min_age_slots: 150,
-            requeue_after: Duration::from_secs(3_600),
+            min_age: Duration::from_secs(60),
+            requeue_after: Duration::from_hours(1),
         }
     }
 }
@@ -101,4 +103,61 @@ pub enum StartAt {
     Slot(u64),
     /// With the transaction after this one.
     Signature(Signature),
+}
+
+/// Fewer unsettled events than one transaction can have would stop the listener for good.
+const UNSETTLED_EVENTS_MIN: usize = 100;
+/// The longest that a message may wait for others.
+const LINGER_MAX: Duration = Duration::from_millis(50);
+
+impl ListenerConfig {
+    /// Refuses what cannot work.
+    pub(crate) fn check(&self) -> Result<(), ListenerError> {
+        let refuse = |setting, value: String, expected| {
+            Err(ListenerError::Setting {
+                setting,
+                value,
+                expected,
+            })
+        };
+        if self.unsettled_events_max < UNSETTLED_EVENTS_MIN {
+            return refuse(
+                "unsettled_events_max",
+                self.unsettled_events_max.to_string(),
+                "at least 100",
+            );
+        }
+        if self.linger > LINGER_MAX {
+            return refuse("linger", format!("{:?}", self.linger), "at most 50 ms");
+        }
+        let counts = [
+            ("notifications_max", self.notifications_max),
+            ("fetch_concurrency", self.fetch_concurrency),
+            ("handler_backlog_max", self.handler_backlog_max),
+        ];
+        if let Some((setting, value)) = counts.into_iter().find(|(_, value)| *value == 0) {
+            return refuse(setting, value.to_string(), "at least 1");
+        }
+        let times = [
+            ("listing_interval", Some(self.listing_interval)),
+            ("cursor_interval", Some(self.cursor_interval)),
+            ("silence_limit", Some(self.silence_limit)),
+            ("reconcile.interval", self.reconcile.interval),
+        ];
+        match times
+            .into_iter()
+            .find(|(_, time)| time.is_some_and(|time| time.is_zero()))
+        {
+            Some((setting, _)) => refuse(setting, "0".to_owned(), "more than 0"),
+            None => Ok(()),
+        }
+    }
+
+    /// What reads this configuration's events.
+    pub(crate) fn decoder(&self) -> Result<Decoder, ListenerError> {
+        Ok(match &self.idl {
+            Some(idl) => Decoder::with_idl(&self.program_id, idl)?,
+            None => Decoder::new(&self.program_id),
+        })
+    }
 }

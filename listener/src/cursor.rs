@@ -67,13 +67,17 @@ impl CursorStore {
     /// The cursor of one program on the cluster with this genesis hash, not yet read.
     #[must_use]
     pub fn of(&self, program_id: &Pubkey, genesis_hash: &str) -> SavedCursor {
-        let path = self
-            .prefix
-            .clone()
-            .join(format!("cursor-{program_id}-{genesis_hash}.json"));
+        self.named("cursor", program_id, genesis_hash)
+    }
+
+    /// The same for something else than listening.
+    pub(crate) fn named(&self, name: &str, program_id: &Pubkey, genesis_hash: &str) -> SavedCursor {
         SavedCursor {
             store: self.clone(),
-            path,
+            path: self
+                .prefix
+                .clone()
+                .join(format!("{name}-{program_id}-{genesis_hash}.json")),
             program_id: program_id.to_string(),
             genesis_hash: genesis_hash.to_owned(),
             version: None,
@@ -191,6 +195,17 @@ impl SavedCursor {
         Err(CursorError::Contended {
             path: self.path.to_string(),
         })
+    }
+
+    /// Forgets it.
+    ///
+    /// # Errors
+    /// [`CursorError::Store`].
+    pub(crate) async fn remove(&mut self) -> Result<(), CursorError> {
+        match self.store.store.delete(&self.path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn put_options(&self) -> PutOptions {

@@ -3,7 +3,9 @@
 use session_chain::ChainError;
 use session_events::idl::LayoutConflict;
 
-use crate::cursor::CursorError;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::{cursor::CursorError, reconcile::ReconcileError};
 
 /// Why a listener cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +29,30 @@ pub enum ListenerError {
     /// The saved cursor.
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    /// The comparison with account state.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
     /// A task of the listener panicked.
     #[error("the listener's {task} task panicked: {source}")]
     Task {
         /// Which one.
         task: &'static str,
         /// The panic.
-        source: tokio::task::JoinError,
+        source: JoinError,
     },
+}
+
+/// Waits for all tasks, and answers with the first failure. What is not waited for when this is dropped stays in `tasks`.
+pub(crate) async fn join_all(tasks: &mut Vec<(&'static str, JoinHandle<()>)>) -> Result<(), ListenerError> {
+    let mut outcome = Ok(());
+    while let Some((name, task)) = tasks.last_mut() {
+        let result = joined(name, task.await);
+        outcome = outcome.and(result);
+        tasks.pop();
+    }
+    outcome
+}
+
+pub(crate) fn joined(task: &'static str, result: Result<(), JoinError>) -> Result<(), ListenerError> {
+    result.map_err(|source| ListenerError::Task { task, source })
 }

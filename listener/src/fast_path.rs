@@ -6,11 +6,11 @@ use metrics::counter;
 use session_message::Origin;
 use tokio::sync::{Notify, mpsc};
 
-use session_telemetry::names;
 use crate::{
-    intake::Intake,
+    intake::{Intake, messages_of},
     live::{Notification, left},
 };
+use session_telemetry::names;
 
 /// The one task that reads notifications.
 pub(crate) struct FastPath {
@@ -59,7 +59,7 @@ impl FastPath {
             left("incomplete_logs");
             return self.gap.notify_one();
         };
-        let Some(room) = intake.try_room(&events) else {
+        let Some(room) = intake.try_room(messages_of(&events)) else {
             intake.ledger.with(|frontier| frontier.release(&signature));
             return left("backpressure");
         };

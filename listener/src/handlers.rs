@@ -7,8 +7,8 @@ use futures::FutureExt;
 use metrics::counter;
 use tokio::{sync::mpsc, task::JoinHandle};
 
+use crate::observed::ObservedEvent;
 use session_telemetry::names;
-use crate::{observed::ObservedEvent};
 
 /// Something that is done for events.
 ///
@@ -85,5 +85,6 @@ async fn run(handler: Arc<dyn EventHandler>, mut backlog: mpsc::Receiver<Arc<Obs
 }
 
 fn failed(handler: &dyn EventHandler, reason: &'static str) {
-    counter!(names::LISTENER_HANDLER_FAILURES_TOTAL, "handler" => handler.name().to_owned(), "reason" => reason).increment(1);
+    counter!(names::LISTENER_HANDLER_FAILURES_TOTAL, "handler" => handler.name().to_owned(), "reason" => reason)
+        .increment(1);
 }

@@ -14,7 +14,7 @@ use crate::frontier::Mark;
 /// Entries of a first look: mostly there is little new, and nothing beyond the mark should be asked for.
 const FIRST_PAGE: usize = 64;
 /// Most entries that a node lists at once (Solana RPC, `getSignaturesForAddress`).
-const FULL_PAGE: usize = 1_000;
+pub(crate) const FULL_PAGE: usize = 1_000;
 /// Most boundaries that are kept: 4,096 pages are four million transactions.
 const BOUNDARIES_MAX: usize = 4_096;
 

@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use metrics::{counter, gauge};
 use session_events::{Event, PdaComputedEvent};
+use session_message::Origin;
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
+    covered::Covered,
     handlers::Dispatcher,
     ledger::Ledger,
     lifecycle::Lifecycle,
     observed::{EventBody, ObservedEvent},
     outgoing::{self, Outgoing, Receipt},
+    outlet::Outlet,
     patience::Patience,
     reading::{Found, Reader},
     slot_clock::SlotClock,
@@ -29,36 +32,34 @@ pub(crate) struct Intake {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) dispatcher: Dispatcher,
-    /// Has room for every event that may be unsettled.
-    pub(crate) outbox: mpsc::Sender<Outgoing>,
-    /// One for each event that may be unsettled.
-    pub(crate) room: Arc<Semaphore>,
+    pub(crate) outlet: Outlet,
+    pub(crate) covered: Covered,
     pub(crate) status: Arc<StatusBoard>,
 }
 
-/// Room for the events of one transaction.
+/// Room for messages.
 pub(crate) struct Room(Option<OwnedSemaphorePermit>);
 
 impl Intake {
-    /// Room for these events if there is any now.
-    pub(crate) fn try_room(&self, events: &[Found]) -> Option<Room> {
-        let needed = needed_room(events);
-        let room = if needed == 0 {
-            None
-        } else {
-            Some(Arc::clone(&self.room).try_acquire_many_owned(needed).ok()?)
-        };
-        Some(Room(room))
+    /// Room for so many messages if there is any now.
+    pub(crate) fn try_room(&self, messages: u32) -> Option<Room> {
+        if messages == 0 {
+            return Some(Room(None));
+        }
+        Arc::clone(&self.outlet.room)
+            .try_acquire_many_owned(messages)
+            .ok()
+            .map(|permit| Room(Some(permit)))
     }
 
     /// Waits for room; `None` if told to stop before there was any.
-    pub(crate) async fn wait_for_room(&self, events: &[Found], patience: &Patience) -> Option<Room> {
-        if let Some(room) = self.try_room(events) {
+    pub(crate) async fn wait_for_room(&self, messages: u32, patience: &Patience) -> Option<Room> {
+        if let Some(room) = self.try_room(messages) {
             return Some(room);
         }
         self.set_backpressure(true);
         let permit = patience
-            .wait(Arc::clone(&self.room).acquire_many_owned(needed_room(events)))
+            .wait(Arc::clone(&self.outlet.room).acquire_many_owned(messages))
             .await;
         self.set_backpressure(false);
         // The semaphore is never closed.
@@ -77,32 +78,43 @@ impl Intake {
                 observed_at,
                 origin,
             };
-            self.take_event(event, &mut room).await;
+            self.take_event(event, Some(signature), &mut room).await;
         }
         self.ledger.with(|frontier| frontier.settle(&signature));
     }
 
-    /// Takes one event in: a request for an account goes to the outbox.
-    pub(crate) async fn take_event(&self, observed: ObservedEvent, room: &mut Room) {
-        self.lifecycle.record(&observed);
+    /// Takes one event in: a request for an account goes to the outbox. `transaction` is not settled before its message.
+    pub(crate) async fn take_event(&self, observed: ObservedEvent, transaction: Option<Signature>, room: &mut Room) {
         let observed = Arc::new(observed);
-        self.dispatcher.dispatch(&observed);
+        // What somebody looks for in the past has been told, and says nothing about the present.
+        if !matches!(observed.origin, Origin::Backfill | Origin::Reconciliation) {
+            self.lifecycle.record(&observed);
+            self.dispatcher.dispatch(&observed);
+        }
         match &observed.body {
             EventBody::Known(Event::PdaComputed(event)) if event.asks_for_account() => {
-                self.publish(event.clone(), &observed, room).await;
+                self.publish(event, &observed, transaction, room).await;
             }
             EventBody::Known(Event::PdaComputed(_)) => counter!(names::EVENTS_SKIPPED_TOTAL).increment(1),
             EventBody::Known(_) | EventBody::Declared { .. } => {}
         }
     }
 
-    async fn publish(&self, event: PdaComputedEvent, observed: &ObservedEvent, room: &mut Room) {
+    async fn publish(
+        &self,
+        event: &PdaComputedEvent,
+        observed: &ObservedEvent,
+        transaction: Option<Signature>,
+        room: &mut Room,
+    ) {
         let Some(permit) = room.0.as_mut().and_then(|permit| permit.split(1)) else {
-            // Room is made for exactly the events that are published; an event without room would be lost.
+            // Room is made for exactly the events that are published. The transaction stays unsettled, so that the
+            // cursor does not pass it.
             tracing::error!(?event, "no room was made for an event");
+            self.hold(transaction);
             return;
         };
-        let entry = match outgoing::entry(self.program_id, event, observed) {
+        let entry = match outgoing::entry(self.program_id, event.clone(), observed) {
             Ok(entry) => entry,
             Err(error) => {
                 counter!(names::LISTENER_UNSENDABLE_TOTAL).increment(1);
@@ -110,16 +122,21 @@ impl Intake {
                 return;
             }
         };
-        if let Some(signature) = &observed.signature {
-            self.ledger.with(|frontier| frontier.add_message(signature));
-        }
+        self.hold(transaction);
+        self.covered.cover(event.expected_pda);
         let receipt = Receipt {
-            transaction: observed.signature,
+            transaction,
             origin: observed.origin,
             _permit: permit,
         };
         // The publisher ends after the intake, except in an abort: then the cursor stays behind this transaction.
-        let _ = self.outbox.send(Outgoing { entry, receipt }).await;
+        let _ = self.outlet.outbox.send(Outgoing { entry, receipt }).await;
+    }
+
+    fn hold(&self, transaction: Option<Signature>) {
+        if let Some(signature) = &transaction {
+            self.ledger.with(|frontier| frontier.add_message(signature));
+        }
     }
 
     pub(crate) fn set_backpressure(&self, backpressure: bool) {
@@ -129,7 +146,7 @@ impl Intake {
 }
 
 /// Messages that these events make.
-fn needed_room(events: &[Found]) -> u32 {
+pub(crate) fn messages_of(events: &[Found]) -> u32 {
     let asks =
         |found: &&Found| matches!(&found.body, EventBody::Known(Event::PdaComputed(event)) if event.asks_for_account());
     // A transaction's logs hold a few dozen events at most.

@@ -12,11 +12,16 @@
 //! The chain's own listing of the program's transactions is what counts: it alone moves the cursor, and it alone is
 //! needed for nothing to be lost. The subscription makes it fast. Account state is a second, independent source.
 
+mod accounts;
+mod backfill;
 mod chain;
 mod config;
+mod covered;
 mod cursor;
+mod errand;
 mod error;
 mod fast_path;
+mod feed;
 mod frontier;
 mod handlers;
 mod history;
@@ -27,11 +32,12 @@ mod listener;
 mod live;
 mod observed;
 mod outgoing;
+mod outlet;
 mod patience;
 mod publisher;
 mod reading;
+mod reconcile;
 mod saver;
-mod settings;
 mod settings;
 mod settlement;
 mod slot_clock;
@@ -40,13 +46,15 @@ mod status;
 mod sweep;
 mod transaction;
 
+pub use backfill::{BackfillReport, BackfillRequest, Point, backfill};
 pub use config::{ListenerConfig, ReconcileConfig, StartAt};
 pub use cursor::{CursorError, CursorStore, SavedCursor};
+pub use errand::reconcile;
 pub use error::ListenerError;
 pub use frontier::Mark;
 pub use handlers::EventHandler;
 pub use listener::Listener;
 pub use observed::{EventBody, ObservedEvent};
-pub use settings::SettingsError;
+pub use reconcile::{MissedSession, ReconcileError, ReconcileReport};
 pub use settings::SettingsError;
 pub use status::ListenerStatus;

@@ -99,7 +99,10 @@ impl Waiting {
         number(names::SESSION_RESERVATIONS_EXPIRED, expired as u64);
         number(names::SESSION_RESERVATIONS_OPEN, (self.reserved.len() - expired) as u64);
         let soonest = self.queued.values().min().copied().unwrap_or_default();
-        number(names::SESSION_QUEUE_SOONEST_DEADLINE_SECONDS, u64::try_from(soonest).unwrap_or_default());
+        number(
+            names::SESSION_QUEUE_SOONEST_DEADLINE_SECONDS,
+            u64::try_from(soonest).unwrap_or_default(),
+        );
     }
 }
 

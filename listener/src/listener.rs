@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use session_chain::RpcPool;
 use session_events::Decoder;
+use session_message::Origin;
 use session_queue::Queue;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -15,30 +16,26 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     chain::ProgramHistory,
     config::ListenerConfig,
+    covered::Covered,
     cursor::{CursorStore, SavedCursor},
-    error::ListenerError,
+    error::{ListenerError, join_all, joined},
     fast_path::FastPath,
+    feed::Feed,
     frontier::{Frontier, Mark},
     handlers::{Dispatcher, EventHandler},
     intake::Intake,
     ledger::Ledger,
     lifecycle::Lifecycle,
     live::Live,
+    outlet::{Outlet, OutletTasks},
     patience::Patience,
-    publisher::Publisher,
     reading::Reader,
+    reconcile::Reconciliation,
     saver::Saver,
-    settlement::settle_all,
-    slot_clock::SlotClock,
     start,
     status::{ListenerStatus, StatusBoard},
     sweep::Sweeper,
 };
-
-/// Fewer unsettled events than one transaction can have would stop the listener for good.
-const UNSETTLED_EVENTS_MIN: usize = 100;
-/// "At most 50 ms" (the longest that a message may wait for others).
-const LINGER_MAX: Duration = Duration::from_millis(50);
 
 /// Listens to one `session_factory`, and puts what it asks for into a queue.
 pub struct Listener {
@@ -63,11 +60,8 @@ impl Listener {
         cursors: CursorStore,
         handlers: Vec<Arc<dyn EventHandler>>,
     ) -> Result<Self, ListenerError> {
-        check(&config)?;
-        let decoder = match &config.idl {
-            Some(idl) => Decoder::with_idl(&config.program_id, idl)?,
-            None => Decoder::new(&config.program_id),
-        };
+        config.check()?;
+        let decoder = config.decoder()?;
         let history = ProgramHistory {
             pool,
             program_id: config.program_id,
@@ -103,20 +97,24 @@ impl Listener {
         let mark = start::mark(&self.history, &patience, &mut cursor, self.config.start_at).await?;
         let Some(mark) = mark else { return Ok(()) };
         self.status.cursor(mark.slot);
+        // A reader that ends, for whatever reason, ends the others, too: nobody may be listening with one ear.
+        let stop = stop.child_token();
+        let patience = Patience::new(Arc::clone(&self.status), stop.clone());
         Running::start(self, cursor, mark, patience, &stop).finish(&stop).await
     }
 }
 
-/// The tasks of a listener, in the order in which they end.
+/// The tasks of a listener.
 struct Running {
     /// They end when told to stop.
     readers: Vec<(&'static str, JoinHandle<()>)>,
+    /// They end when the readers have ended and their backlogs are empty.
+    handlers: Vec<(&'static str, JoinHandle<()>)>,
     /// They end when the readers have ended and all is sent and settled.
-    drains: Vec<(&'static str, JoinHandle<()>)>,
-    /// It ends when it is told that the drains have ended.
+    outlet: OutletTasks,
+    /// It ends when it is told that all is settled that will be.
     saver: JoinHandle<()>,
     settled: CancellationToken,
-    abort: CancellationToken,
     drain_limit: Duration,
 }
 
@@ -138,148 +136,119 @@ impl Running {
             ..
         } = listener;
         let ledger = Arc::new(Ledger::new(Frontier::new(mark)));
-        let clock = Arc::new(SlotClock::default());
-        let gap = Arc::new(Notify::new());
-        let abort = CancellationToken::new();
         let settled = CancellationToken::new();
-        let (outbox, outgoing) = mpsc::channel(config.unsettled_events_max);
-        let (sent, sent_messages) = mpsc::channel(config.unsettled_events_max);
-        let (notifications, notified) = mpsc::channel(config.notifications_max);
-        let (dispatcher, handler_tasks) = Dispatcher::start(&handlers, config.handler_backlog_max);
-        let intake = Arc::new(Intake {
-            program_id: config.program_id,
-            reader: Reader::new(decoder, &config.program_id),
-            clock: Arc::clone(&clock),
-            ledger: Arc::clone(&ledger),
-            lifecycle: Lifecycle::default(),
-            dispatcher,
-            outbox,
-            room: Arc::new(Semaphore::new(config.unsettled_events_max)),
-            status: Arc::clone(&status),
-        });
-        let live = Live {
-            pool: history.pool.clone(),
-            program_id: config.program_id,
-            silence_limit: config.silence_limit,
-            connect_timeout: config.connect_timeout,
-            notifications,
-            clock,
-            status: Arc::clone(&status),
-            gap: Arc::clone(&gap),
-            stop: stop.clone(),
-        };
-        let fast_path = FastPath {
-            intake: Arc::clone(&intake),
-            notifications: notified,
-            unlisted_max: config.notifications_max,
-            gap: Arc::clone(&gap),
-        };
-        let sweeper = Sweeper {
-            history,
-            intake,
-            patience,
-            interval: config.listing_interval,
-            margin_slots: config.listing_margin_slots,
-            fetch_concurrency: config.fetch_concurrency,
-            gap,
-            subscription_grace: config.connect_timeout,
-        };
-        let publisher = Publisher {
-            queue,
-            outbox: outgoing,
-            sent,
-            linger: config.linger,
-            abort: abort.clone(),
-        };
+        let (outlet, outlet_tasks) =
+            Outlet::open(queue, config.unsettled_events_max, config.linger, Arc::clone(&ledger));
+        let (dispatcher, handlers) = Dispatcher::start(&handlers, config.handler_backlog_max);
         let saver = Saver {
             cursor,
             saved: mark,
             ledger: Arc::clone(&ledger),
-            status,
+            status: Arc::clone(&status),
             interval: config.cursor_interval,
         };
-        let readers = vec![
-            ("subscription", tokio::spawn(live.run())),
-            ("notification", tokio::spawn(fast_path.run())),
-            ("listing", tokio::spawn(sweeper.run())),
-        ];
-        let mut drains = vec![
-            ("publishing", tokio::spawn(publisher.run())),
-            (
-                "settlement",
-                tokio::spawn(settle_all(sent_messages, ledger, abort.clone())),
-            ),
-        ];
-        drains.extend(handler_tasks.into_iter().map(|task| ("handler", task)));
-        let saver = tokio::spawn(saver.run(settled.clone()));
+        let intake = Arc::new(Intake {
+            program_id: config.program_id,
+            reader: Reader::new(decoder, &config.program_id),
+            clock: Arc::default(),
+            ledger,
+            lifecycle: Lifecycle::default(),
+            dispatcher,
+            outlet,
+            covered: Covered::default(),
+            status,
+        });
         Self {
-            readers,
-            drains,
-            saver,
+            readers: start_readers(&config, &history, &intake, &patience, stop),
+            handlers: handlers.into_iter().map(|task| ("handler", task)).collect(),
+            outlet: outlet_tasks,
+            saver: tokio::spawn(saver.run(settled.clone())),
             settled,
-            abort,
             drain_limit: config.drain_limit,
         }
     }
 
-    /// Waits until told to stop or until a task fails, then ends all tasks.
+    /// Waits until told to stop, then ends all tasks in their order.
     async fn finish(mut self, stop: &CancellationToken) -> Result<(), ListenerError> {
         stop.cancelled().await;
-        let mut outcome = join_all(&mut self.readers).await;
-        match timeout(self.drain_limit, join_all(&mut self.drains)).await {
-            Ok(drained) => outcome = outcome.and(drained),
-            Err(_) => {
-                tracing::warn!(limit = ?self.drain_limit, "not everything was settled in time; a restart repeats it");
-                self.abort.cancel();
-                outcome = outcome.and(join_all(&mut self.drains).await);
-            }
-        }
+        let read = join_all(&mut self.readers).await;
+        let (sent, handled) = tokio::join!(
+            self.outlet.drain(self.drain_limit),
+            drain_handlers(self.handlers, self.drain_limit)
+        );
         self.settled.cancel();
-        outcome.and(joined("saving", self.saver.await))
+        read.and(sent).and(handled).and(joined("saving", self.saver.await))
     }
 }
 
-async fn join_all(tasks: &mut Vec<(&'static str, JoinHandle<()>)>) -> Result<(), ListenerError> {
-    let mut outcome = Ok(());
-    while let Some((name, task)) = tasks.last_mut() {
-        let result = joined(name, task.await);
-        outcome = outcome.and(result);
-        tasks.pop();
-    }
-    outcome
-}
-
-fn joined(task: &'static str, result: Result<(), tokio::task::JoinError>) -> Result<(), ListenerError> {
-    result.map_err(|source| ListenerError::Task { task, source })
-}
-
-fn check(config: &ListenerConfig) -> Result<(), ListenerError> {
-    let refuse = |setting, value: String, expected| {
-        Err(ListenerError::Setting {
-            setting,
-            value,
-            expected,
-        })
+/// Starts everything that finds transactions.
+fn start_readers(
+    config: &ListenerConfig,
+    history: &ProgramHistory,
+    intake: &Arc<Intake>,
+    patience: &Patience,
+    stop: &CancellationToken,
+) -> Vec<(&'static str, JoinHandle<()>)> {
+    let gap = Arc::new(Notify::new());
+    let (notifications, notified) = mpsc::channel(config.notifications_max);
+    let live = Live {
+        pool: history.pool.clone(),
+        program_id: config.program_id,
+        silence_limit: config.silence_limit,
+        connect_timeout: config.connect_timeout,
+        notifications,
+        clock: Arc::clone(&intake.clock),
+        status: Arc::clone(&intake.status),
+        gap: Arc::clone(&gap),
+        stop: stop.clone(),
     };
-    if config.unsettled_events_max < UNSETTLED_EVENTS_MIN {
-        return refuse(
-            "unsettled_events_max",
-            config.unsettled_events_max.to_string(),
-            "at least 100",
-        );
+    let fast_path = FastPath {
+        intake: Arc::clone(intake),
+        notifications: notified,
+        unlisted_max: config.notifications_max,
+        gap: Arc::clone(&gap),
+    };
+    let feed = Feed {
+        history: history.clone(),
+        intake: Arc::clone(intake),
+        patience: patience.clone(),
+        fetch_concurrency: config.fetch_concurrency,
+        origin: Origin::Fill,
+    };
+    let sweeper = Sweeper {
+        feed,
+        interval: config.listing_interval,
+        margin_slots: config.listing_margin_slots,
+        gap,
+        subscription_grace: config.connect_timeout,
+    };
+    let mut readers = vec![
+        ("subscription", spawn_reader(live.run(), stop)),
+        ("notification", spawn_reader(fast_path.run(), stop)),
+        ("listing", spawn_reader(sweeper.run(), stop)),
+    ];
+    if let Some(interval) = config.reconcile.interval {
+        let reconciliation = Reconciliation::new(history, intake, patience, &config.reconcile);
+        readers.push(("comparison", spawn_reader(reconciliation.run_every(interval), stop)));
     }
-    if config.linger > LINGER_MAX {
-        return refuse("linger", format!("{:?}", config.linger), "at most 50 ms");
+    readers
+}
+
+/// A task that tells all to stop when it ends or panics.
+fn spawn_reader(reader: impl Future<Output = ()> + Send + 'static, stop: &CancellationToken) -> JoinHandle<()> {
+    let end_of_all = stop.clone().drop_guard();
+    tokio::spawn(async move {
+        reader.await;
+        drop(end_of_all);
+    })
+}
+
+/// Gives custom handlers the same time as the queue, and no more.
+async fn drain_handlers(mut tasks: Vec<(&'static str, JoinHandle<()>)>, limit: Duration) -> Result<(), ListenerError> {
+    if let Ok(handled) = timeout(limit, join_all(&mut tasks)).await {
+        return handled;
     }
-    if config.notifications_max == 0 || config.fetch_concurrency == 0 || config.handler_backlog_max == 0 {
-        return refuse(
-            "notifications_max, fetch_concurrency or handler_backlog_max",
-            "0".to_owned(),
-            "at least 1",
-        );
-    }
-    if config.listing_interval.is_zero() || config.cursor_interval.is_zero() {
-        return refuse("listing_interval or cursor_interval", "0".to_owned(), "more than 0");
-    }
+    tracing::warn!(?limit, "custom handlers have not handled everything in time");
+    tasks.iter().for_each(|(_, task)| task.abort());
     Ok(())
 }

@@ -21,11 +21,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use session_telemetry::names;
 use crate::{patience::pauses, slot_clock::SlotClock, status::StatusBoard};
+use session_telemetry::names;
 
 /// A connection that held for so long was a good one: the next failure is a new story.
-const STABLE_AFTER: Duration = Duration::from_secs(60);
+const STABLE_AFTER: Duration = Duration::from_mins(1);
 /// How long a connection may take to say goodbye.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 

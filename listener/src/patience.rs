@@ -6,8 +6,8 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
 
+use crate::status::StatusBoard;
 use session_telemetry::names;
-use crate::{status::StatusBoard};
 
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(30);

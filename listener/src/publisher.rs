@@ -12,11 +12,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use session_telemetry::names;
 use crate::{
     outgoing::{Outgoing, Receipt},
     patience::pauses,
 };
+use session_telemetry::names;
 
 /// A message that the queue has accepted, or can never accept.
 pub(crate) struct Sent {

@@ -6,8 +6,8 @@ use metrics::{counter, gauge};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use session_telemetry::names;
 use crate::{cursor::SavedCursor, frontier::Mark, ledger::Ledger, status::StatusBoard};
+use session_telemetry::names;
 
 /// The one task that saves.
 pub(crate) struct Saver {

@@ -92,7 +92,10 @@ impl CursorStore {
         let place = url.strip_prefix("s3://").ok_or_else(refuse)?;
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         // Credentials, region and endpoint come from where AWS's own tools look for them.
-        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(CursorError::from)?;
+        let store = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .build()
+            .map_err(CursorError::from)?;
         Ok(Self::object_store(Arc::new(store), prefix))
     }
 }

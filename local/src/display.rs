@@ -180,15 +180,11 @@ impl Line {
 
 fn plain_line(report: &RecordReport) -> String {
     let line = Line::of(report);
-    let mut text = format!(
-        "{} session={} pda={} signature={} size={} attempt={} latency_ms={}",
+    let note = if line.note.is_empty() { String::new() } else { format!(" note={:?}", line.note) };
+    format!(
+        "{} session={} pda={} signature={} size={} attempt={} latency_ms={}{note}",
         line.word, line.session_id, line.pda, line.signature, line.size_bytes, line.attempt, line.latency_ms
-    );
-    if !line.note.is_empty() {
-        text.push_str(" note=");
-        text.push_str(&format!("{:?}", line.note));
-    }
-    text
+    )
 }
 
 fn coloured_line(report: &RecordReport) -> String {

@@ -7,12 +7,15 @@
 use std::{
     collections::HashSet,
     sync::Arc,
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
-use session_queue::{Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use session_queue::{Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage, TRACE_HEADER};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::invoker::Invoker;
@@ -92,7 +95,7 @@ impl EventSource {
                 Ok(batch) => return Some((batch, slot)),
                 Err(error) => {
                     tracing::warn!(queue = self.queue.name(), %error, "cannot receive; trying again");
-                    stop.run_until_cancelled(tokio::time::sleep(ERROR_PAUSE)).await?;
+                    stop.run_until_cancelled(time::sleep(ERROR_PAUSE)).await?;
                 }
             }
         }
@@ -100,9 +103,9 @@ impl EventSource {
 
     async fn gather(&self) -> Result<Vec<ReceivedMessage>, QueueError> {
         let mut batch = self.receive(self.config.batch_size, LONG_POLL).await?;
-        let window_ends = Instant::now() + self.config.batch_window;
+        let window_ends = time::Instant::now() + self.config.batch_window;
         while !batch.is_empty() && batch.len() < self.config.batch_size {
-            let wait = window_ends.saturating_duration_since(Instant::now());
+            let wait = window_ends.saturating_duration_since(time::Instant::now());
             if wait.is_zero() {
                 break;
             }
@@ -191,7 +194,7 @@ fn sqs_event(queue: &str, batch: &[ReceivedMessage]) -> SqsEvent {
 }
 
 fn sqs_message(queue: &str, message: &ReceivedMessage) -> SqsMessage {
-    let epoch_ms = |at: std::time::SystemTime| {
+    let epoch_ms = |at: SystemTime| {
         at.duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_millis())
             .to_string()
@@ -214,9 +217,13 @@ fn sqs_message(queue: &str, message: &ReceivedMessage) -> SqsMessage {
         (String::from("SentTimestamp"), epoch_ms(message.sent_at)),
     ]
     .into();
+    if let Some(trace) = message.attributes.get(TRACE_HEADER) {
+        record.attributes.insert(TRACE_HEADER.to_owned(), trace.clone());
+    }
     record.message_attributes = message
         .attributes
         .iter()
+        .filter(|(name, _)| *name != TRACE_HEADER)
         .map(|(name, value)| {
             let mut attribute = SqsMessageAttribute::default();
             attribute.data_type = Some(String::from("String"));

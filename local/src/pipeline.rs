@@ -102,7 +102,7 @@ impl Pipeline {
             next: parts.observer,
         });
         let invoker = invoker(settings, &queues, Arc::clone(&engine), observer);
-        let source = EventSource::new(Arc::clone(&queues.source), invoker, event_source_config(settings));
+        let mapping = EventSource::new(Arc::clone(&queues.source), invoker, event_source_config(settings));
         let listener_config = ListenerConfig::from_settings(settings)?;
         let cursors = CursorStore::from_settings(settings)?;
         let listener = Listener::new(
@@ -145,7 +145,7 @@ impl Pipeline {
         Ok(Self {
             in_memory: settings.queue.kind == QueueKind::Memory,
             listener: tokio::spawn(listener.run(stop_listening.clone())),
-            source: tokio::spawn(source.run(stop_invoking.clone())),
+            source: tokio::spawn(mapping.run(stop_invoking.clone())),
             queues,
             engine,
             stats,

@@ -1,6 +1,7 @@
-//! What the creation engine saves: a thousand accounts by the usual way and by the engine, on the embedded chain.
+//! What the creation engine saves: accounts by the usual way and by the engine, on the embedded chain or the real
+//! validator.
 //!
-//! `cargo run -p session-tests --example creation_benchmark [ACCOUNTS]`
+//! `cargo run -p session-tests --example creation_benchmark [ACCOUNTS [validator]]`
 #![allow(
     clippy::unwrap_used,
     reason = "a benchmark stops at the first thing that is not as it should be"
@@ -13,13 +14,14 @@ use std::{
 
 use futures::stream::{self, StreamExt};
 use session_chain::{CommitmentConfig, RetryPolicy, RpcClient, RpcPool};
-use session_engine::{CreationRequest, Engine, EngineConfig, Outcome, Policy, SignerPool};
+use session_engine::{CreationRequest, Engine, EngineConfig, Outcome, SignerPool};
 use session_events::session::{AccountRequest, create_session_account};
 use session_tests::{chain::TestChain, creation::requests};
 use solana_sdk::{
     signature::{Keypair, Signer},
     transaction::Transaction,
 };
+use surfpool_sdk::SimnetCommand;
 
 /// Workers: each has one account in hand, or one batch.
 const WORKERS: usize = 10;
@@ -43,7 +45,12 @@ struct Measured {
 #[tokio::main]
 async fn main() {
     let accounts = std::env::args().nth(1).map_or(1_000, |count| count.parse().unwrap());
-    let chain = TestChain::embedded().await;
+    let on_validator = std::env::args().nth(2).is_some_and(|chain| chain == "validator");
+    let chain = if on_validator {
+        TestChain::validator().await.expect("solana-test-validator is not installed")
+    } else {
+        embedded_chain().await
+    };
     let usual = measure_usual(&chain, accounts / 5).await;
     let tens = measure_engine(&chain, "engine, batches of 10", accounts, 10).await;
     let hundreds = measure_engine(&chain, "engine, batches of 100", accounts, 100).await;
@@ -53,8 +60,19 @@ async fn main() {
     }
 }
 
+/// The embedded chain executes every transaction a second time, instruction by instruction, to profile it; while a
+/// runbook runs it does not. A validator never does.
+async fn embedded_chain() -> TestChain {
+    let chain = TestChain::embedded().await;
+    if let Some(embedded) = chain.as_embedded() {
+        let unprofiled = SimnetCommand::StartRunbookExecution("benchmark".to_owned());
+        embedded.surfnet().send_command(unprofiled).unwrap();
+    }
+    chain
+}
+
 fn pool(chain: &TestChain) -> RpcPool {
-    let timeout = Duration::from_secs(60);
+    let timeout = Duration::from_mins(1);
     RpcPool::new(
         vec![chain.endpoint()],
         CommitmentConfig::confirmed(),
@@ -130,11 +148,7 @@ async fn measure_engine(chain: &TestChain, name: &'static str, accounts: usize, 
     let wallet = chain.wallet(100_000_000_000).await;
     let pool = pool(chain);
     let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
-    let config = EngineConfig {
-        policy: Policy::default(),
-        ..EngineConfig::default()
-    };
-    let engine = Engine::start(config, pool.clone(), signers).await.unwrap();
+    let engine = Engine::start(EngineConfig::default(), pool.clone(), signers).await.unwrap();
     let before = chain.rpc().get_balance(&wallet.pubkey()).await.unwrap();
     let calls_before = pool.calls();
     let wanted = requests(accounts, SIZE_BYTES);
@@ -145,7 +159,7 @@ async fn measure_engine(chain: &TestChain, name: &'static str, accounts: usize, 
             async move {
                 let turn = Instant::now();
                 let answers = engine
-                    .create_batch(batch.to_vec(), turn + Duration::from_secs(60))
+                    .create_batch(batch.to_vec(), turn + Duration::from_mins(1))
                     .await;
                 let signature = |answer| match answer {
                     Ok(Outcome::Created { signature, .. }) => signature.to_string(),

@@ -110,7 +110,7 @@ impl TestChain {
             backend,
             requested: AtomicU64::new(0),
         };
-        wait::until_true("the payer's balance", Duration::from_secs(60), || async {
+        wait::until_true("the payer's balance", Duration::from_mins(1), || async {
             chain
                 .rpc()
                 .get_balance(&chain.payer.pubkey())
@@ -119,7 +119,7 @@ impl TestChain {
         })
         .await;
         // A validator's own programs can be called from its second slot on.
-        wait::until_true("the second slot", Duration::from_secs(60), || async {
+        wait::until_true("the second slot", Duration::from_mins(1), || async {
             chain.rpc().get_slot().await.is_ok_and(|slot| slot >= 2)
         })
         .await;
@@ -210,6 +210,7 @@ impl TestChain {
 }
 
 /// The committed binary of one of the programs.
+#[must_use] 
 pub fn elf(program: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../programs/deploy")
@@ -244,6 +245,7 @@ pub fn tools_dir() -> PathBuf {
 }
 
 /// A port that nobody listens on just now.
+#[must_use] 
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()

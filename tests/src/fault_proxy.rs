@@ -49,6 +49,7 @@ pub struct Gate(Arc<watch::Sender<bool>>);
 
 impl Gate {
     /// A closed gate.
+    #[must_use] 
     pub fn closed() -> Self {
         Self(Arc::new(watch::Sender::new(false)))
     }
@@ -105,7 +106,8 @@ impl FaultProxy {
         }
     }
 
-    /// The chain as it is seen through the proxy. WebSockets go past it.
+    /// The chain as it is seen through the proxy. `WebSockets` go past it.
+    #[must_use] 
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
             http: format!("http://{}", self.address),
@@ -135,6 +137,7 @@ impl FaultProxy {
     }
 
     /// Requests of `method` that arrived so far.
+    #[must_use] 
     pub fn requests(&self, method: &str) -> u64 {
         self.script().requests.get(method).copied().unwrap_or(0)
     }

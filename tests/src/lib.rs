@@ -12,5 +12,8 @@ pub mod creation;
 pub mod fault_proxy;
 pub mod hostile;
 pub mod http;
+pub mod kms_stub;
+pub mod listening;
 pub mod rig;
+pub mod tcp_proxy;
 pub mod wait;

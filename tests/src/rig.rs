@@ -1,6 +1,7 @@
 //! The whole service in this process, on a given chain, with every record's report kept for the test to look at.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use crate::{chain::TestChain, http, wait};
 
 /// How long a test waits for what should take seconds.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_mins(1);
 
 /// Keeps every report.
 #[derive(Default)]
@@ -86,7 +87,7 @@ pub struct Rig {
     pub recorder: Arc<Recorder>,
     /// The service's wallet.
     pub wallet: Keypair,
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Rig {
@@ -125,8 +126,13 @@ impl Rig {
             pipeline,
             recorder,
             wallet,
-            _state: state,
+            state,
         }
+    }
+
+    /// The service's state folder.
+    pub fn state_dir(&self) -> &Path {
+        self.state.path()
     }
 
     /// The wallet's lamports.
@@ -156,7 +162,7 @@ impl Rig {
             let request = session_queue::ReceiveRequest {
                 max_messages: 1,
                 wait: Duration::ZERO,
-                visibility_timeout: Some(Duration::from_secs(600)),
+                visibility_timeout: Some(Duration::from_mins(10)),
             };
             letters.receive(request).await.unwrap().pop()
         })

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use metrics::counter;
 use solana_sdk::hash::Hash;
-use solana_sdk::signature::Signature;
 
 use crate::blockhash::{Blockhash, RecentError};
 use crate::cost::{SIGNATURE_FEE_LAMPORTS, priority_fee};
@@ -24,10 +23,9 @@ pub(crate) struct Attempt {
     pub(crate) fate: Result<Sent, CreationError>,
 }
 
-/// A transaction that was signed.
+/// A transaction that was signed, and what became of it.
 pub(crate) struct Sent {
-    pub(crate) signature: Signature,
-    pub(crate) blockhash: Hash,
+    pub(crate) signed: Arc<Signed>,
     pub(crate) fate: Fate,
 }
 
@@ -93,12 +91,7 @@ async fn pay(
         .remember(group.creations.iter().map(|creation| creation.request.pda), &signed);
     let fate = engine.sender.send(&signed, deadline).await;
     settle(engine, &signed, &fate, paying);
-    let blockhash = *signed.transaction.message.recent_blockhash();
-    Ok(Sent {
-        signature: signed.signature,
-        blockhash,
-        fate,
-    })
+    Ok(Sent { signed, fate })
 }
 
 async fn sign(

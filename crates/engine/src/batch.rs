@@ -37,6 +37,8 @@ pub(crate) struct Batch<'e> {
     /// A node must have reached this slot to be asked.
     min_slot: Option<u64>,
     max_creations: usize,
+    /// Not to be used again: no node knows it, or a transaction with it is in a block already, and the same
+    /// creations with the same blockhash would be that same transaction.
     stale_blockhash: Option<Hash>,
 }
 
@@ -90,7 +92,9 @@ impl<'e> Batch<'e> {
             payer.wallet().read(slot, lamports, Instant::now());
         }
         for (pda, account) in addresses.into_iter().zip(accounts) {
-            self.open.judge(&pda, account.as_ref());
+            if let Some(blockhash) = self.open.judge(&pda, account.as_ref()) {
+                self.stale_blockhash = Some(blockhash);
+            }
         }
         Ok(())
     }
@@ -156,22 +160,20 @@ impl<'e> Batch<'e> {
     }
 
     fn apply_fate(&mut self, sent: Sent, group: &Group, terms: Terms, rules: Rules<'_>) -> bool {
-        let Sent {
-            signature,
-            blockhash,
-            fate,
-        } = sent;
+        let Sent { signed, fate } = sent;
+        let (signature, blockhash) = (signed.signature, signed.blockhash());
         let pdas = group.pdas();
         let share = |lamports: u64| lamports.div_ceil(pdas.len().max(1) as u64);
         match fate {
             Fate::Decided(Landing::Landed { slot }) => {
                 self.min_slot = self.min_slot.max(Some(slot));
-                self.open.land(&pdas, signature, slot, share(fee(terms)));
+                self.open.land(&pdas, &signed, slot, share(fee(terms)));
                 return true;
             }
             Fate::Decided(Landing::Failed { slot, error }) => {
                 tracing::info!(%signature, slot, %error, "a transaction failed on chain");
                 self.min_slot = self.min_slot.max(Some(slot));
+                self.stale_blockhash = Some(blockhash);
                 self.open.refund_all(&pdas, share(SIGNATURE_FEE_LAMPORTS));
                 self.take(consequences(&error, group, terms, rules), blockhash);
             }
@@ -203,9 +205,13 @@ impl<'e> Batch<'e> {
         match landing {
             Landing::Landed { slot } => {
                 self.min_slot = self.min_slot.max(Some(*slot));
-                self.open.land(pdas, signed.signature, *slot, 0);
+                self.open.land(pdas, signed, *slot, 0);
             }
-            Landing::Failed { slot, .. } => self.min_slot = self.min_slot.max(Some(*slot)),
+            Landing::Failed { slot, .. } => {
+                self.min_slot = self.min_slot.max(Some(*slot));
+                self.stale_blockhash = Some(signed.blockhash());
+                self.open.refund_all(pdas, 0);
+            }
             Landing::Expired => self.open.expire(pdas, signed.signature),
         }
         matches!(landing, Landing::Landed { .. })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use session_chain::ChainError;
 use solana_pubkey::Pubkey;
+use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 
 use crate::account::AccountState;
@@ -15,6 +16,7 @@ use crate::flights::Answer;
 use crate::plan::Creation;
 use crate::rejection::Rejection;
 use crate::request::CreationRequest;
+use crate::sending::Signed;
 use crate::verify::{Standing, judge};
 
 /// Open requests by their PDAs, and what was answered.
@@ -29,15 +31,16 @@ struct Work {
     creation: Creation,
     /// The account was created by this transaction, and is still to be verified.
     landed: Option<Created>,
+    /// A transaction that had created the account before its fork was dropped.
+    undone: Option<Signature>,
     /// What went wrong last.
     trouble: Option<Failure>,
     /// Lamports that the budget counts as spent.
     charged: u64,
 }
 
-#[derive(Clone, Copy)]
 struct Created {
-    signature: Signature,
+    signed: Arc<Signed>,
     slot: u64,
     lamports: u64,
 }
@@ -64,6 +67,7 @@ impl<'e> OpenRequests<'e> {
                         Work {
                             creation,
                             landed: None,
+                            undone: None,
                             trouble: None,
                             charged: 0,
                         },
@@ -92,24 +96,37 @@ impl<'e> OpenRequests<'e> {
         self.answers
     }
 
-    /// Answers a request whose account exists, and brings one whose account doesn't up to date.
-    pub(crate) fn judge(&mut self, pda: &Pubkey, account: Option<&AccountState>) {
-        let Some(work) = self.works.get_mut(pda) else { return };
+    /// Answers a request whose account exists, and brings one whose account doesn't up to date. Gives a blockhash that
+    /// must not be used again.
+    pub(crate) fn judge(&mut self, pda: &Pubkey, account: Option<&AccountState>) -> Option<Hash> {
+        let work = self.works.get_mut(pda)?;
         match judge(&work.creation.request, account, self.engine.rent) {
             Standing::Missing { prefunded } => {
                 work.creation.prefunded = prefunded;
-                if let Some(created) = work.landed.take() {
-                    tracing::warn!(%pda, signature = %created.signature, "a confirmed account is gone again");
-                    work.trouble = Some(Failure::Vanished(created.signature));
-                    self.refund(pda, 0);
-                }
+                let created = work.landed.take()?;
+                return self.undo(pda, &created.signed);
             }
             Standing::Verified => {
-                let outcome = work.landed.map_or(Outcome::AlreadyExisted, Created::outcome);
+                let outcome = work.landed.take().map_or(Outcome::AlreadyExisted, Created::outcome);
                 self.answer(pda, Ok(outcome));
             }
             Standing::Mismatched(mismatch) => self.answer(pda, Err(Rejection::AccountMismatch(mismatch).into())),
         }
+        None
+    }
+
+    /// A confirmed account is gone: its fork was dropped. The same transaction can land on the other fork, so it is
+    /// followed again; if it has landed there and the account is still missing, only another transaction helps.
+    fn undo(&mut self, pda: &Pubkey, signed: &Arc<Signed>) -> Option<Hash> {
+        let work = self.works.get_mut(pda)?;
+        tracing::warn!(%pda, signature = %signed.signature, "a confirmed account is gone again");
+        work.trouble = Some(Failure::Vanished(signed.signature));
+        if work.undone.replace(signed.signature) == Some(signed.signature) {
+            self.refund(pda, 0);
+            return Some(signed.blockhash());
+        }
+        self.engine.unsettled.remember([*pda], signed);
+        None
     }
 
     /// The creations that the budget and the wallets allow; the others get the refusal as their answer.
@@ -131,12 +148,12 @@ impl<'e> OpenRequests<'e> {
     }
 
     /// The accounts were created, and are to be verified.
-    pub(crate) fn land(&mut self, pdas: &[Pubkey], signature: Signature, slot: u64, fee_share: u64) {
+    pub(crate) fn land(&mut self, pdas: &[Pubkey], signed: &Arc<Signed>, slot: u64, fee_share: u64) {
         for pda in pdas {
             if let Some(work) = self.works.get_mut(pda) {
                 let lamports = work.creation.rent_due(self.engine.rent).saturating_add(fee_share);
                 work.landed = Some(Created {
-                    signature,
+                    signed: Arc::clone(signed),
                     slot,
                     lamports,
                 });
@@ -216,8 +233,8 @@ impl Work {
     }
 
     fn unfinished(&self) -> CreationError {
-        match (&self.trouble, self.landed) {
-            (_, Some(created)) => CreationError::no_time_left(Some(created.signature)),
+        match (&self.trouble, &self.landed) {
+            (_, Some(created)) => CreationError::no_time_left(Some(created.signed.signature)),
             (Some(trouble), None) => CreationError::failed(trouble.clone()),
             (None, None) => CreationError::no_time_left(None),
         }
@@ -226,15 +243,10 @@ impl Work {
 
 impl Created {
     fn outcome(self) -> Outcome {
-        let Self {
-            signature,
-            slot,
-            lamports,
-        } = self;
         Outcome::Created {
-            signature,
-            slot,
-            lamports,
+            signature: self.signed.signature,
+            slot: self.slot,
+            lamports: self.lamports,
         }
     }
 }

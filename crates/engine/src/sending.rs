@@ -9,6 +9,7 @@ use session_chain::{ChainError, ClientError, RpcClient, RpcPool};
 use solana_client::client_error::ClientErrorKind;
 use solana_client::rpc_config::RpcSendTransactionConfig;
 use solana_client::rpc_request::RpcError;
+use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::TransactionError;
 use solana_transaction::versioned::VersionedTransaction;
@@ -58,6 +59,10 @@ impl Signed {
             last_valid_block_height,
             min_slot: slot,
         })
+    }
+
+    pub(crate) fn blockhash(&self) -> Hash {
+        *self.transaction.message.recent_blockhash()
     }
 }
 

@@ -60,6 +60,7 @@ metrics! {
     LISTENER_UNRECOVERED_TOTAL = "listener_unrecovered_total", Counter, Unit::Count, "Instructions of the factory whose events were lost with the logs, by reason.";
     LISTENER_INCOMPLETE_LOGS_TOTAL = "listener_incomplete_logs_total", Counter, Unit::Count, "Transactions whose logs were cut or do not balance.";
     LISTENER_HANDLER_FAILURES_TOTAL = "listener_handler_failures_total", Counter, Unit::Count, "Events that a custom handler did not take, by handler and reason.";
+    LISTENER_RECONCILIATIONS_TOTAL = "listener_reconciliations_total", Counter, Unit::Count, "Comparisons with account state, by outcome.";
     SESSION_QUEUE_POSITION = "session_queue_position", Gauge, Unit::Count, "Place in the on-chain queue of the session that was queued last.";
     SESSION_QUEUE_DEPTH = "session_queue_depth", Gauge, Unit::Count, "Sessions in the on-chain queue.";
     SESSION_QUEUE_SOONEST_DEADLINE_SECONDS = "session_queue_soonest_deadline_seconds", Gauge, Unit::Seconds, "The soonest deadline of a queued session, unix time; 0 if none is queued.";

@@ -33,5 +33,6 @@ scenarios![
     existing::an_initialised_account_of_the_same_session_is_success,
     existing::a_mismatch_is_named_in_the_dead_letter,
     outages::a_record_that_fails_five_times_is_a_dead_letter_after_exactly_five,
+    outages::one_command_mends_what_an_outage_left,
     outages::health_follows_the_chain_and_answers_at_once_meanwhile,
 ];

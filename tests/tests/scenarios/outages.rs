@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use create_accounts::Conclusion;
 use serde_json::json;
+use session_builder::redrive_request;
 use session_queue::DeadLetter;
 use session_tests::{
     chain::TestChain,
@@ -33,6 +34,27 @@ pub(crate) async fn a_record_that_fails_five_times_is_a_dead_letter_after_exactl
     assert_eq!(letter.attempts, 5);
     assert!(letter.last_at >= letter.first_at);
     assert_eq!(rig.balance().await, before, "nothing was paid");
+    rig.pipeline.drain().await;
+}
+
+pub(crate) async fn one_command_mends_what_an_outage_left(chain: Arc<TestChain>) {
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let rig = Rig::start_behind(Arc::clone(&chain), proxy.endpoint(), |settings| {
+        settings.queue.max_receive_count = 1;
+    })
+    .await;
+    proxy.spoil_all("sendTransaction", Fault::Error(-32603, json!(null)));
+    let (request, _) = chain.request_session().await;
+    let report = rig.recorder.conclusion(&request.session_id).await;
+    assert!(matches!(report.conclusion, Conclusion::DeadLettered(_)), "{report:?}");
+
+    proxy.heal();
+    let answer = redrive_request::submit(rig.state_dir(), 10).await.unwrap();
+    assert_eq!(answer, "moved 1  refused 0");
+    let verified = rig.recorder.verified(1).await;
+    let message = verified[0].message.as_ref().unwrap();
+    assert_eq!(message.event.session_id, request.session_id);
+    assert_eq!(rig.pipeline.dead_letters().depth().await.unwrap().total(), 0);
     rig.pipeline.drain().await;
 }
 

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 /// One answer of the server.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// A JSON-RPC result.
     Result(Value),
     /// A JSON-RPC error: code and data.
@@ -34,7 +34,7 @@ pub enum Reply {
 }
 
 /// Answers by script; when the script is at its end, the last answer again.
-pub struct ScriptedServer {
+pub(crate) struct ScriptedServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     task: JoinHandle<()>,
@@ -46,7 +46,7 @@ struct State {
 }
 
 impl ScriptedServer {
-    pub async fn start(script: impl IntoIterator<Item = Reply>) -> Self {
+    pub(crate) async fn start(script: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
@@ -58,7 +58,7 @@ impl ScriptedServer {
     }
 
     /// Its addresses, with a secret in the path as providers have it.
-    pub fn endpoint(&self) -> Endpoint {
+    pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint {
             http: format!("http://{}/s3cret", self.address),
             ws: format!("ws://{}/s3cret", self.address),
@@ -66,11 +66,11 @@ impl ScriptedServer {
     }
 
     /// From now on, answers this.
-    pub fn answer(&self, reply: Reply) {
+    pub(crate) fn answer(&self, reply: Reply) {
         self.state.lock().unwrap().script = VecDeque::from([reply]);
     }
 
-    pub fn requests(&self) -> u32 {
+    pub(crate) fn requests(&self) -> u32 {
         self.state.lock().unwrap().requests
     }
 }
@@ -120,7 +120,7 @@ async fn answer(
             response.body(Full::default()).unwrap()
         }
         Reply::Silence => {
-            tokio::time::sleep(Duration::from_secs(3_600)).await;
+            tokio::time::sleep(Duration::from_hours(1)).await;
             Response::new(Full::default())
         }
     })
