@@ -27,7 +27,7 @@ async fn serve(arguments: RunArgs) -> Result<()> {
     let mut settings = run::settings(&arguments)?;
     if arguments.common.config.is_none() && arguments.common.log_level.is_none() {
         // The lines of the embedded run say what happens; logs are for when something is wrong.
-        "warn".clone_into(&mut settings.monitoring.log_level);
+        "error".clone_into(&mut settings.monitoring.log_level);
     }
     init_logs(&settings)?;
     let metrics = session_telemetry::install_prometheus()?;

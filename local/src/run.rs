@@ -8,6 +8,7 @@ use session_chain::RpcPool;
 use session_config::{Overrides, Settings};
 use session_engine::SignerPool;
 use session_events::factory::SESSION_FACTORY_ID;
+use session_listener::ListenerStatus;
 use session_telemetry::PrometheusHandle;
 use solana_sdk::signature::{Keypair, Signer};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
@@ -74,8 +75,10 @@ async fn run_configured(
     let mut pipeline = Pipeline::start(settings, parts).await?;
     display.say(&format!("chain     {}", settings.rpc.url));
     announce(display, &pipeline);
+    let listening = pipeline.listener_status();
     let failed = tokio::select! {
         () = stop.cancelled() => None,
+        never = say_when_listening(listening, display) => never,
         ended = pipeline.ended() => Some(ended),
     };
     finish(pipeline, display).await;
@@ -83,6 +86,14 @@ async fn run_configured(
         Some(Err(error)) => Err(error).context("the listener failed"),
         Some(Ok(())) | None => Ok(()),
     }
+}
+
+/// Says once that the chain is heard; the run goes on.
+async fn say_when_listening<T>(mut status: watch::Receiver<ListenerStatus>, display: &Display) -> T {
+    if let Ok(status) = status.wait_for(|status| status.connected && status.cursor_slot.is_some()).await {
+        display.say(&format!("listening from slot {}", status.cursor_slot.unwrap_or_default()));
+    }
+    std::future::pending().await
 }
 
 async fn run_embedded(

@@ -2,6 +2,9 @@
 
 use std::{
     collections::HashSet,
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -9,9 +12,11 @@ use std::{
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use session_builder::{embedded::EmbeddedChain, traffic::Traffic};
 use session_chain::{CommitmentConfig, RpcClient};
 use session_events::session::SESSION_PROGRAM_ID;
 use solana_pubkey::Pubkey;
+use solana_sdk::signature::{Keypair, Signer};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -58,6 +63,11 @@ impl Run {
             lines.push(line);
         }
         lines
+    }
+
+    async fn interrupt(&self) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
     }
 
     async fn end(mut self) -> ExitStatus {
@@ -109,12 +119,56 @@ async fn an_interrupt_drains_and_sums_up_and_the_chain_agrees() {
         let body = String::from_utf8(body.to_vec()).unwrap();
         assert!(body.contains(expected), "{url}: {body}");
     }
-    let id = run.child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    run.interrupt().await;
     let lines = run.rest().await;
     assert!(lines.iter().any(|line| line == "draining"), "{lines:#?}");
     assert!(lines.last().unwrap().contains("dead letters 0"), "{lines:#?}");
     assert!(run.end().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
+    let (wallet, requester) = (Keypair::new(), Keypair::new());
+    let chain = EmbeddedChain::start(vec![wallet.pubkey(), requester.pubkey()]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path(), &chain, &wallet);
+    let traffic = Traffic::new(chain.endpoint().http, requester);
+    traffic.initialize_factory().await.unwrap();
+
+    let mut run = Run::start(&["--config", &config]);
+    run.line_of("listening").await;
+    traffic.request(1).await.unwrap();
+    assert_eq!(field(&run.line_of("verified ").await, "session"), "session-00001");
+    run.interrupt().await;
+    assert!(run.rest().await.last().unwrap().starts_with("summary   verified 1 "));
+    assert!(run.end().await.success());
+
+    traffic.request(2).await.unwrap();
+    let mut run = Run::start(&["--config", &config]);
+    let verified = run.line_of("verified ").await;
+    assert_eq!(field(&verified, "session"), "session-00002", "requested while nobody listened");
+    run.interrupt().await;
+    // The first may be read once more, as the cursor is never ahead; it is not created once more.
+    let lines = run.rest().await;
+    assert!(lines.last().unwrap().contains("  created 1  "), "{lines:#?}");
+    assert!(run.end().await.success());
+    chain.stop().unwrap();
+}
+
+/// A configuration file for the chain, with the wallet's keypair beside it.
+fn configure(folder: &Path, chain: &EmbeddedChain, wallet: &Keypair) -> String {
+    let (keypair, config) = (folder.join("keypair.json"), folder.join("config.toml"));
+    std::fs::write(&keypair, format!("{:?}", wallet.to_bytes())).unwrap();
+    std::fs::set_permissions(&keypair, Permissions::from_mode(0o600)).unwrap();
+    let endpoint = chain.endpoint();
+    let text = format!(
+        "[rpc]\nurl = {:?}\nws_url = {:?}\n[service]\nkeypair_path = {keypair:?}\nstate_dir = {:?}\n",
+        endpoint.http,
+        endpoint.ws,
+        folder.join("state"),
+    );
+    std::fs::write(&config, text).unwrap();
+    config.to_str().unwrap().to_owned()
 }
 
 #[tokio::test]
