@@ -25,7 +25,10 @@ pub async fn dead_letters(settings: &Settings, action: &DeadLettersAction) -> Re
         (DeadLettersAction::List, QueueKind::Memory) => list_on_disk(settings),
         (DeadLettersAction::List, QueueKind::Sqs) => list_in_sqs(settings).await,
         (DeadLettersAction::Redrive { limit }, QueueKind::Memory) => {
-            println!("{}", redrive_request::submit(&settings.service.state_dir, *limit).await?);
+            println!(
+                "{}",
+                redrive_request::submit(&settings.service.state_dir, *limit).await?
+            );
             Ok(())
         }
         (DeadLettersAction::Redrive { limit }, QueueKind::Sqs) => {
@@ -53,8 +56,11 @@ async fn list_in_sqs(settings: &Settings) -> Result<()> {
     let queues = Queues::open(settings).await?;
     let mut listed: Vec<ReceivedMessage> = Vec::new();
     loop {
-        let request =
-            ReceiveRequest { max_messages: 10, wait: Duration::ZERO, visibility_timeout: Some(LISTING_TIMEOUT) };
+        let request = ReceiveRequest {
+            max_messages: 10,
+            wait: Duration::ZERO,
+            visibility_timeout: Some(LISTING_TIMEOUT),
+        };
         let letters = queues.dead_letters.receive(request).await?;
         if letters.is_empty() {
             break;
@@ -75,7 +81,9 @@ async fn show_again(queue: &dyn Queue, listed: &[ReceivedMessage]) -> Result<()>
             receipt_handle: letter.receipt_handle.clone(),
             timeout: Duration::ZERO,
         };
-        queue.change_visibility_batch(letters.iter().map(visible).collect()).await?;
+        queue
+            .change_visibility_batch(letters.iter().map(visible).collect())
+            .await?;
     }
     Ok(())
 }
@@ -83,10 +91,19 @@ async fn show_again(queue: &dyn Queue, listed: &[ReceivedMessage]) -> Result<()>
 fn line(message_id: &str, attributes: &BTreeMap<String, String>, body: &str) -> String {
     let session = Message::from_json(body).map_or_else(
         |_| String::from("session=? pda=?"),
-        |message| format!("session={} pda={}", message.event.session_id, message.event.expected_pda),
+        |message| {
+            format!(
+                "session={} pda={}",
+                message.event.session_id, message.event.expected_pda
+            )
+        },
     );
     let reason = DeadLetter::from_attributes(attributes).map_or_else(
-        |_| String::from("reason=? attempts=? note=\"moved by the queue itself: every attempt ended without an answer\""),
+        |_| {
+            String::from(
+                "reason=? attempts=? note=\"moved by the queue itself: every attempt ended without an answer\"",
+            )
+        },
         |letter| {
             let signature = letter.last_signature.unwrap_or_default();
             format!(

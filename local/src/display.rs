@@ -1,6 +1,9 @@
 //! Shows what becomes of each session: coloured lines over a progress bar on a terminal, plain lines in a pipe.
 
-use std::{collections::HashSet, sync::Mutex, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
 
 use console::style;
 use create_accounts::{Conclusion, RecordObserver, RecordReport};
@@ -8,6 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use session_engine::Outcome;
 use solana_pubkey::Pubkey;
 use tokio::sync::watch;
+
+use crate::latencies::{Latencies, LatencySummary};
 
 /// What has been concluded so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,8 +27,6 @@ pub struct Totals {
     pub retried: u64,
     /// Messages that ended in the dead-letter queue.
     pub dead_lettered: u64,
-    /// The slowest verified account, from its event's visibility.
-    pub slowest: Duration,
 }
 
 impl Totals {
@@ -40,6 +43,7 @@ pub struct Display {
     plain: bool,
     totals: watch::Sender<Totals>,
     verified: Mutex<HashSet<Pubkey>>,
+    latencies: Mutex<Latencies>,
 }
 
 impl Display {
@@ -57,6 +61,7 @@ impl Display {
             plain,
             totals: watch::Sender::new(Totals::default()),
             verified: Mutex::default(),
+            latencies: Mutex::default(),
         }
     }
 
@@ -69,10 +74,13 @@ impl Display {
     /// How many different accounts were verified.
     #[must_use]
     pub fn accounts_verified(&self) -> usize {
-        self.verified
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .len()
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// How long the verified accounts took, from their events' visibility.
+    #[must_use]
+    pub fn latencies(&self) -> LatencySummary {
+        self.latencies.lock().unwrap_or_else(PoisonError::into_inner).summary()
     }
 
     /// Prints a line that is no record's, without disturbing the progress bar.
@@ -91,20 +99,21 @@ impl Display {
 
     fn count(&self, report: &RecordReport) {
         self.totals.send_modify(|totals| match &report.conclusion {
-            Conclusion::Verified(outcome) => {
-                match outcome {
-                    Outcome::Created { .. } => totals.created += 1,
-                    Outcome::AlreadyExisted => totals.existed += 1,
-                }
-                totals.slowest = totals.slowest.max(report.latency().unwrap_or_default());
-            }
+            Conclusion::Verified(Outcome::Created { .. }) => totals.created += 1,
+            Conclusion::Verified(Outcome::AlreadyExisted) => totals.existed += 1,
             Conclusion::Skipped => totals.skipped += 1,
             Conclusion::Retried { .. } => totals.retried += 1,
             Conclusion::DeadLettered(_) => totals.dead_lettered += 1,
         });
         if let (Conclusion::Verified(_), Some(message)) = (&report.conclusion, &report.message) {
-            let mut verified = self.verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
             verified.insert(message.event.expected_pda);
+        }
+        if let (Conclusion::Verified(_), Some(latency)) = (&report.conclusion, report.latency()) {
+            self.latencies
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .add(latency);
         }
     }
 
@@ -180,7 +189,11 @@ impl Line {
 
 fn plain_line(report: &RecordReport) -> String {
     let line = Line::of(report);
-    let note = if line.note.is_empty() { String::new() } else { format!(" note={:?}", line.note) };
+    let note = if line.note.is_empty() {
+        String::new()
+    } else {
+        format!(" note={:?}", line.note)
+    };
     format!(
         "{} session={} pda={} signature={} size={} attempt={} latency_ms={}{note}",
         line.word, line.session_id, line.pda, line.signature, line.size_bytes, line.attempt, line.latency_ms

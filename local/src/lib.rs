@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod event_source;
 pub mod gauges;
 pub mod invoker;
+pub mod latencies;
 pub mod pipeline;
 pub mod queues;
 pub mod redrive_request;

@@ -40,7 +40,10 @@ async fn serve(arguments: RunArgs) -> Result<()> {
 
 /// The settings of a command that does one thing and ends.
 fn settings_of(common: &CommonArgs) -> Result<Settings> {
-    let overrides = Overrides { log_level: common.log_level.clone(), ..Overrides::default() };
+    let overrides = Overrides {
+        log_level: common.log_level.clone(),
+        ..Overrides::default()
+    };
     let settings = Settings::load(common.config.as_deref(), &overrides)?;
     init_logs(&settings)?;
     Ok(settings)

@@ -205,9 +205,10 @@ impl Pipeline {
         self.stats.stopped();
         self.stop_listening.cancel();
         if !self.listener.is_finished()
-            && let Err(error) = joined(self.listener.await) {
-                tracing::error!(%error, "the listener did not end well");
-            }
+            && let Err(error) = joined(self.listener.await)
+        {
+            tracing::error!(%error, "the listener did not end well");
+        }
         if self.in_memory
             && timeout(DRAIN_LIMIT, emptied(self.queues.source.as_ref()))
                 .await
@@ -243,7 +244,9 @@ fn invoker(
     engine: Arc<Engine>,
     observer: Arc<dyn RecordObserver>,
 ) -> Arc<dyn Invoker> {
-    if let Some(url) = &settings.service.function_url { Arc::new(FunctionUrl::new(url.clone())) } else {
+    if let Some(url) = &settings.service.function_url {
+        Arc::new(FunctionUrl::new(url.clone()))
+    } else {
         let (source, dead_letters) = (Arc::clone(&queues.source), Arc::clone(&queues.dead_letters));
         let handler = Handler::new(engine, source, dead_letters, handler_config(settings), observer);
         Arc::new(InProcess(Arc::new(handler)))

@@ -8,7 +8,10 @@ use std::{
 };
 
 use session_queue::{Redriven, redrive};
-use tokio::{fs, time::{Instant, sleep}};
+use tokio::{
+    fs,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::queues::Queues;
@@ -37,7 +40,10 @@ pub enum RedriveRequestError {
 }
 
 fn file(path: &Path) -> impl FnOnce(io::Error) -> RedriveRequestError + '_ {
-    |source| RedriveRequestError::File { path: path.to_owned(), source }
+    |source| RedriveRequestError::File {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// Asks the running service to redrive up to `limit` dead letters, and waits for its answer.

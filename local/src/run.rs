@@ -18,6 +18,7 @@ use crate::{
     cli::RunArgs,
     display::{Display, Totals},
     embedded::EmbeddedChain,
+    latencies::LatencySummary,
     pipeline::{Pipeline, PipelineParts},
     traffic::{Traffic, TrafficPlan},
 };
@@ -90,8 +91,14 @@ async fn run_configured(
 
 /// Says once that the chain is heard; the run goes on.
 async fn say_when_listening<T>(mut status: watch::Receiver<ListenerStatus>, display: &Display) -> T {
-    if let Ok(status) = status.wait_for(|status| status.connected && status.cursor_slot.is_some()).await {
-        display.say(&format!("listening from slot {}", status.cursor_slot.unwrap_or_default()));
+    if let Ok(status) = status
+        .wait_for(|status| status.connected && status.cursor_slot.is_some())
+        .await
+    {
+        display.say(&format!(
+            "listening from slot {}",
+            status.cursor_slot.unwrap_or_default()
+        ));
     }
     std::future::pending().await
 }
@@ -188,7 +195,7 @@ async fn finish(pipeline: Pipeline, display: &Display) {
     pipeline.drain().await;
     let totals = display.totals().borrow().clone();
     display.say(&format!(
-        "summary   verified {}  created {}  existed {}  skipped {}  retried {}  dead letters {} ({} waiting)  slowest {} ms",
+        "summary   verified {}  created {}  existed {}  skipped {}  retried {}  dead letters {} ({} waiting)",
         display.accounts_verified(),
         totals.created,
         totals.existed,
@@ -196,8 +203,10 @@ async fn finish(pipeline: Pipeline, display: &Display) {
         totals.retried,
         totals.dead_lettered,
         letters,
-        totals.slowest.as_millis(),
     ));
+    let LatencySummary { p50, p99, max } = display.latencies();
+    let (p50, p99, max) = (p50.as_millis(), p99.as_millis(), max.as_millis());
+    display.say(&format!("latency   p50 {p50} ms  p99 {p99} ms  slowest {max} ms"));
 }
 
 async fn joined(requesting: JoinHandle<u64>) -> Result<u64> {

@@ -41,7 +41,10 @@ impl Invoker for Function {
             let count = record.attributes["ApproximateReceiveCount"].clone();
             (record.body.clone().unwrap(), count)
         };
-        self.batches.lock().unwrap().push(event.records.iter().map(attribute).collect());
+        self.batches
+            .lock()
+            .unwrap()
+            .push(event.records.iter().map(attribute).collect());
         self.gate.acquire().await.unwrap().forget();
         let mut response = SqsBatchResponse::default();
         match self.script {
@@ -80,11 +83,18 @@ impl Bench {
         let (dead_letters, _) = InMemoryQueue::dead_letters(config("dead-letters"), journal).unwrap();
         let queue = Arc::new(InMemoryQueue::new(config("queue"), Arc::new(dead_letters), 5));
         for body in bodies {
-            let entry = SendEntry { body: (*body).to_owned(), attributes: BTreeMap::new(), delay: Duration::ZERO };
+            let entry = SendEntry {
+                body: (*body).to_owned(),
+                attributes: BTreeMap::new(),
+                delay: Duration::ZERO,
+            };
             queue.send_batch(vec![entry]).await.unwrap().entries.remove(0).unwrap();
         }
-        let function =
-            Arc::new(Function { script, batches: Mutex::default(), gate: Semaphore::new(answers) });
+        let function = Arc::new(Function {
+            script,
+            batches: Mutex::default(),
+            gate: Semaphore::new(answers),
+        });
         let source = EventSource::new(
             Arc::clone(&queue) as Arc<dyn Queue>,
             Arc::clone(&function) as Arc<dyn Invoker>,
@@ -98,7 +108,13 @@ impl Bench {
         );
         let stop = CancellationToken::new();
         let running = tokio::spawn(source.run(stop.clone()));
-        Self { queue, function, stop, running, _folder: folder }
+        Self {
+            queue,
+            function,
+            stop,
+            running,
+            _folder: folder,
+        }
     }
 
     fn batches(&self) -> Vec<Vec<(String, String)>> {
@@ -108,7 +124,11 @@ impl Bench {
     async fn invocations(&self, count: usize) {
         let until = tokio::time::Instant::now() + Duration::from_secs(3_600);
         while self.batches().len() < count {
-            assert!(tokio::time::Instant::now() < until, "{count} invocations, not {:?}", self.batches());
+            assert!(
+                tokio::time::Instant::now() < until,
+                "{count} invocations, not {:?}",
+                self.batches()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -121,7 +141,10 @@ impl Bench {
 }
 
 fn given(bodies: &[&str], receive_count: &str) -> Vec<(String, String)> {
-    bodies.iter().map(|body| ((*body).to_owned(), receive_count.to_owned())).collect()
+    bodies
+        .iter()
+        .map(|body| ((*body).to_owned(), receive_count.to_owned()))
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +160,11 @@ async fn a_response_that_names_an_unknown_or_empty_record_fails_the_whole_batch(
     for id in ["nobody", ""] {
         let bench = Bench::start(Script::Names(id), &["a", "b"], 1, 1).await;
         bench.invocations(2).await;
-        assert_eq!(bench.batches(), [given(&["a", "b"], "1"), given(&["a", "b"], "2")], "{id:?}");
+        assert_eq!(
+            bench.batches(),
+            [given(&["a", "b"], "1"), given(&["a", "b"], "2")],
+            "{id:?}"
+        );
         bench.function.gate.add_permits(1);
         assert_eq!(bench.end().await, 2, "nothing is deleted");
     }
@@ -158,7 +185,11 @@ async fn a_batch_is_sent_when_it_is_full_and_no_more_run_at_once_than_allowed() 
     let bench = Bench::start(Script::Fails(&[]), &["a", "b", "c", "d", "e", "f", "g"], 0, 2).await;
     bench.invocations(2).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(bench.batches(), [given(&["a", "b", "c"], "1"), given(&["d", "e", "f"], "1")], "the third batch waits");
+    assert_eq!(
+        bench.batches(),
+        [given(&["a", "b", "c"], "1"), given(&["d", "e", "f"], "1")],
+        "the third batch waits"
+    );
     bench.function.gate.add_permits(10);
     bench.invocations(3).await;
     assert_eq!(bench.batches()[2], given(&["g"], "1"));
@@ -168,8 +199,19 @@ async fn a_batch_is_sent_when_it_is_full_and_no_more_run_at_once_than_allowed() 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_is_not_full_waits_for_its_window() {
     let bench = Bench::start(Script::Fails(&[]), &["a"], 10, 1).await;
-    let entry = SendEntry { body: String::from("b"), attributes: BTreeMap::new(), delay: WINDOW / 2 };
-    bench.queue.send_batch(vec![entry]).await.unwrap().entries.remove(0).unwrap();
+    let entry = SendEntry {
+        body: String::from("b"),
+        attributes: BTreeMap::new(),
+        delay: WINDOW / 2,
+    };
+    bench
+        .queue
+        .send_batch(vec![entry])
+        .await
+        .unwrap()
+        .entries
+        .remove(0)
+        .unwrap();
     bench.invocations(1).await;
     assert_eq!(bench.batches(), [given(&["a", "b"], "1")]);
     assert_eq!(bench.end().await, 0);
