@@ -48,7 +48,7 @@ impl FactoryAccounts {
         };
         Ok(Entries {
             slot: context.slot,
-            accounts: value.into_iter().map(account).collect::<Result<_, _>>()?,
+            accounts: value.iter().map(account).collect::<Result<_, _>>()?,
         })
     }
 
@@ -98,7 +98,7 @@ impl FactoryAccounts {
     }
 }
 
-fn account(keyed: RpcKeyedAccount) -> Result<(Pubkey, Vec<u8>), ReconcileError> {
+fn account(keyed: &RpcKeyedAccount) -> Result<(Pubkey, Vec<u8>), ReconcileError> {
     let address = keyed
         .pubkey
         .parse()

@@ -92,11 +92,11 @@ pub async fn backfill(
         slot: mark.slot,
         ..BackfillReport::default()
     };
-    let mut run = Run {
+    let mut run = Underway {
         report,
         cursor,
         dry_run: request.dry_run,
-        progress,
+        tell: progress,
     };
     let walked = run.walk(config, &errand, mark).await?;
     run.finish(errand, walked).await
@@ -162,14 +162,14 @@ async fn slot_of(errand: &Errand, point: Point) -> Option<u64> {
 }
 
 /// A backfill under way.
-struct Run<P> {
+struct Underway<P> {
     report: BackfillReport,
     cursor: SavedCursor,
     dry_run: bool,
-    progress: P,
+    tell: P,
 }
 
-impl<P: Fn(&BackfillReport)> Run<P> {
+impl<P: Fn(&BackfillReport)> Underway<P> {
     /// Takes everything in. False if told to stop before the end.
     async fn walk(&mut self, config: &ListenerConfig, errand: &Errand, mark: Mark) -> Result<bool, ListenerError> {
         let feed = Feed {
@@ -198,7 +198,7 @@ impl<P: Fn(&BackfillReport)> Run<P> {
                     .advance(errand.intake.ledger.with(|frontier| frontier.cursor()))
                     .await?;
             }
-            (self.progress)(&self.report);
+            (self.tell)(&self.report);
             if is_last {
                 return Ok(true);
             }

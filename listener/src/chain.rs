@@ -54,7 +54,7 @@ impl Setback for HistoryError {
 impl From<WalkError<HistoryError>> for HistoryError {
     fn from(error: WalkError<HistoryError>) -> Self {
         match error {
-            WalkError::Page(error) => error,
+            WalkError::Page(error) => *error,
             gap => Self::Gap {
                 detail: gap.to_string(),
             },
@@ -128,11 +128,11 @@ impl Pages for AddressPages {
                 async move { client.send(RpcRequest::GetSignaturesForAddress, parameters).await }
             })
             .await?;
-        entries.into_iter().map(listed).collect()
+        entries.iter().map(listed).collect()
     }
 }
 
-fn listed(entry: RpcConfirmedTransactionStatusWithSignature) -> Result<Listed, HistoryError> {
+fn listed(entry: &RpcConfirmedTransactionStatusWithSignature) -> Result<Listed, HistoryError> {
     let signature = entry.signature.parse().map_err(|_| HistoryError::BadSignature {
         signature: entry.signature.clone(),
     })?;

@@ -86,7 +86,7 @@ impl Default for ReconcileConfig {
             interval: Some(Duration::from_mins(10)),
             owner_programs: vec![SESSION_PROGRAM_ID],
             unknown_size_bytes: 1_024,
-            min_age: Duration::from_secs(60),
+            min_age: Duration::from_mins(1),
             requeue_after: Duration::from_hours(1),
         }
     }

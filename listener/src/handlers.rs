@@ -34,7 +34,13 @@ pub trait EventHandler: Send + Sync + 'static {
 /// Gives every event to the handlers that want it.
 #[derive(Default)]
 pub(crate) struct Dispatcher {
-    backlogs: Vec<(Arc<dyn EventHandler>, mpsc::Sender<Arc<ObservedEvent>>)>,
+    backlogs: Vec<Backlog>,
+}
+
+/// A handler, and the way to the task that runs it.
+struct Backlog {
+    handler: Arc<dyn EventHandler>,
+    events: mpsc::Sender<Arc<ObservedEvent>>,
 }
 
 impl Dispatcher {
@@ -44,15 +50,18 @@ impl Dispatcher {
         let mut tasks = Vec::new();
         for handler in handlers {
             let (sender, receiver) = mpsc::channel(backlog_max);
-            dispatcher.backlogs.push((Arc::clone(handler), sender));
+            dispatcher.backlogs.push(Backlog {
+                handler: Arc::clone(handler),
+                events: sender,
+            });
             tasks.push(tokio::spawn(run(Arc::clone(handler), receiver)));
         }
         (dispatcher, tasks)
     }
 
     pub(crate) fn dispatch(&self, event: &Arc<ObservedEvent>) {
-        for (handler, backlog) in &self.backlogs {
-            if handler.wants(event.name()) && backlog.try_send(Arc::clone(event)).is_err() {
+        for Backlog { handler, events } in &self.backlogs {
+            if handler.wants(event.name()) && events.try_send(Arc::clone(event)).is_err() {
                 failed(handler.as_ref(), "backlog_full");
                 tracing::warn!(
                     handler = handler.name(),

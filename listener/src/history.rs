@@ -47,9 +47,9 @@ pub(crate) enum WalkError<E> {
     )]
     HistoryEnds {
         /// The oldest transaction that was listed.
-        oldest: Option<Signature>,
+        oldest: Option<Box<Signature>>,
         /// What must have come.
-        expected: Signature,
+        expected: Box<Signature>,
         slot: u64,
     },
     /// A page that cannot be true.
@@ -61,7 +61,7 @@ pub(crate) enum WalkError<E> {
         before: u64,
     },
     #[error(transparent)]
-    Page(E),
+    Page(Box<E>),
 }
 
 /// A walk towards the tip. Every segment that it gives ends where the next one begins.
@@ -101,7 +101,10 @@ impl Walk {
     ) -> Result<Option<Vec<Listed>>, WalkError<P::Error>> {
         while let Some(&before) = self.boundaries.last() {
             let limit = if before.is_none() { FIRST_PAGE } else { FULL_PAGE };
-            let mut page = pages.page(before, limit).await.map_err(WalkError::Page)?;
+            let mut page = pages
+                .page(before, limit)
+                .await
+                .map_err(|error| WalkError::Page(Box::new(error)))?;
             check_order(&page)?;
             if page.is_empty() {
                 self.end_of_history(before)?;
@@ -155,8 +158,8 @@ impl Walk {
     fn end_of_history<E>(&mut self, before: Option<Signature>) -> Result<(), WalkError<E>> {
         match self.edge {
             Edge::After(expected) | Edge::From(expected) => Err(WalkError::HistoryEnds {
-                oldest: before,
-                expected,
+                oldest: before.map(Box::new),
+                expected: Box::new(expected),
                 slot: self.floor_slot,
             }),
             Edge::Floor => {

@@ -56,5 +56,5 @@ pub use handlers::EventHandler;
 pub use listener::Listener;
 pub use observed::{EventBody, ObservedEvent};
 pub use reconcile::{MissedSession, ReconcileError, ReconcileReport};
-pub use settings::SettingsError;
+pub use settings::{SettingsError, rpc_pool, sqs_queue};
 pub use status::ListenerStatus;

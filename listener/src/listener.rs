@@ -100,7 +100,7 @@ impl Listener {
         // A reader that ends, for whatever reason, ends the others, too: nobody may be listening with one ear.
         let stop = stop.child_token();
         let patience = Patience::new(Arc::clone(&self.status), stop.clone());
-        Running::start(self, cursor, mark, patience, &stop).finish(&stop).await
+        Running::start(self, cursor, mark, &patience, &stop).finish(&stop).await
     }
 }
 
@@ -123,7 +123,7 @@ impl Running {
         listener: Listener,
         cursor: SavedCursor,
         mark: Mark,
-        patience: Patience,
+        patience: &Patience,
         stop: &CancellationToken,
     ) -> Self {
         let Listener {
@@ -159,7 +159,7 @@ impl Running {
             status,
         });
         Self {
-            readers: start_readers(&config, &history, &intake, &patience, stop),
+            readers: start_readers(&config, &history, &intake, patience, stop),
             handlers: handlers.into_iter().map(|task| ("handler", task)).collect(),
             outlet: outlet_tasks,
             saver: tokio::spawn(saver.run(settled.clone())),
@@ -249,6 +249,8 @@ async fn drain_handlers(mut tasks: Vec<(&'static str, JoinHandle<()>)>, limit: D
         return handled;
     }
     tracing::warn!(?limit, "custom handlers have not handled everything in time");
-    tasks.iter().for_each(|(_, task)| task.abort());
+    for (_, task) in &tasks {
+        task.abort();
+    }
     Ok(())
 }

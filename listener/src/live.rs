@@ -93,7 +93,7 @@ impl Live {
         loop {
             let endpoint = self.endpoint(failures);
             let since = tokio::time::Instant::now();
-            let error = self.hold(&endpoint).await;
+            let error = Box::pin(self.hold(&endpoint)).await;
             self.set_connected(false);
             counter!(names::LISTENER_DISCONNECTS_TOTAL, "reason" => error.reason()).increment(1);
             tracing::warn!(endpoint = %endpoint.label(), %error, "the subscription ended; connecting again");

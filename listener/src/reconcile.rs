@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// A service that was down for long learns soon what it missed, though not before its fill is under way.
-const FIRST_AFTER: Duration = Duration::from_secs(60);
+const FIRST_AFTER: Duration = Duration::from_mins(1);
 /// An entry's own history is short, unless somebody wants it to look long.
 const ENTRY_PAGES_MAX: usize = 5;
 
@@ -129,7 +129,7 @@ impl Reconciliation {
                 ),
                 Err(ReconcileError::Stopped) => return,
                 Err(error) => {
-                    tracing::error!(%error, "account state not compared; the next comparison comes regularly")
+                    tracing::error!(%error, "account state not compared; the next comparison comes regularly");
                 }
             }
         }

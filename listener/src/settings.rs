@@ -3,8 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use object_store::aws::AmazonS3Builder;
-use session_config::Settings;
+use session_chain::{ChainError, CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
+use session_config::{Commitment, QueueKind, Settings};
 use session_events::idl::{Idl, IdlError};
+
+use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 
 use crate::{
     config::{ListenerConfig, ReconcileConfig, StartAt},
@@ -45,6 +48,12 @@ pub enum SettingsError {
         /// The value.
         value: String,
     },
+    /// A listener in a process of its own cannot fill a queue in the memory of another.
+    #[error("queue.kind is \"memory\"; a listener of its own needs \"sqs\" and queue.url, or run session-builder")]
+    QueueInMemory,
+    /// SQS.
+    #[error(transparent)]
+    Queue(#[from] SqsError),
     /// The place for the cursor.
     #[error(transparent)]
     Cursor(#[from] CursorError),
@@ -98,6 +107,55 @@ impl CursorStore {
             .map_err(CursorError::from)?;
         Ok(Self::object_store(Arc::new(store), prefix))
     }
+}
+
+/// The configured RPC endpoints in their order of preference.
+///
+/// # Errors
+/// [`ChainError`] names the endpoint that is unusable.
+pub fn rpc_pool(settings: &Settings) -> Result<RpcPool, ChainError> {
+    let Settings { rpc, retry, .. } = settings;
+    let socket = rpc.ws_url.as_ref().map_or(rpc.url.websocket(), |url| url.expose());
+    let first = Endpoint {
+        http: rpc.url.expose().to_owned(),
+        ws: socket.to_owned(),
+    };
+    let others = rpc.fallback_urls.iter().map(|url| Endpoint {
+        http: url.expose().to_owned(),
+        ws: url.websocket().to_owned(),
+    });
+    let commitment = match rpc.commitment {
+        Commitment::Confirmed => CommitmentConfig::confirmed(),
+        Commitment::Finalized => CommitmentConfig::finalized(),
+    };
+    let retry = RetryPolicy {
+        max_tries: retry.max_retries,
+        initial_delay: retry.initial_delay,
+        max_delay: retry.max_delay,
+    };
+    RpcPool::new(
+        std::iter::once(first).chain(others).collect(),
+        commitment,
+        retry,
+        rpc.request_timeout,
+    )
+}
+
+/// The configured SQS queue.
+///
+/// # Errors
+/// [`SettingsError::QueueInMemory`], [`SettingsError::Queue`].
+pub async fn sqs_queue(settings: &Settings) -> Result<SqsQueue, SettingsError> {
+    let queue = &settings.queue;
+    let (QueueKind::Sqs, Some(url)) = (queue.kind, &queue.url) else {
+        return Err(SettingsError::QueueInMemory);
+    };
+    let config = SqsConfig {
+        queue_url: url.clone(),
+        endpoint_url: queue.endpoint_url.clone(),
+        region: queue.region.clone(),
+    };
+    Ok(SqsQueue::connect(config).await?)
 }
 
 fn read_idl(path: &Path) -> Result<Idl, SettingsError> {

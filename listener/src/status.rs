@@ -7,6 +7,8 @@ use tokio::sync::watch;
 pub struct ListenerStatus {
     /// Whether notifications are coming in.
     pub connected: bool,
+    /// Subscriptions since the start.
+    pub connections: u64,
     /// The newest slot that was heard of.
     pub last_slot: Option<u64>,
     /// The last slot of which everything is settled.
@@ -24,6 +26,18 @@ impl ListenerStatus {
     #[must_use]
     pub fn lag_slots(&self) -> Option<u64> {
         Some(self.last_slot?.saturating_sub(self.cursor_slot?))
+    }
+
+    /// What is wrong, if anything is that an operator should know.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        if let Some(reason) = &self.stalled {
+            return Some(format!("the listener does not get ahead: {reason}"));
+        }
+        if let Some(reason) = &self.cursor_error {
+            return Some(format!("the cursor cannot be saved: {reason}"));
+        }
+        (!self.connected).then(|| "no notifications come in; the listener is reconnecting".to_owned())
     }
 }
 
@@ -43,7 +57,12 @@ impl StatusBoard {
     }
 
     pub(crate) fn connected(&self, connected: bool) {
-        self.change(|status| &mut status.connected, connected);
+        self.0.send_if_modified(|status| {
+            let modified = status.connected != connected;
+            status.connections += u64::from(modified && connected);
+            status.connected = connected;
+            modified
+        });
     }
 
     pub(crate) fn saw_slot(&self, slot: u64) {

@@ -47,15 +47,18 @@ async fn main() {
     let accounts = std::env::args().nth(1).map_or(1_000, |count| count.parse().unwrap());
     let on_validator = std::env::args().nth(2).is_some_and(|chain| chain == "validator");
     let chain = if on_validator {
-        TestChain::validator().await.expect("solana-test-validator is not installed")
+        TestChain::validator()
+            .await
+            .expect("solana-test-validator is not installed")
     } else {
         embedded_chain().await
     };
     let usual = measure_usual(&chain, accounts / 5).await;
-    let tens = measure_engine(&chain, "engine, batches of 10", accounts, 10).await;
-    let hundreds = measure_engine(&chain, "engine, batches of 100", accounts, 100).await;
+    let alone = measure_engine(&chain, "engine, one batch of 10 at a time", accounts / 10, 10, 1).await;
+    let tens = measure_engine(&chain, "engine, batches of 10", accounts, 10, WORKERS).await;
+    let hundreds = measure_engine(&chain, "engine, batches of 100", accounts, 100, WORKERS).await;
     println!("{WORKERS} workers, accounts of {SIZE_BYTES} bytes, confirmed, slots of 400 ms");
-    for measured in [&usual, &tens, &hundreds] {
+    for measured in [&usual, &alone, &tens, &hundreds] {
         measured.print(&usual);
     }
 }
@@ -144,11 +147,19 @@ async fn create_the_usual_way(
     Ok(())
 }
 
-async fn measure_engine(chain: &TestChain, name: &'static str, accounts: usize, batch: usize) -> Measured {
+async fn measure_engine(
+    chain: &TestChain,
+    name: &'static str,
+    accounts: usize,
+    batch: usize,
+    workers: usize,
+) -> Measured {
     let wallet = chain.wallet(100_000_000_000).await;
     let pool = pool(chain);
     let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
-    let engine = Engine::start(EngineConfig::default(), pool.clone(), signers).await.unwrap();
+    let engine = Engine::start(EngineConfig::default(), pool.clone(), signers)
+        .await
+        .unwrap();
     let before = chain.rpc().get_balance(&wallet.pubkey()).await.unwrap();
     let calls_before = pool.calls();
     let wanted = requests(accounts, SIZE_BYTES);
@@ -158,9 +169,7 @@ async fn measure_engine(chain: &TestChain, name: &'static str, accounts: usize, 
             let engine = &engine;
             async move {
                 let turn = Instant::now();
-                let answers = engine
-                    .create_batch(batch.to_vec(), turn + Duration::from_mins(1))
-                    .await;
+                let answers = engine.create_batch(batch.to_vec(), turn + Duration::from_mins(1)).await;
                 let signature = |answer| match answer {
                     Ok(Outcome::Created { signature, .. }) => signature.to_string(),
                     other => panic!("{other:?}"),
@@ -171,7 +180,7 @@ async fn measure_engine(chain: &TestChain, name: &'static str, accounts: usize, 
                     .collect()
             }
         })
-        .buffer_unordered(WORKERS)
+        .buffer_unordered(workers)
         .collect()
         .await;
     let elapsed = started.elapsed();

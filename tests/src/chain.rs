@@ -210,7 +210,7 @@ impl TestChain {
 }
 
 /// The committed binary of one of the programs.
-#[must_use] 
+#[must_use]
 pub fn elf(program: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../programs/deploy")
@@ -245,7 +245,7 @@ pub fn tools_dir() -> PathBuf {
 }
 
 /// A port that nobody listens on just now.
-#[must_use] 
+#[must_use]
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -116,7 +116,7 @@ impl CreationRig {
 }
 
 /// `count` requests of one new session owner, for accounts of `size` bytes.
-#[must_use] 
+#[must_use]
 pub fn requests(count: usize, size: u64) -> Vec<CreationRequest> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let session_owner = Pubkey::new_unique();
@@ -135,7 +135,6 @@ pub fn requests(count: usize, size: u64) -> Vec<CreationRequest> {
 }
 
 /// Fails unless this engine created every account; gives the number of transactions that it took.
-#[must_use] 
 pub fn assert_all_created(answers: &[Answer]) -> usize {
     let mut signatures = BTreeSet::new();
     for answer in answers {

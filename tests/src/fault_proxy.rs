@@ -37,6 +37,8 @@ pub enum Fault {
     Status(u16, Option<u64>),
     /// It is not served: a JSON-RPC error.
     Error(i64, Value),
+    /// It is not served: this JSON-RPC result.
+    Result(Value),
     /// A transaction is accepted, signature and all, and goes nowhere.
     Swallow,
     /// It is served once the gate opens.
@@ -49,7 +51,7 @@ pub struct Gate(Arc<watch::Sender<bool>>);
 
 impl Gate {
     /// A closed gate.
-    #[must_use] 
+    #[must_use]
     pub fn closed() -> Self {
         Self(Arc::new(watch::Sender::new(false)))
     }
@@ -107,7 +109,7 @@ impl FaultProxy {
     }
 
     /// The chain as it is seen through the proxy. `WebSockets` go past it.
-    #[must_use] 
+    #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
             http: format!("http://{}", self.address),
@@ -137,7 +139,7 @@ impl FaultProxy {
     }
 
     /// Requests of `method` that arrived so far.
-    #[must_use] 
+    #[must_use]
     pub fn requests(&self, method: &str) -> u64 {
         self.script().requests.get(method).copied().unwrap_or(0)
     }
@@ -197,6 +199,7 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response
         Some(Fault::Error(code, data)) => answer(
             &json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": code, "message": "spoilt", "data": data}}),
         ),
+        Some(Fault::Result(result)) => answer(&json!({"jsonrpc": "2.0", "id": call["id"], "result": result})),
         Some(Fault::Swallow) => {
             answer(&json!({"jsonrpc": "2.0", "id": call["id"], "result": signature_of(&call).to_string()}))
         }

@@ -6,13 +6,13 @@ use solana_pubkey::Pubkey;
 use solana_sdk::instruction::Instruction;
 
 /// An instruction that has the hostile program at `program` print a perfect `PDAComputedEvent`.
-#[must_use] 
+#[must_use]
 pub fn log_event(program: &Pubkey, event: &PdaComputedEvent) -> Instruction {
     Instruction::new_with_bytes(*program, &data_operation(&event_bytes(event)), Vec::new())
 }
 
 /// The event as the factory would log it: discriminator and Borsh.
-#[must_use] 
+#[must_use]
 pub fn event_bytes(event: &PdaComputedEvent) -> Vec<u8> {
     let mut bytes = EventKind::PdaComputed.discriminator().to_vec();
     event.serialize(&mut bytes).unwrap();
@@ -20,7 +20,7 @@ pub fn event_bytes(event: &PdaComputedEvent) -> Vec<u8> {
 }
 
 /// The script operation that logs `Program data:` with these bytes.
-#[must_use] 
+#[must_use]
 pub fn data_operation(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap();
     let mut script = vec![1];

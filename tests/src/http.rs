@@ -22,7 +22,7 @@ pub struct Answer {
 
 impl Answer {
     /// The body as JSON.
-    #[must_use] 
+    #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }

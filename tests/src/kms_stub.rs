@@ -44,26 +44,29 @@ impl KmsStub {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let key = Arc::new(Key { keypair: Keypair::new(), signed: AtomicU64::new(0) });
+        let key = Arc::new(Key {
+            keypair: Keypair::new(),
+            signed: AtomicU64::new(0),
+        });
         let stop = CancellationToken::new();
         tokio::spawn(accept(listener, Arc::clone(&key), stop.clone()));
         Self { address, key, stop }
     }
 
     /// The address for `AWS_ENDPOINT_URL_KMS`.
-    #[must_use] 
+    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The key's address on chain.
-    #[must_use] 
+    #[must_use]
     pub fn public_key(&self) -> Pubkey {
         self.key.keypair.pubkey()
     }
 
     /// Messages signed so far.
-    #[must_use] 
+    #[must_use]
     pub fn signed(&self) -> u64 {
         self.key.signed.load(Ordering::Relaxed)
     }

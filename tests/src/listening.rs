@@ -30,7 +30,7 @@ pub struct Collector {
 
 impl Collector {
     /// An empty queue whose messages are taken out at once.
-    #[must_use] 
+    #[must_use]
     pub fn start() -> Self {
         let journal = tempfile::tempdir().unwrap();
         let config = |name: &str| InMemoryConfig {
@@ -44,23 +44,28 @@ impl Collector {
         let messages = Arc::new(Mutex::new(Vec::new()));
         let stop = CancellationToken::new();
         tokio::spawn(collect(Arc::clone(&queue), Arc::clone(&messages), stop.clone()));
-        Self { queue, messages, stop, _journal: journal }
+        Self {
+            queue,
+            messages,
+            stop,
+            _journal: journal,
+        }
     }
 
     /// The queue to publish to.
-    #[must_use] 
+    #[must_use]
     pub fn queue(&self) -> Arc<dyn Queue> {
         self.queue.clone()
     }
 
     /// Everything that was queued so far.
-    #[must_use] 
+    #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         self.messages.lock().unwrap().clone()
     }
 
     /// How often each session was queued so far.
-    #[must_use] 
+    #[must_use]
     pub fn sessions(&self) -> BTreeMap<String, usize> {
         let mut sessions = BTreeMap::new();
         for message in self.messages() {
@@ -86,18 +91,24 @@ impl Drop for Collector {
 }
 
 async fn collect(queue: Arc<InMemoryQueue>, messages: Arc<Mutex<Vec<Message>>>, stop: CancellationToken) {
-    let request =
-        ReceiveRequest { max_messages: 10, wait: Duration::from_secs(1), visibility_timeout: None };
+    let request = ReceiveRequest {
+        max_messages: 10,
+        wait: Duration::from_secs(1),
+        visibility_timeout: None,
+    };
     while let Some(received) = stop.run_until_cancelled(queue.receive(request)).await {
         for message in received.unwrap() {
-            messages.lock().unwrap().push(Message::from_json(&message.body).unwrap());
+            messages
+                .lock()
+                .unwrap()
+                .push(Message::from_json(&message.body).unwrap());
             queue.delete_batch(vec![message.receipt_handle]).await.unwrap();
         }
     }
 }
 
 /// A configuration that is quick to notice everything.
-#[must_use] 
+#[must_use]
 pub fn quick_config() -> ListenerConfig {
     ListenerConfig {
         start_at: StartAt::Genesis,
@@ -110,15 +121,18 @@ pub fn quick_config() -> ListenerConfig {
 }
 
 /// An RPC pool over one endpoint.
-#[must_use] 
+#[must_use]
 pub fn pool(endpoint: Endpoint) -> RpcPool {
     pool_over(vec![endpoint])
 }
 
 /// An RPC pool over several endpoints.
-#[must_use] 
+#[must_use]
 pub fn pool_over(endpoints: Vec<Endpoint>) -> RpcPool {
-    let retry = RetryPolicy { max_tries: 2, ..RetryPolicy::default() };
+    let retry = RetryPolicy {
+        max_tries: 2,
+        ..RetryPolicy::default()
+    };
     RpcPool::new(endpoints, CommitmentConfig::confirmed(), retry, Duration::from_secs(5)).unwrap()
 }
 
@@ -152,7 +166,7 @@ impl Listening {
     }
 
     /// What the listener says about itself.
-    #[must_use] 
+    #[must_use]
     pub fn status(&self) -> ListenerStatus {
         self.status.borrow().clone()
     }
@@ -165,12 +179,18 @@ impl Listening {
 
     /// Waits until the subscription stands.
     pub async fn connected(&mut self) {
-        self.until("a subscription", |status| status.connected && status.cursor_slot.is_some()).await;
+        self.until("a subscription", |status| {
+            status.connected && status.cursor_slot.is_some()
+        })
+        .await;
     }
 
     /// Waits until the saved cursor has reached a slot.
     pub async fn cursor_at(&mut self, slot: u64) {
-        self.until("the cursor", |status| status.cursor_slot.is_some_and(|cursor| cursor >= slot)).await;
+        self.until("the cursor", |status| {
+            status.cursor_slot.is_some_and(|cursor| cursor >= slot)
+        })
+        .await;
     }
 
     /// Ends the listener as a shutdown does.

@@ -36,11 +36,16 @@ impl TcpProxy {
         let weather = Arc::new(watch::Sender::new(Weather::default()));
         let stop = CancellationToken::new();
         let accepting = tokio::spawn(accept(listener, upstream, Arc::clone(&weather), stop.clone()));
-        Self { address, weather, stop, _accepting: accepting }
+        Self {
+            address,
+            weather,
+            stop,
+            _accepting: accepting,
+        }
     }
 
     /// Where the proxy listens.
-    #[must_use] 
+    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -65,7 +70,8 @@ impl TcpProxy {
 
     /// Sends these bytes to every client, in between what the server says.
     pub fn tell_clients(&self, nonsense: &[u8]) {
-        self.weather.send_modify(|weather| weather.nonsense = (weather.nonsense.0 + 1, nonsense.to_vec()));
+        self.weather
+            .send_modify(|weather| weather.nonsense = (weather.nonsense.0 + 1, nonsense.to_vec()));
     }
 }
 
@@ -92,8 +98,14 @@ async fn accept(
 
 /// Passes on until one side ends or the connection is cut.
 async fn pass_on(client: TcpStream, upstream: String, mut weather: watch::Receiver<Weather>) {
-    let Weather { era, nonsense: (mut told, _), .. } = weather.borrow().clone();
-    let Ok(server) = TcpStream::connect(&upstream).await else { return };
+    let Weather {
+        era,
+        nonsense: (mut told, _),
+        ..
+    } = weather.borrow().clone();
+    let Ok(server) = TcpStream::connect(&upstream).await else {
+        return;
+    };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (mut upward, mut downward) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);

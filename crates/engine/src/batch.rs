@@ -187,7 +187,10 @@ impl<'e> Batch<'e> {
                 let refused = Failure::Compilation("no endpoint takes its version".to_owned());
                 self.open.fail_all(&pdas, &CreationError::failed(refused));
             }
-            Fate::Decided(Landing::Expired) => self.open.expire(&pdas, signature),
+            Fate::Decided(Landing::Expired) => {
+                self.stale_blockhash = Some(blockhash);
+                self.open.expire(&pdas, signature);
+            }
             Fate::NotSent(error) => self.open.fail_all(&pdas, &error.into()),
             Fate::Unknown => self.open.leave(&pdas, signature),
         }
@@ -212,7 +215,10 @@ impl<'e> Batch<'e> {
                 self.stale_blockhash = Some(signed.blockhash());
                 self.open.refund_all(pdas, 0);
             }
-            Landing::Expired => self.open.expire(pdas, signed.signature),
+            Landing::Expired => {
+                self.stale_blockhash = Some(signed.blockhash());
+                self.open.expire(pdas, signed.signature);
+            }
         }
         matches!(landing, Landing::Landed { .. })
     }

@@ -18,7 +18,7 @@ pub struct EngineConfig {
     pub transaction_version: TransactionVersion,
     /// Set the session's entry to Created in the transaction that creates its account.
     pub mark_created: Option<MarkCreated>,
-    /// Pause between two status polls while anything is in flight.
+    /// Shortest pause between two status polls while anything is in flight.
     pub status_poll_interval: Duration,
     /// Pause between two broadcasts of a transaction that hasn't landed.
     pub rebroadcast_interval: Duration,
@@ -35,7 +35,7 @@ impl Default for EngineConfig {
             instruction: InstructionShape::default(),
             transaction_version: TransactionVersion::Auto,
             mark_created: None,
-            status_poll_interval: Duration::from_millis(100),
+            status_poll_interval: Duration::from_millis(75),
             rebroadcast_interval: Duration::from_secs(2),
             blockhash_max_age: Duration::from_secs(10),
             wallet_poll_interval: Duration::from_secs(15),

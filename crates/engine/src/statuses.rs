@@ -17,6 +17,8 @@ use crate::account::RECENT;
 const SIGNATURES_PER_CALL: usize = 256;
 /// Transactions that may wait for their first poll.
 const QUEUE_LENGTH: usize = 1_024;
+/// No cluster confirms sooner: half a slot of 400 ms passes on average before the next block, and then its votes.
+const FIRST_POLL_AGE: Duration = Duration::from_millis(300);
 /// A blockhash lives 150 blocks, about a minute; a transaction this old is asked for its expiry as well.
 const EXPIRY_CHECK_AGE: Duration = Duration::from_secs(10);
 /// Pause between two expiry checks.
@@ -42,18 +44,25 @@ pub(crate) struct Statuses {
 pub(crate) struct StatusPoller {
     queue: mpsc::Receiver<Watch>,
     interval: Duration,
-    watched: HashMap<Signature, Watch>,
+    watched: HashMap<Signature, Watched>,
     next_expiry_check: Instant,
 }
 
+/// A transaction that somebody waits for.
 struct Watch {
     signature: Signature,
     last_valid_block_height: u64,
-    since: Instant,
     answer: oneshot::Sender<Landing>,
 }
 
-/// Both sides. The first poll of a transaction comes one interval after it was sent.
+/// A transaction in flight, and all who wait for it.
+struct Watched {
+    last_valid_block_height: u64,
+    since: Instant,
+    answers: Vec<oneshot::Sender<Landing>>,
+}
+
+/// Both sides. `interval` is the shortest pause between two polls.
 pub(crate) fn statuses(interval: Duration) -> (Statuses, StatusPoller) {
     let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
     let poller = StatusPoller {
@@ -72,7 +81,6 @@ impl Statuses {
         let watch = Watch {
             signature,
             last_valid_block_height,
-            since: Instant::now(),
             answer,
         };
         // A closed queue drops the watch, which the receiver sees.
@@ -96,12 +104,16 @@ impl StatusPoller {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(self.interval) => {}
+                () = tokio::time::sleep(self.pause()) => {}
             }
             while let Ok(watch) = self.queue.try_recv() {
                 self.add(watch);
             }
-            self.watched.retain(|_, watch| !watch.answer.is_closed());
+            self.watched
+                .retain(|_, watched| watched.answers.iter().any(|answer| !answer.is_closed()));
+            if self.watched.is_empty() {
+                continue;
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 polled = self.poll(&pool) => if let Err(error) = polled {
@@ -112,7 +124,23 @@ impl StatusPoller {
     }
 
     fn add(&mut self, watch: Watch) {
-        self.watched.insert(watch.signature, watch);
+        let watched = self.watched.entry(watch.signature).or_insert_with(|| Watched {
+            last_valid_block_height: watch.last_valid_block_height,
+            since: Instant::now(),
+            answers: Vec::new(),
+        });
+        watched.answers.push(watch.answer);
+    }
+
+    /// Until the next poll: none before anything can have landed, and fewer the longer everything takes.
+    fn pause(&self) -> Duration {
+        let age = |watched: &Watched| watched.since.elapsed();
+        let oldest = self.watched.values().map(age).max().unwrap_or_default();
+        let youngest = self.watched.values().map(age).min().unwrap_or_default();
+        FIRST_POLL_AGE
+            .saturating_sub(oldest)
+            .max(self.interval)
+            .max(youngest / 8)
     }
 
     async fn poll(&mut self, pool: &RpcPool) -> Result<(), ChainError> {
@@ -121,7 +149,7 @@ impl StatusPoller {
             let (_, statuses) = ask(pool, chunk).await?;
             for (signature, status) in chunk.iter().zip(statuses) {
                 if let Some(landing) = status.and_then(|status| settled(&status, pool)) {
-                    self.answer(signature, landing);
+                    self.answer(signature, &landing);
                 }
             }
         }
@@ -134,8 +162,13 @@ impl StatusPoller {
 
     /// A transaction has expired if a node that has seen the block height pass its last valid one does not know it.
     async fn check_expiry(&mut self, pool: &RpcPool) -> Result<(), ChainError> {
-        let old = |watch: &&Watch| watch.since.elapsed() >= EXPIRY_CHECK_AGE;
-        let signatures: Vec<Signature> = self.watched.values().filter(old).map(|watch| watch.signature).collect();
+        let old = |watched: &(&Signature, &Watched)| watched.1.since.elapsed() >= EXPIRY_CHECK_AGE;
+        let signatures: Vec<Signature> = self
+            .watched
+            .iter()
+            .filter(old)
+            .map(|(signature, _)| *signature)
+            .collect();
         if signatures.is_empty() {
             return Ok(());
         }
@@ -152,17 +185,22 @@ impl StatusPoller {
                 let watch = self.watched.get(signature);
                 let is_past = watch.is_some_and(|watch| now.block_height > watch.last_valid_block_height);
                 if is_past && status.is_none() {
-                    self.answer(signature, Landing::Expired);
+                    self.answer(signature, &Landing::Expired);
                 }
             }
         }
         Ok(())
     }
 
-    fn answer(&mut self, signature: &Signature, landing: Landing) {
-        if let Some(watch) = self.watched.remove(signature) {
+    fn answer(&mut self, signature: &Signature, landing: &Landing) {
+        for answer in self
+            .watched
+            .remove(signature)
+            .into_iter()
+            .flat_map(|watched| watched.answers)
+        {
             // Nobody listening any more is as good as answered.
-            let _ = watch.answer.send(landing);
+            let _ = answer.send(landing.clone());
         }
     }
 }

@@ -175,7 +175,10 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map_err(|error| queue_error(&self.name, OPERATION, error))?;
-        let succeeded = output.successful().iter().map(aws_sdk_sqs::types::ChangeMessageVisibilityBatchResultEntry::id);
+        let succeeded = output
+            .successful()
+            .iter()
+            .map(aws_sdk_sqs::types::ChangeMessageVisibilityBatchResultEntry::id);
         Ok(outcome(&handles, succeeded, output.failed()))
     }
 
@@ -199,7 +202,10 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map_err(|error| queue_error(&self.name, OPERATION, error))?;
-        let succeeded = output.successful().iter().map(aws_sdk_sqs::types::DeleteMessageBatchResultEntry::id);
+        let succeeded = output
+            .successful()
+            .iter()
+            .map(aws_sdk_sqs::types::DeleteMessageBatchResultEntry::id);
         Ok(outcome(&receipt_handles, succeeded, output.failed()))
     }
 

@@ -49,6 +49,28 @@ struct Redrive {
     max_receive_count: u32,
 }
 
+/// A message on its way to the dead-letter queue. It returns to its queue if the move fails, or is broken off because
+/// the receive was: whoever polls may stop at any instant.
+struct Moving<'queue> {
+    queue: &'queue InMemoryQueue,
+    message: Option<Stored>,
+}
+
+impl Moving<'_> {
+    fn done(mut self) {
+        settle_now(self.message.take().and_then(|message| message.settle));
+    }
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        if let Some(message) = self.message.take() {
+            self.queue.state().insert(message, Instant::now());
+            self.queue.changed.notify_waiters();
+        }
+    }
+}
+
 impl InMemoryQueue {
     /// A queue whose messages go to `dead_letters` at the receive after the `max_receive_count`th.
     #[must_use]
@@ -123,19 +145,14 @@ impl InMemoryQueue {
         Ok(self
             .accept(message, visible_at)
             .await?
-            .map(|()| Accepted { message_id, settled })
-            .map_err(|(error, _)| error))
+            .map(|()| Accepted { message_id, settled }))
     }
 
-    /// Adds a message: to the disk first, where the queue has one. Gives it back where there is no room.
-    async fn accept(
-        &self,
-        message: Stored,
-        visible_at: Instant,
-    ) -> Result<Result<(), (EntryError, Box<Stored>)>, QueueError> {
+    /// Adds a message: to the disk first, where the queue has one.
+    async fn accept(&self, message: Stored, visible_at: Instant) -> Result<Result<(), EntryError>, QueueError> {
         let capacity = self.config.capacity;
         if self.state().len() >= capacity {
-            return Ok(Err((EntryError::Full { capacity }, Box::new(message))));
+            return Ok(Err(EntryError::Full { capacity }));
         }
         self.write(&message).await?;
         self.state().insert(message, visible_at);
@@ -160,28 +177,30 @@ impl InMemoryQueue {
     /// Moves the messages that this receive would be one too many for.
     async fn move_exhausted(&self, max_messages: usize) {
         let Some(redrive) = &self.redrive else { return };
-        let now = Instant::now();
-        let exhausted = self
-            .state()
-            .take_exhausted(now, redrive.max_receive_count, max_messages);
-        for mut message in exhausted {
-            let message_id = message.message_id.clone();
-            let settle = message.settle.take();
-            let mut kept = message.copy();
-            match redrive.dead_letters.accept(message, now).await {
-                Ok(Ok(())) => settle_now(settle),
-                Ok(Err((error, mut message))) => {
+        for moving in self.take_exhausted(redrive.max_receive_count, max_messages) {
+            let Some(message) = &moving.message else { continue };
+            let message_id = &message.message_id;
+            match redrive.dead_letters.accept(message.copy(), Instant::now()).await {
+                Ok(Ok(())) => moving.done(),
+                Ok(Err(error)) => {
                     tracing::error!(%message_id, %error, "message cannot move to the dead-letter queue; it stays");
-                    message.settle = settle;
-                    self.state().insert(*message, now);
                 }
                 Err(error) => {
                     tracing::error!(%message_id, %error, "message cannot move to the dead-letter queue; it stays");
-                    kept.settle = settle;
-                    self.state().insert(kept, now);
                 }
             }
         }
+    }
+
+    fn take_exhausted(&self, max_receive_count: u32, max_messages: usize) -> Vec<Moving<'_>> {
+        let exhausted = self
+            .state()
+            .take_exhausted(Instant::now(), max_receive_count, max_messages);
+        let moving = |message| Moving {
+            queue: self,
+            message: Some(message),
+        };
+        exhausted.into_iter().map(moving).collect()
     }
 
     /// Waits until a message may be visible. `false` once `until` has passed.

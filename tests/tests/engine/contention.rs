@@ -29,13 +29,19 @@ async fn twice_in_one_batch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_two_batches_of_one_process() {
     let chain = TestChain::embedded().await;
-    let rig = CreationRig::start(&chain).await;
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let rig = CreationRig::start_at(&chain, vec![proxy.endpoint()], 10_000_000_000, EngineConfig::default()).await;
     let wanted = requests(20, 200);
     let balance = rig.balance().await;
     let (one, other) = tokio::join!(rig.create(&wanted[..15]), rig.create(&wanted[5..]));
     let asked = [&wanted[..15], &wanted[5..]].concat();
     assert_paid_once(&asked, &[one, other].concat());
     assert_eq!(balance - rig.balance().await, rig.rent_of(&wanted).await + 2 * 5_000);
+    assert_eq!(
+        proxy.requests("sendTransaction"),
+        2,
+        "both batches tried the same addresses"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +146,8 @@ async fn a_deadline_between_send_and_landing_is_followed_up_not_sent_anew() {
     let out = error.last_signature().unwrap();
 
     proxy.heal();
-    for answer in rig.create(&wanted).await {
+    // Another batch than before: signed anew, it would be another transaction.
+    for answer in rig.create(&wanted[..4]).await {
         let Ok(Outcome::Created { signature, .. }) = answer else {
             panic!("{answer:?}")
         };
@@ -148,6 +155,9 @@ async fn a_deadline_between_send_and_landing_is_followed_up_not_sent_anew() {
             signature, out,
             "another transaction was signed while the first could still land"
         );
+    }
+    for answer in rig.create(&wanted[4..]).await {
+        assert!(matches!(answer, Ok(Outcome::AlreadyExisted)), "{answer:?}");
     }
 }
 

@@ -1,6 +1,12 @@
 //! Creating, and not creating again.
 
-use session_engine::{EngineConfig, Outcome, Policy, TransactionVersion};
+use session_engine::{CreationRequest, EngineConfig, MarkCreated, Outcome, Policy, TransactionVersion};
+use session_events::{
+    SessionEntry, SessionStatus,
+    factory::{SESSION_FACTORY_ID, entry_address},
+    session::SESSION_PROGRAM_ID,
+    session_address,
+};
 use session_tests::{
     chain::TestChain,
     creation::{CreationRig, assert_all_created, requests},
@@ -126,4 +132,41 @@ async fn lamports_sent_beforehand_prevent_nothing_and_are_not_paid_again() {
         balance - rig.balance().await,
         rig.rent_of(&requests).await - gifts + fees
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_factorys_entry_says_created_once_the_account_is() {
+    let chain = TestChain::embedded().await;
+    let authority = chain.payer().insecure_clone();
+    let mark = MarkCreated {
+        factory: SESSION_FACTORY_ID,
+        authority: solana_sdk::signature::Signer::pubkey(&authority),
+    };
+    let config = EngineConfig {
+        mark_created: Some(mark),
+        ..EngineConfig::default()
+    };
+    let rig = CreationRig::start_with(&chain, vec![chain.endpoint()], authority, config).await;
+    let mut requests = Vec::new();
+    for _ in 0..3 {
+        let (asked, _) = chain.request_session().await;
+        let (pda, _) = session_address(&SESSION_PROGRAM_ID, &asked.owner, &asked.session_id).unwrap();
+        requests.push(CreationRequest {
+            pda,
+            owner_program: SESSION_PROGRAM_ID,
+            session_owner: asked.owner,
+            session_id: asked.session_id,
+            size: 500,
+        });
+    }
+    assert_eq!(
+        assert_all_created(&rig.create(&requests).await),
+        1,
+        "marking takes no transaction of its own"
+    );
+    for request in &requests {
+        let (entry, _) = entry_address(&SESSION_FACTORY_ID, &request.session_owner, &request.session_id).unwrap();
+        let entry = SessionEntry::decode(&chain.rpc().get_account_data(&entry).await.unwrap()).unwrap();
+        assert_eq!(entry.status, SessionStatus::Created);
+    }
 }

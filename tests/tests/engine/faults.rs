@@ -205,3 +205,25 @@ async fn an_rpc_that_dies_before_the_verification_leaves_nothing_to_pay_again() 
     }
     assert_eq!(rig.balance().await, balance);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_transaction_is_signed_anew() {
+    let (_chain, proxy, rig) = rig().await;
+    let wanted = requests(5, 300);
+    proxy.spoil_all("sendTransaction", Fault::Swallow);
+    let let_expire = async {
+        proxy.arrived("sendTransaction", 1).await;
+        let blockhashes = proxy.requests("getLatestBlockhash");
+        // The chain has gone on by more than the 150 blocks that a blockhash lives.
+        let later = json!({
+            "epoch": 0, "slotIndex": 1, "slotsInEpoch": 432_000, "absoluteSlot": 1, "blockHeight": 1_000_000,
+        });
+        proxy.spoil_all("getEpochInfo", Fault::Result(later));
+        // Whoever signs anew needs another blockhash.
+        proxy.arrived("getLatestBlockhash", blockhashes + 1).await;
+        proxy.heal();
+    };
+    let (answers, ()) = tokio::join!(rig.create(&wanted), let_expire);
+    assert_eq!(assert_all_created(&answers), 1);
+    rig.assert_created(&wanted).await;
+}

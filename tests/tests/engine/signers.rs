@@ -33,11 +33,8 @@ async fn several_wallets_share_the_work() {
 async fn a_key_that_never_leaves_kms_signs_what_the_chain_accepts() {
     let chain = TestChain::embedded().await;
     let kms = KmsStub::start().await;
-    let funds = solana_system_interface::instruction::transfer(
-        &chain.payer().pubkey(),
-        &kms.public_key(),
-        1_000_000_000,
-    );
+    let funds =
+        solana_system_interface::instruction::transfer(&chain.payer().pubkey(), &kms.public_key(), 1_000_000_000);
     chain.send(&[funds]).await.unwrap();
     let endpoint = chain.endpoint();
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_create_with_kms"))

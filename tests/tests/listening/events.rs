@@ -10,20 +10,15 @@ use session_tests::{
 
 /// Requests so many sessions and gives their ids.
 pub(crate) async fn request(chain: &TestChain, count: usize) -> Vec<String> {
-    let mut sessions = Vec::new();
-    for _ in 0..count {
-        let (request, _) = chain.request_session().await;
-        sessions.push(request.session_id);
-    }
-    sessions
+    let requests = futures::future::join_all((0..count).map(|_| chain.request_session())).await;
+    requests.into_iter().map(|(request, _)| request.session_id).collect()
 }
 
 pub(crate) async fn requests_before_and_during_listening_are_queued_once_each(chain: Arc<TestChain>) {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start();
     let before = request(&chain, 3).await;
-    let mut listening =
-        Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
+    let mut listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
     collector.all_of(&before).await;
     listening.connected().await;
     let during = request(&chain, 5).await;
@@ -32,10 +27,18 @@ pub(crate) async fn requests_before_and_during_listening_are_queued_once_each(ch
     let tip = chain.rpc().get_slot().await.unwrap();
     listening.cursor_at(tip).await;
     listening.stop().await.unwrap();
-    assert!(collector.sessions().values().all(|&times| times == 1), "{:?}", collector.sessions());
+    assert!(
+        collector.sessions().values().all(|&times| times == 1),
+        "{:?}",
+        collector.sessions()
+    );
     assert_eq!(collector.sessions().len(), before.len() + during.len());
     for message in collector.messages() {
-        let origin = if before.contains(&message.event.session_id) { Origin::Fill } else { Origin::Live };
+        let origin = if before.contains(&message.event.session_id) {
+            Origin::Fill
+        } else {
+            Origin::Live
+        };
         assert_eq!(message.source.origin, origin, "{}", message.event.session_id);
     }
 }
@@ -43,8 +46,7 @@ pub(crate) async fn requests_before_and_during_listening_are_queued_once_each(ch
 pub(crate) async fn a_restart_goes_on_from_the_cursor(chain: Arc<TestChain>) {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start();
-    let mut listening =
-        Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
+    let mut listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
     let first = request(&chain, 2).await;
     collector.all_of(&first).await;
     let tip = chain.rpc().get_slot().await.unwrap();
@@ -55,5 +57,9 @@ pub(crate) async fn a_restart_goes_on_from_the_cursor(chain: Arc<TestChain>) {
     let listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
     collector.all_of(&missed).await;
     listening.stop().await.unwrap();
-    assert!(collector.sessions().values().all(|&times| times == 1), "{:?}", collector.sessions());
+    assert!(
+        collector.sessions().values().all(|&times| times == 1),
+        "{:?}",
+        collector.sessions()
+    );
 }

@@ -1,23 +1,25 @@
 //! What a listener has to do on every chain.
 
 mod events;
+mod network;
+mod queue;
+mod rpc;
 
-use std::{pin::Pin, sync::Arc};
-
-use session_tests::chain::TestChain;
-
-/// A scenario, which panics where the listener does not do what it should.
-pub(crate) type Scenario = fn(Arc<TestChain>) -> Pin<Box<dyn Future<Output = ()>>>;
-
-macro_rules! scenarios {
-    ($($module:ident :: $name:ident),+ $(,)?) => {
-        /// Every scenario, with its name.
-        pub(crate) const ALL: &[(&str, Scenario)] =
-            &[$((stringify!($name), |chain| Box::pin($module::$name(chain)))),+];
-    };
-}
-
-scenarios![
+session_tests::scenarios![
     events::requests_before_and_during_listening_are_queued_once_each,
     events::a_restart_goes_on_from_the_cursor,
+    network::a_cut_connection_loses_nothing,
+    network::a_silent_connection_is_noticed_and_loses_nothing,
+    network::a_message_that_is_no_json_loses_nothing,
+    network::bytes_that_are_no_websocket_lose_nothing,
+    network::without_any_websocket_the_listing_is_enough,
+    rpc::rate_limits_lose_nothing,
+    rpc::an_unavailable_rpc_loses_nothing,
+    rpc::a_node_that_says_it_is_behind_loses_nothing,
+    rpc::an_unsupported_version_is_a_loud_stall_and_never_a_skip,
+    rpc::short_pages_are_no_end_of_history,
+    rpc::a_node_behind_the_cursor_is_waited_for,
+    rpc::the_next_endpoint_serves_while_the_first_is_down,
+    queue::refused_entries_are_sent_again,
+    queue::the_cursor_waits_for_a_closed_queue,
 ];

@@ -5,22 +5,7 @@ mod outages;
 mod refusals;
 mod verified;
 
-use std::{pin::Pin, sync::Arc};
-
-use session_tests::chain::TestChain;
-
-/// A scenario, which panics where the service does not do what it should.
-pub(crate) type Scenario = fn(Arc<TestChain>) -> Pin<Box<dyn Future<Output = ()>>>;
-
-macro_rules! scenarios {
-    ($($module:ident :: $name:ident),+ $(,)?) => {
-        /// Every scenario, with its name.
-        pub(crate) const ALL: &[(&str, Scenario)] =
-            &[$((stringify!($name), |chain| Box::pin($module::$name(chain)))),+];
-    };
-}
-
-scenarios![
+session_tests::scenarios![
     verified::fifty_sessions_are_verified_once_each,
     verified::an_optimistic_session_is_skipped_and_is_no_failure,
     refusals::a_session_id_over_32_bytes_is_refused,

@@ -29,7 +29,11 @@ pub(crate) async fn a_record_that_fails_five_times_is_a_dead_letter_after_exactl
     let reports = rig.recorder.of_session(&request.session_id);
     let attempts: Vec<u32> = reports.iter().map(|report| report.attempt).collect();
     assert_eq!(attempts, [1, 2, 3, 4, 5], "{reports:?}");
-    assert!(reports[..4].iter().all(|report| matches!(report.conclusion, Conclusion::Retried { .. })));
+    assert!(
+        reports[..4]
+            .iter()
+            .all(|report| matches!(report.conclusion, Conclusion::Retried { .. }))
+    );
     assert!(matches!(reports[4].conclusion, Conclusion::DeadLettered(_)));
     assert_eq!(letter.attempts, 5);
     assert!(letter.last_at >= letter.first_at);
@@ -76,25 +80,46 @@ pub(crate) async fn health_follows_the_chain_and_answers_at_once_meanwhile(chain
     wait::until_true("health at the start", LIMIT, || status(200)).await;
     let healthy = http::get(address, "/health").await.json();
     assert_eq!(healthy["status"], "healthy");
-    assert_eq!(healthy["timestamp"].as_str().map(str::len), Some("2024-01-01T00:00:00Z".len()), "{healthy}");
+    assert_eq!(
+        healthy["timestamp"].as_str().map(str::len),
+        Some("2024-01-01T00:00:00Z".len()),
+        "{healthy}"
+    );
 
     // The RPC hangs, which is the worst that it can do.
     let gate = Gate::closed();
-    for method in ["getSlot", "getBalance", "getMultipleAccounts", "getSignaturesForAddress", "getLatestBlockhash"] {
+    for method in [
+        "getSlot",
+        "getBalance",
+        "getMultipleAccounts",
+        "getSignaturesForAddress",
+        "getLatestBlockhash",
+    ] {
         proxy.spoil_all(method, Fault::Hold(gate.clone()));
     }
     wait::until_true("503 within one interval and one check", 2 * INTERVAL, || status(503)).await;
     let unhealthy = http::get(address, "/health").await.json();
     assert_eq!(unhealthy["status"], "unhealthy");
-    let failed: Vec<_> = unhealthy["failed"].as_array().unwrap().iter().map(|check| check["check"].clone()).collect();
+    let failed: Vec<_> = unhealthy["failed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| check["check"].clone())
+        .collect();
     assert!(failed.contains(&json!("rpc_slot")), "{unhealthy}");
     for page in ["/stats", "/metrics"] {
         let answer = http::get(address, page).await;
         assert!(answer.status == 200 && answer.elapsed < AT_ONCE, "{page}: {answer:?}");
     }
     let stats = rig.stats().await;
-    assert!(stats["accounts_created"].is_u64() && stats["accounts_failed"].is_u64(), "{stats}");
-    assert!(stats["is_running"] == true && stats["uptime_seconds"].is_u64(), "{stats}");
+    assert!(
+        stats["accounts_created"].is_u64() && stats["accounts_failed"].is_u64(),
+        "{stats}"
+    );
+    assert!(
+        stats["is_running"] == true && stats["uptime_seconds"].is_u64(),
+        "{stats}"
+    );
 
     proxy.heal();
     gate.open();

@@ -92,7 +92,10 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         ..Overrides::default()
     };
     let monitoring = load(text, &variables, &overrides).unwrap().monitoring;
-    let port = Overrides { metrics_port: Some(4), ..Overrides::default() };
+    let port = Overrides {
+        metrics_port: Some(4),
+        ..Overrides::default()
+    };
     assert_eq!(load(text, &variables, &port).unwrap().monitoring.metrics_port, 4);
     assert_eq!(monitoring.health_check_interval, Duration::from_secs(2));
     assert_eq!(monitoring.metrics_port, 3);

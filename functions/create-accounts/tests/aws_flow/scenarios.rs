@@ -1,0 +1,168 @@
+//! What has to hold when the service runs as it does in AWS.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use session_events::{PdaComputedEvent, factory::SESSION_FACTORY_ID};
+use session_message::{Message, Origin, Source};
+use session_queue::{DeadLetter, SendEntry};
+use session_tests::{
+    chain::TestChain,
+    fault_proxy::{Fault, FaultProxy},
+    wait,
+};
+
+use crate::flow::{Flow, LIMIT};
+
+/// A scenario, which panics where the service does not do what it should.
+pub(crate) type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Every scenario, with its name.
+pub(crate) const ALL: &[(&str, Scenario)] = &[
+    (
+        "a_hundred_sessions_are_verified_and_ten_poisoned_messages_are_dead_letters",
+        || Box::pin(a_hundred_sessions_and_ten_poisoned_messages()),
+    ),
+    (
+        "a_function_killed_in_mid_batch_loses_nothing_and_pays_nothing_twice",
+        || Box::pin(a_killed_function()),
+    ),
+    (
+        "what_fails_for_ever_is_a_dead_letter_after_exactly_five_receives",
+        || Box::pin(what_fails_for_ever()),
+    ),
+];
+
+async fn a_hundred_sessions_and_ten_poisoned_messages() {
+    let flow = Flow::start().await;
+    let bodies: BTreeSet<String> = (0..10).map(|number| poisoned(&flow.chain, number)).collect();
+    send(&flow, &bodies).await;
+    let requests = flow.request_sessions(100).await;
+    flow.assert_created_once(&requests).await;
+
+    let mut reasons = BTreeMap::new();
+    let mut kept = BTreeSet::new();
+    for _ in 0..10 {
+        let letter = flow.rig.dead_letter().await;
+        let reason = DeadLetter::from_attributes(&letter.attributes).unwrap();
+        assert_eq!(reason.attempts, 1, "what can never succeed is not tried again");
+        *reasons.entry(reason.reason).or_insert(0) += 1;
+        kept.insert(letter.body);
+    }
+    assert_eq!(kept, bodies, "the messages themselves are kept");
+    let expected = [("address_mismatch", 5), ("bad_body", 5)].map(|(reason, count)| (reason.to_owned(), count));
+    assert_eq!(reasons, expected.into());
+    assert_eq!(
+        flow.rig.pipeline.dead_letters().depth().await.unwrap().visible,
+        0,
+        "and no others"
+    );
+    assert_told(&flow.lambda.output());
+    flow.stop().await;
+}
+
+/// Fails unless metrics and logs say what happened.
+fn assert_told(output: &str) {
+    let lines: Vec<serde_json::Value> = output
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let total = |name: &str| lines.iter().filter_map(|line| line[name].as_u64()).sum::<u64>();
+    assert_eq!(total("accounts_created_total") + total("accounts_existing_total"), 100);
+    assert_eq!(total("dead_letters_total"), 10);
+    let metrics: Vec<_> = lines.iter().filter(|line| line["_aws"].is_object()).collect();
+    assert!(
+        metrics
+            .iter()
+            .all(|line| line["request_id"].as_str().is_some_and(|id| !id.is_empty()))
+    );
+    let created = lines
+        .iter()
+        .find(|line| line["message"] == "account created and verified")
+        .unwrap();
+    for field in ["message_id", "pda", "signature"] {
+        assert!(created[field].is_string(), "{field} in {created}");
+    }
+    assert!(
+        created["span"]["requestId"].is_string() && created["span"]["xrayTraceId"].is_string(),
+        "{created}"
+    );
+}
+
+async fn a_killed_function() {
+    let mut flow = Flow::start().await;
+    let requests = flow.request_sessions(40).await;
+    // In the middle of the work: some accounts exist, and there are more to come.
+    for part in [5, 20] {
+        wait::until_true("a part of the accounts", LIMIT, || async {
+            flow.created(&requests).await >= part
+        })
+        .await;
+        flow.lambda.crash().await;
+    }
+    assert!(
+        flow.created(&requests).await < requests.len(),
+        "it was killed before its work was done"
+    );
+    flow.assert_created_once(&requests).await;
+    assert_eq!(flow.rig.pipeline.dead_letters().depth().await.unwrap().total(), 0);
+    flow.stop().await;
+}
+
+async fn what_fails_for_ever() {
+    let chain = Arc::new(TestChain::embedded().await);
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let flow = Flow::start_behind(chain, &proxy.endpoint()).await;
+    proxy.spoil_all("sendTransaction", Fault::Error(-32603, serde_json::Value::Null));
+    let request = flow.request_sessions(1).await.remove(0);
+    let letter = flow.rig.dead_letter().await;
+    let reason = DeadLetter::from_attributes(&letter.attributes).unwrap();
+    assert_eq!(reason.attempts, 5, "{reason:?}");
+    assert_eq!(
+        Message::from_json(&letter.body).unwrap().event.session_id,
+        request.session_id
+    );
+    assert_eq!(flow.created(&[request]).await, 0);
+    flow.stop().await;
+}
+
+async fn send(flow: &Flow, bodies: &BTreeSet<String>) {
+    let entry = |body: &String| SendEntry {
+        body: body.clone(),
+        attributes: BTreeMap::new(),
+        delay: Duration::ZERO,
+    };
+    let outcome = flow
+        .rig
+        .pipeline
+        .queue()
+        .send_batch(bodies.iter().map(entry).collect())
+        .await
+        .unwrap();
+    assert!(outcome.entries.iter().all(Result::is_ok));
+}
+
+/// The even ones are no messages, the odd ones ask for an account at an address that is not the session's.
+fn poisoned(chain: &TestChain, number: u32) -> String {
+    if number.is_multiple_of(2) {
+        return format!(r#"{{"version":1,"event":{{"expected_size":"many {number}"}}}}"#);
+    }
+    let event = chain.session_request().expected_event(1).unwrap();
+    let event = PdaComputedEvent {
+        expected_pda: event.owner,
+        ..event
+    };
+    let source = Source {
+        signature: None,
+        slot: 1,
+        event_index: 0,
+        program_id: SESSION_FACTORY_ID,
+        observed_at: SystemTime::now().into(),
+        origin: Origin::Backfill,
+    };
+    Message::new(event, source).to_json().unwrap()
+}

@@ -1,0 +1,44 @@
+"""The template as its own tools see it, before and after it is expanded."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from tests.template import SOURCE, expanded
+
+BIN = Path(sys.executable).parent
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+class Lint(unittest.TestCase):
+    def test_sam_validate(self):
+        done = run(BIN / "sam", "validate", "--lint", "--template", SOURCE)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def lint(self, template):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(template, file)
+            file.flush()
+            return run(BIN / "cfn-lint", "--regions", "eu-central-1", "us-east-1", "--template", file.name)
+
+    def test_expanded_template(self):
+        done = self.lint(expanded())
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_the_timeouts_fit_together_where_the_linter_can_see_them(self):
+        # It compares numbers only, and the template has references: the defaults are put in their place.
+        template = expanded()
+        resources = template["Resources"]
+        timeout = template["Parameters"]["FunctionTimeoutSeconds"]["Default"]
+        resources["CreateAccounts"]["Properties"]["Timeout"] = int(timeout)
+        resources["Queue"]["Properties"]["VisibilityTimeout"] = template["Mappings"]["Timeout"][timeout]["Visibility"]
+        done = self.lint(template)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        resources["Queue"]["Properties"]["VisibilityTimeout"] = 10
+        self.assertIn("visibility timeout (10) is less than Function timeout", self.lint(template).stdout)

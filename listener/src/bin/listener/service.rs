@@ -1,0 +1,80 @@
+//! The listener's process: the listener, its checks and its pages.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use metrics::counter;
+use session_admin::{HealthRegistry, Pages, Stats, run_checks, serve};
+use session_config::Settings;
+use session_listener::{CursorStore, Listener, ListenerConfig, rpc_pool, sqs_queue};
+use session_telemetry::{PrometheusHandle, names};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::checks::{EventStream, RpcSlot};
+
+/// A shutdown has 10 s in all.
+const DRAIN_LIMIT: Duration = Duration::from_secs(8);
+/// Often enough for any scraper.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Runs until `stop`, and drains.
+///
+/// # Errors
+/// What could not start, or why the listener ended.
+pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<()> {
+    let prometheus = session_telemetry::install_prometheus()?;
+    let pool = rpc_pool(settings)?;
+    let config = ListenerConfig {
+        drain_limit: DRAIN_LIMIT,
+        ..ListenerConfig::from_settings(settings)?
+    };
+    let queue = Arc::new(sqs_queue(settings).await?);
+    let listener = Listener::new(
+        config,
+        pool.clone(),
+        queue,
+        CursorStore::from_settings(settings)?,
+        Vec::new(),
+    )?;
+    let socket = session_admin::bind(settings.monitoring.bind_address, settings.monitoring.metrics_port).await?;
+
+    let (watchers, stop_watching) = (TaskTracker::new(), CancellationToken::new());
+    let (health, stats) = (HealthRegistry::default(), Arc::new(Stats::default()));
+    let interval = settings.monitoring.health_check_interval;
+    let status = EventStream(listener.status());
+    let checks = vec![Arc::new(RpcSlot(pool)) as _, Arc::new(status) as _];
+    watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
+    watchers.spawn(upkeep(prometheus.clone(), Arc::clone(&stats), stop_watching.clone()));
+    let metrics = settings
+        .monitoring
+        .enable_prometheus
+        .then(|| Arc::new(move || prometheus.render()) as _);
+    watchers.spawn(serve(
+        socket,
+        Pages {
+            health,
+            stats: Arc::clone(&stats),
+            metrics,
+        },
+        stop_watching.clone(),
+    ));
+
+    let ended = listener.run(stop).await;
+    stats.stopped();
+    stop_watching.cancel();
+    watchers.close();
+    watchers.wait().await;
+    ended.context("the listener failed")
+}
+
+/// Keeps what is counted by nobody else.
+async fn upkeep(prometheus: PrometheusHandle, stats: Arc<Stats>, stop: CancellationToken) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(UPKEEP_INTERVAL))
+        .await
+        .is_some()
+    {
+        counter!(names::SERVICE_UPTIME_SECONDS).absolute(stats.uptime().as_secs());
+        prometheus.run_upkeep();
+    }
+}

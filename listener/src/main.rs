@@ -1,2 +1,0 @@
-//! The always-on listener.
-fn main() {}

@@ -1,0 +1,76 @@
+//! Runs the same scenarios on the embedded chain and on the real validator.
+//!
+//! A machine without `solana-test-validator` shows the validator's tests as ignored.
+
+use std::{pin::Pin, sync::Arc};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::{runtime::Runtime, sync::OnceCell};
+
+use crate::chain::{TestChain, validator_path};
+
+/// A scenario, which panics where the service does not do what it should.
+pub type Scenario = fn(Arc<TestChain>) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// How many validators the scenarios take: one starts in seconds and runs a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validators {
+    /// One for all: the scenarios do not mind each other's sessions.
+    Shared,
+    /// One for each.
+    Each,
+}
+
+/// The one that is shared.
+static SHARED: OnceCell<Option<Arc<TestChain>>> = OnceCell::const_new();
+
+/// Names scenarios by the functions that they are.
+#[macro_export]
+macro_rules! scenarios {
+    ($($module:ident :: $name:ident),+ $(,)?) => {
+        /// Every scenario, with its name.
+        pub(crate) const ALL: &[(&str, $crate::on_each_chain::Scenario)] =
+            &[$((stringify!($name), |chain| Box::pin($module::$name(chain)))),+];
+    };
+}
+
+/// Runs the scenarios as tests, and ends the process as a test runner does.
+pub fn run(scenarios: &'static [(&'static str, Scenario)], validators: Validators) -> ! {
+    let mut arguments = Arguments::from_args();
+    // Time is part of what is tested, and two cores hold one chain at a time.
+    arguments.test_threads.get_or_insert(1);
+    let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let mut trials = Vec::new();
+    for (name, scenario) in scenarios {
+        let on = Arc::clone(&runtime);
+        trials.push(Trial::test(format!("embedded::{name}"), move || {
+            on.block_on(async { scenario(Arc::new(TestChain::embedded().await)).await });
+            Ok(())
+        }));
+        let on = Arc::clone(&runtime);
+        let trial = Trial::test(format!("validator::{name}"), move || {
+            on.block_on(on_validator(*scenario, validators))
+        });
+        trials.push(trial.with_ignored_flag(validator_path().is_none()));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // The validator is a child process: it has to go before this process does.
+    if let Some(Some(chain)) = SHARED.get() {
+        runtime.block_on(chain.shut_down());
+    }
+    conclusion.exit()
+}
+
+async fn on_validator(scenario: Scenario, validators: Validators) -> Result<(), Failed> {
+    let start = || async { TestChain::validator().await.map(Arc::new) };
+    let chain = match validators {
+        Validators::Shared => SHARED.get_or_init(start).await.clone(),
+        Validators::Each => start().await,
+    };
+    let chain = chain.ok_or("solana-test-validator has gone")?;
+    scenario(Arc::clone(&chain)).await;
+    if validators == Validators::Each {
+        chain.shut_down().await;
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! The cases, and what they run on.
+
+pub(crate) mod cases;
+pub(crate) mod subject;

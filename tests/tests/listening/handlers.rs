@@ -1,0 +1,105 @@
+//! Handlers of users' own.
+
+use std::{
+    error::Error,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use session_events::{
+    Event, QueueProcessedEvent,
+    factory::{self, SESSION_FACTORY_ID},
+};
+use session_listener::{EventHandler, ObservedEvent};
+use session_tests::{
+    chain::TestChain,
+    listening::{Collector, LIMIT, Listening, pool, quick_config},
+    wait,
+};
+use solana_sdk::signature::Signer;
+
+use super::events::request;
+
+/// Remembers the names of what it is given.
+#[derive(Default)]
+struct Witness(Mutex<Vec<String>>);
+
+#[async_trait]
+impl EventHandler for Witness {
+    fn name(&self) -> &'static str {
+        "witness"
+    }
+
+    fn wants(&self, event_name: &str) -> bool {
+        event_name != "SessionCreatedEvent"
+    }
+
+    async fn handle(&self, event: &ObservedEvent) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.0.lock().unwrap().push(event.name().to_owned());
+        Ok(())
+    }
+}
+
+/// Panics at first, and fails ever after.
+struct Troublemaker(Mutex<u64>);
+
+#[async_trait]
+impl EventHandler for Troublemaker {
+    fn name(&self) -> &'static str {
+        "troublemaker"
+    }
+
+    fn wants(&self, _event_name: &str) -> bool {
+        true
+    }
+
+    async fn handle(&self, event: &ObservedEvent) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let number = {
+            let mut seen = self.0.lock().unwrap();
+            *seen += 1;
+            *seen
+        };
+        assert!(number > 1, "as the test wants, at {}", event.name());
+        Err("as the test wants".into())
+    }
+}
+
+pub(crate) async fn a_failing_handler_harms_nobody(chain: Arc<TestChain>) {
+    let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
+    let (witness, troublemaker) = (Arc::new(Witness::default()), Arc::new(Troublemaker(Mutex::new(0))));
+    let mut listening = Listening::start_with(
+        quick_config(),
+        pool(chain.endpoint()),
+        collector.queue(),
+        folder.path(),
+        vec![troublemaker.clone(), witness.clone()],
+    );
+    listening.connected().await;
+    let sessions = request(&chain, 2).await;
+    let payer = chain.payer().pubkey();
+    let processed = Event::QueueProcessed(QueueProcessedEvent {
+        processor: payer,
+        sessions_processed: 3,
+        failed_initializations: 1,
+        queue_size_before: 9,
+        queue_size_after: 5,
+        processing_duration_ms: 20,
+        processing_started_at: 1,
+        processing_completed_at: 2,
+        total_processed: 30,
+        total_failed: 10,
+    });
+    let emit = factory::emit_event(&SESSION_FACTORY_ID, &payer, &processed).unwrap();
+    chain.send(&[emit]).await.expect("the event is emitted");
+    collector.all_of(&sessions).await;
+    wait::until_true("all events", LIMIT, || async {
+        let seen = witness.0.lock().unwrap().clone();
+        let count = |name: &str| seen.iter().filter(|seen| *seen == name).count();
+        count("PDAComputedEvent") == 2 && count("QueueProcessedEvent") == 1
+    })
+    .await;
+    // Two sessions are two events each, and the queue's is the fifth.
+    wait::until_true("the other handler's events", LIMIT, || async { *troublemaker.0.lock().unwrap() == 5 }).await;
+    listening.stop().await.unwrap();
+    assert!(!witness.0.lock().unwrap().contains(&"SessionCreatedEvent".to_owned()));
+}
