@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use session_listener::Point;
 
 /// Creates and verifies the accounts that `session_factory` asks for: chain, queue and handler in one process.
 #[derive(Debug, Parser)]
@@ -53,6 +54,30 @@ pub struct CommonArgs {
 /// What can be done beside running the service.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
+    /// Find sessions that were requested and have no account, by the factory's own accounts, and serve them.
+    Reconcile {
+        /// Only look.
+        #[arg(long)]
+        dry_run: bool,
+        /// Settings and logs.
+        #[command(flatten)]
+        common: CommonArgs,
+    },
+    /// Go over a stretch of the program's history again and serve what it asked for.
+    Backfill {
+        /// The first slot, or a transaction of it.
+        #[arg(long, value_name = "SLOT|SIGNATURE", value_parser = point)]
+        from: Point,
+        /// The last slot, or a transaction of it; the newest if absent.
+        #[arg(long, value_name = "SLOT|SIGNATURE", value_parser = point)]
+        to: Option<Point>,
+        /// Only look.
+        #[arg(long)]
+        dry_run: bool,
+        /// Settings and logs.
+        #[command(flatten)]
+        common: CommonArgs,
+    },
     /// Look at the messages that were given up, and have them tried again.
     DeadLetters {
         /// What to do.
@@ -75,6 +100,14 @@ pub enum DeadLettersAction {
         #[arg(long, value_name = "N", default_value_t = 1_000)]
         limit: usize,
     },
+}
+
+fn point(text: &str) -> Result<Point, String> {
+    match (text.parse(), text.parse()) {
+        (Ok(slot), _) => Ok(Point::Slot(slot)),
+        (_, Ok(signature)) => Ok(Point::Signature(signature)),
+        _ => Err(format!("{text:?} is neither a slot nor a signature")),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -1,5 +1,6 @@
 //! The local runner: chain, listener, queue, event source and handler in one process.
 
+pub mod catch_up;
 pub mod checks;
 pub mod cli;
 pub mod dead_letters;
@@ -7,6 +8,7 @@ pub mod display;
 pub mod embedded;
 pub mod event_source;
 pub mod gauges;
+pub mod handling;
 pub mod invoker;
 pub mod latencies;
 pub mod pipeline;

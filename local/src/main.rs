@@ -3,11 +3,13 @@
 use anyhow::Result;
 use clap::Parser;
 use session_builder::{
+    catch_up::{backfill, reconcile},
     cli::{Cli, Command, CommonArgs, RunArgs},
     dead_letters::dead_letters,
     run,
 };
 use session_config::{LogFormat, Overrides, Settings};
+use session_listener::BackfillRequest;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +18,19 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.command {
         None => serve(cli.run).await,
+        Some(Command::Reconcile { dry_run, common }) => {
+            let settings = settings_of(&common)?;
+            with_signals(|stop| reconcile(settings, dry_run, stop)).await
+        }
+        Some(Command::Backfill {
+            from,
+            to,
+            dry_run,
+            common,
+        }) => {
+            let settings = settings_of(&common)?;
+            with_signals(|stop| backfill(settings, BackfillRequest { from, to, dry_run }, stop)).await
+        }
         Some(Command::DeadLetters { action, common }) => {
             let settings = settings_of(&common)?;
             dead_letters(&settings, &action).await
@@ -31,9 +46,17 @@ async fn serve(arguments: RunArgs) -> Result<()> {
     }
     init_logs(&settings)?;
     let metrics = session_telemetry::install_prometheus()?;
+    with_signals(|stop| run::run(arguments, settings, metrics, stop)).await
+}
+
+/// Runs something that stops when it is told to, and tells it at the first signal.
+async fn with_signals<F>(running: impl FnOnce(CancellationToken) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
     let stop = CancellationToken::new();
     let signals = tokio::spawn(stop_on_signal(stop.clone()));
-    let result = run::run(arguments, settings, metrics, stop).await;
+    let result = running(stop).await;
     signals.abort();
     result
 }

@@ -196,6 +196,65 @@ async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
     chain.stop().unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_serves_what_was_requested_before_the_service_existed() {
+    let (wallet, requester) = (Keypair::new(), Keypair::new());
+    let chain = EmbeddedChain::start(vec![wallet.pubkey(), requester.pubkey()])
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path(), &chain, &wallet);
+    let traffic = Traffic::new(chain.endpoint().http, requester);
+    traffic.initialize_factory().await.unwrap();
+    for number in 1..=3 {
+        traffic.request(number).await.unwrap();
+    }
+
+    // The newest slots are left out until a node's listing of them is final.
+    let looked = timeout(LIMIT, async {
+        loop {
+            let looked = command(&["backfill", "--from", "0", "--dry-run", "--config", &config]).await;
+            if looked.last().unwrap().ends_with("events 3") {
+                return looked;
+            }
+        }
+    });
+    let looked = looked.await.expect("a dry run finds all three");
+    assert!(!looked.iter().any(|line| line.starts_with("verified ")), "{looked:#?}");
+    let served = command(&["backfill", "--from", "0", "--config", &config]).await;
+    assert_eq!(
+        served.iter().filter(|line| line.starts_with("verified ")).count(),
+        3,
+        "{served:#?}"
+    );
+
+    let reconciled = command(&["reconcile", "--config", &config]).await;
+    let last = reconciled.last().unwrap();
+    assert!(
+        last.starts_with("reconciled entries 3  requested 3 ") && last.ends_with("queued 0"),
+        "{last}"
+    );
+    chain.stop().unwrap();
+}
+
+/// Runs the binary to its end, which must be a good one, and gives its lines.
+async fn command(arguments: &[&str]) -> Vec<String> {
+    let running = Command::new(env!("CARGO_BIN_EXE_session-builder"))
+        .args(arguments)
+        .output();
+    let output = timeout(LIMIT, running).await.expect("an end in time").unwrap();
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
 /// A configuration file for the chain, with the wallet's keypair beside it.
 fn configure(folder: &Path, chain: &EmbeddedChain, wallet: &Keypair) -> String {
     let (keypair, config) = (folder.join("keypair.json"), folder.join("config.toml"));

@@ -4,7 +4,10 @@
 //! `cargo run -p session-tests --example creation_benchmark [ACCOUNTS [validator]]`
 #![allow(
     clippy::unwrap_used,
-    reason = "a benchmark stops at the first thing that is not as it should be"
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a benchmark stops at the first thing that is not as it should be, and prints two decimals"
 )]
 
 use std::{
@@ -16,12 +19,14 @@ use futures::stream::{self, StreamExt};
 use session_chain::{CommitmentConfig, RetryPolicy, RpcClient, RpcPool};
 use session_engine::{CreationRequest, Engine, EngineConfig, Outcome, SignerPool};
 use session_events::session::{AccountRequest, create_session_account};
-use session_tests::{chain::TestChain, creation::requests};
+use session_tests::{
+    chain::TestChain,
+    creation::{requests, stop_profiling},
+};
 use solana_sdk::{
     signature::{Keypair, Signer},
     transaction::Transaction,
 };
-use surfpool_sdk::SimnetCommand;
 
 /// Workers: each has one account in hand, or one batch.
 const WORKERS: usize = 10;
@@ -51,8 +56,9 @@ async fn main() {
             .await
             .expect("solana-test-validator is not installed")
     } else {
-        embedded_chain().await
+        TestChain::embedded().await
     };
+    stop_profiling(&chain);
     let usual = measure_usual(&chain, accounts / 5).await;
     let alone = measure_engine(&chain, "engine, one batch of 10 at a time", accounts / 10, 10, 1).await;
     let tens = measure_engine(&chain, "engine, batches of 10", accounts, 10, WORKERS).await;
@@ -61,17 +67,6 @@ async fn main() {
     for measured in [&usual, &alone, &tens, &hundreds] {
         measured.print(&usual);
     }
-}
-
-/// The embedded chain executes every transaction a second time, instruction by instruction, to profile it; while a
-/// runbook runs it does not. A validator never does.
-async fn embedded_chain() -> TestChain {
-    let chain = TestChain::embedded().await;
-    if let Some(embedded) = chain.as_embedded() {
-        let unprofiled = SimnetCommand::StartRunbookExecution("benchmark".to_owned());
-        embedded.surfnet().send_command(unprofiled).unwrap();
-    }
-    chain
 }
 
 fn pool(chain: &TestChain) -> RpcPool {
@@ -216,7 +211,6 @@ async fn fees(chain: &TestChain, wallet: &Keypair, before: u64, wanted: &[Creati
     before - rpc.get_balance(&wallet.pubkey()).await.unwrap() - rent * wanted.len() as u64
 }
 
-#[allow(clippy::cast_precision_loss, reason = "printed with two decimals")]
 impl Measured {
     fn accounts_per_second(&self) -> f64 {
         self.accounts as f64 / self.elapsed.as_secs_f64()

@@ -19,5 +19,6 @@ pub mod listening;
 pub mod on_each_chain;
 pub mod rig;
 pub mod sqs_server;
+pub mod synthetic_node;
 pub mod tcp_proxy;
 pub mod wait;

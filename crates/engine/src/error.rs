@@ -287,3 +287,52 @@ pub enum EngineError {
         authority: Pubkey,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate_limited(seconds: u64) -> ChainError {
+        ChainError::Resting {
+            retry_after: Duration::from_secs(seconds),
+        }
+    }
+
+    fn cut_off(last: Option<ChainError>) -> ChainError {
+        ChainError::DeadlineReached {
+            method: "getSlot",
+            last: last.map(Box::new),
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_defers_for_as_long_as_it_asks_even_where_a_deadline_cut_it_off() {
+        for error in [rate_limited(7), cut_off(Some(rate_limited(7)))] {
+            let error = CreationError::from(error);
+            assert_eq!(error.reason_code(), "rate_limited");
+            assert_eq!(
+                error.disposition(),
+                Disposition::RetryLater {
+                    after: Some(Duration::from_secs(7))
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_deadline_alone_defers_and_a_broken_endpoint_fails() {
+        assert_eq!(CreationError::from(cut_off(None)).reason_code(), "no_time_left");
+        let error = CreationError::from(cut_off(Some(ChainError::SlotSkipped { code: -32_007 })));
+        assert_eq!(error.disposition(), Disposition::RetryLater { after: None });
+    }
+
+    #[test]
+    fn what_can_never_succeed_is_dead_at_once() {
+        let error = CreationError::from(Rejection::SizeOverLimit { size: 2, limit: 1 });
+        assert_eq!(error.disposition(), Disposition::DeadLetter);
+        assert_eq!(
+            error.to_string(),
+            "an account of 2 bytes was asked for, and 1 is the limit"
+        );
+    }
+}

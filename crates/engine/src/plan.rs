@@ -179,6 +179,7 @@ fn instructions_of(creation: &Creation, payer: &Pubkey, rules: Rules<'_>) -> Vec
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use session_events::factory::SESSION_FACTORY_ID;
     use session_events::session::SESSION_PROGRAM_ID;
     use session_events::session_address;
 
@@ -282,10 +283,13 @@ mod tests {
         fn no_limit_is_exceeded_and_every_request_is_in_exactly_one_transaction(
             kinds in proptest::collection::vec(("[a-z]{1,32}", 0u64..=10_240, 0u64..2), 1..70),
             v1: bool,
+            marking: bool,
         ) {
             let format = if v1 { WireFormat::V1 } else { WireFormat::V0 };
             let shape = InstructionShape::default();
-            let rules = rules(format, &shape);
+            let payer = Pubkey::new_from_array([1; 32]);
+            let mark_created = marking.then_some(MarkCreated { factory: SESSION_FACTORY_ID, authority: payer });
+            let rules = Rules { mark_created, ..rules(format, &shape) };
             let creations: Vec<_> = (0u64..).zip(kinds)
                 .map(|(seed, (id, size, prefunded))| creation(seed, id, size, prefunded)).collect();
             let groups = plan(creations.clone(), rules);
@@ -296,7 +300,6 @@ mod tests {
                 prop_assert!(needed <= MAX_COMPUTE_UNITS);
                 prop_assert_eq!(needed, group.compute_units);
                 prop_assert!(group.trace_entries(rules) <= TRACE_ENTRIES);
-                let payer = Pubkey::new_from_array([1; 32]);
                 let terms = Terms { compute_units: group.compute_units, priority_fee_lamports: 5 };
                 let message = format
                     .compile(&payer, &group.instructions(&payer, rules), Hash::default(), terms).unwrap();

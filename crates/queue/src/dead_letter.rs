@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crate::entry::allowed_text;
+
 const REASON: &str = "reason";
 const SENTENCE: &str = "sentence";
 const ATTEMPTS: &str = "attempts";
@@ -49,7 +51,7 @@ impl DeadLetter {
     pub fn attributes(&self) -> BTreeMap<String, String> {
         let mut attributes: BTreeMap<String, String> = [
             (REASON, self.reason.clone()),
-            (SENTENCE, self.sentence.clone()),
+            (SENTENCE, allowed_text(&self.sentence)),
             (ATTEMPTS, self.attempts.to_string()),
             (FIRST_AT, epoch_ms(self.first_at)),
             (LAST_AT, epoch_ms(self.last_at)),
@@ -114,6 +116,25 @@ mod tests {
             last_at: UNIX_EPOCH + Duration::from_millis(1_700_000_000_002),
         };
         assert_eq!(DeadLetter::from_attributes(&letter.attributes()), Ok(letter));
+    }
+
+    #[test]
+    fn a_sentence_is_always_taken() {
+        let letter = DeadLetter {
+            reason: String::from("address_mismatch"),
+            sentence: String::from("session \"\0\u{ffff}é\" is elsewhere"),
+            attempts: 1,
+            last_signature: None,
+            first_at: UNIX_EPOCH,
+            last_at: UNIX_EPOCH,
+        };
+        let entry = crate::SendEntry {
+            body: String::from("a"),
+            attributes: letter.attributes(),
+            delay: Duration::ZERO,
+        };
+        assert_eq!(entry.check(), Ok(()));
+        assert_eq!(entry.attributes[SENTENCE], "session \"\u{fffd}\u{fffd}é\" is elsewhere");
     }
 
     #[test]

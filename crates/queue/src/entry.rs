@@ -59,6 +59,9 @@ impl SendEntry {
             if value.is_empty() {
                 return Err(EntryError::EmptyAttribute { name: name.clone() });
             }
+            if let Some(character) = value.chars().find(|character| !is_allowed(*character)) {
+                return Err(EntryError::BadCharacter { character });
+            }
         }
         if self.delay > DELAY_MAX {
             return Err(EntryError::DelayTooLong { delay: self.delay });
@@ -91,6 +94,12 @@ pub fn check_length(entries: usize) -> Result<(), QueueError> {
     } else {
         Err(QueueError::BatchLength { entries })
     }
+}
+
+/// The text with what SQS would refuse replaced, so that a hostile name in it cannot keep a message from its queue.
+pub(crate) fn allowed_text(text: &str) -> String {
+    let allowed = |character| if is_allowed(character) { character } else { '\u{fffd}' };
+    text.chars().map(allowed).collect()
 }
 
 /// `#x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF` (AWS, "`SendMessage`").

@@ -69,7 +69,7 @@ pub enum EntryError {
         bytes: usize,
     },
     /// SQS takes the characters that XML 1.0 takes.
-    #[error("the body has the character {character:?}, which SQS does not take")]
+    #[error("the body or an attribute has the character {character:?}, which SQS does not take")]
     BadCharacter {
         /// The first such character.
         character: char,

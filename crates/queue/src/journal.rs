@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::queue::MessageId;
 
@@ -95,7 +96,8 @@ impl DeadLetterJournal {
     /// Writes a letter so that it survives a crash at any instant: to another name first, then renamed.
     pub(crate) fn write(&self, letter: &Letter) -> Result<(), JournalError> {
         let path = self.path(&letter.message_id);
-        let unfinished = path.with_extension(UNFINISHED_ENDING);
+        // A name of its own: a write whose caller has gone may still be under way when the same letter is written again.
+        let unfinished = path.with_extension(format!("{}.{UNFINISHED_ENDING}", Uuid::new_v4()));
         let text = serde_json::to_vec_pretty(letter)
             .map_err(io::Error::other)
             .map_err(failed("encode", &path))?;

@@ -54,6 +54,7 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
             .json()
             .flatten_event(true)
             .with_current_span(true)
+            .with_span_list(false)
             .finish()
             .try_init()?,
     }

@@ -132,18 +132,14 @@ impl Started {
 
 /// The queue at a URL. A function can be invoked without one; a queue in memory would end with it.
 async fn queue(settings: &Settings, url: Option<&str>) -> Result<Arc<dyn Queue>, SqsError> {
-    match (settings.queue.kind, url) {
-        (QueueKind::Sqs, Some(url)) => {
-            let config = SqsConfig {
-                queue_url: url.to_owned(),
-                endpoint_url: settings.queue.endpoint_url.clone(),
-                region: settings.queue.region.clone(),
-            };
-            Ok(Arc::new(SqsQueue::connect(config).await?))
-        }
-        _ => {
-            tracing::warn!("no queue is configured: what cannot succeed is reported as failed");
-            Ok(Arc::new(NoQueue))
-        }
-    }
+    let Some(url) = url.filter(|_| settings.queue.kind == QueueKind::Sqs) else {
+        tracing::warn!("no queue is configured: what cannot succeed is reported as failed");
+        return Ok(Arc::new(NoQueue));
+    };
+    let config = SqsConfig {
+        queue_url: url.to_owned(),
+        endpoint_url: settings.queue.endpoint_url.clone(),
+        region: settings.queue.region.clone(),
+    };
+    Ok(Arc::new(SqsQueue::connect(config).await?))
 }

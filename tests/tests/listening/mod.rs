@@ -1,6 +1,9 @@
 //! What a listener has to do on every chain.
 
+mod by_hand;
 mod events;
+mod handlers;
+mod hostile;
 mod network;
 mod queue;
 mod rpc;
@@ -22,4 +25,11 @@ session_tests::scenarios![
     rpc::the_next_endpoint_serves_while_the_first_is_down,
     queue::refused_entries_are_sent_again,
     queue::the_cursor_waits_for_a_closed_queue,
+    hostile::events_of_another_program_are_not_believed,
+    hostile::imitated_frames_deceive_nobody,
+    hostile::forced_truncation_loses_nothing,
+    hostile::events_in_instructions_are_found,
+    by_hand::reconciliation_finds_exactly_what_a_deaf_listener_missed,
+    by_hand::a_backfill_queues_its_stretch_and_nothing_else,
+    handlers::a_failing_handler_harms_nobody,
 ];

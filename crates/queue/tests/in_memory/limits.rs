@@ -99,6 +99,9 @@ fn attributes_have_names_that_sqs_takes_and_are_not_empty() {
     empty.attributes.insert(String::from("slot"), String::new());
     let name = String::from("slot");
     assert_eq!(empty.check(), Err(EntryError::EmptyAttribute { name }));
+    let mut control = entry("a");
+    control.attributes.insert(String::from("slot"), String::from("7\0"));
+    assert_eq!(control.check(), Err(EntryError::BadCharacter { character: '\0' }));
 }
 
 #[test]

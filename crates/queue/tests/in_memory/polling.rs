@@ -38,7 +38,7 @@ async fn a_poll_ends_when_a_hidden_message_becomes_visible() {
     let queues = queues();
     send(&queues.source, "a").await;
     let handle = receive(&queues.source).await.unwrap().receipt_handle;
-    tokio::time::advance(VISIBILITY_TIMEOUT - Duration::from_secs(3)).await;
+    tokio::time::advance(VISIBILITY_TIMEOUT.saturating_sub(Duration::from_secs(3))).await;
     let started = Instant::now();
     let again = queues.source.receive(request(10, WAIT)).await.unwrap();
     assert_eq!((again.len(), started.elapsed().as_secs()), (1, 3));

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use session_queue::{DeadLetter, Queue, Redriven, redrive};
 use tokio::time::advance;
 
-use crate::queues::{MAX_RECEIVE_COUNT, entry, exhaust, queues, queues_of, receive, request, send, send_entry};
+use crate::queues::{
+    CAPACITY, MAX_RECEIVE_COUNT, dead_letters_in, entry, exhaust, queues, queues_of, receive, request, send, send_entry,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_message_moves_at_the_receive_that_would_be_one_too_many_and_not_before() {
@@ -72,7 +74,8 @@ async fn a_receive_that_is_broken_off_loses_no_message() {
     assert_eq!(queues.source.depth().await.unwrap().total(), 1);
     assert_eq!(receive(&queues.source).await, None);
     assert_eq!(queues.dead_letters.depth().await.unwrap().total(), 1);
-    assert_eq!(std::fs::read_dir(queues.folder.path()).unwrap().count(), 1);
+    let (reopened, _) = dead_letters_in(queues.folder.path(), CAPACITY);
+    assert_eq!(reopened.depth().await.unwrap().total(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use session_message::{Message, Origin, Source};
 use session_queue::{DeadLetter, SendEntry};
 use session_tests::{
     chain::TestChain,
-    fault_proxy::{Fault, FaultProxy},
+    fault_proxy::{Fault, FaultProxy, Gate},
     wait,
 };
 
@@ -94,20 +94,28 @@ fn assert_told(output: &str) {
 }
 
 async fn a_killed_function() {
-    let mut flow = Flow::start().await;
+    let chain = Arc::new(TestChain::embedded().await);
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let mut flow = Flow::start_behind(chain, &proxy.endpoint()).await;
+    // Killed once before its transactions have reached the chain, and once when they have and it cannot know.
+    proxy.spoil_all("sendTransaction", Fault::Hold(Gate::closed()));
     let requests = flow.request_sessions(40).await;
-    // In the middle of the work: some accounts exist, and there are more to come.
-    for part in [5, 20] {
-        wait::until_true("a part of the accounts", LIMIT, || async {
-            flow.created(&requests).await >= part
-        })
-        .await;
-        flow.lambda.crash().await;
-    }
+    proxy.arrived("sendTransaction", 1).await;
+    flow.lambda.crash().await;
+    assert_eq!(flow.created(&requests).await, 0, "the transactions were held back");
+
+    proxy.spoil_all("sendTransaction", Fault::LoseAnswer);
+    wait::until_true("the first accounts", LIMIT, || async {
+        flow.created(&requests).await > 0
+    })
+    .await;
+    flow.lambda.crash().await;
     assert!(
         flow.created(&requests).await < requests.len(),
         "it was killed before its work was done"
     );
+
+    proxy.heal();
     flow.assert_created_once(&requests).await;
     assert_eq!(flow.rig.pipeline.dead_letters().depth().await.unwrap().total(), 0);
     flow.stop().await;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Listens to session_factory and puts every session account that it asks for into an SQS queue.
+/// Listens to `session_factory` and puts every session account that it asks for into an SQS queue.
 #[derive(Debug, Parser)]
 #[command(name = "listener", version)]
 pub(crate) struct Arguments {
-    /// Configuration file; the environment (SESSION_BUILDER__SECTION__KEY) overrides it.
+    /// Configuration file; the environment (`SESSION_BUILDER__SECTION__KEY`) overrides it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A newer IDL of session_factory.
+    /// A newer IDL of `session_factory`.
     #[arg(long, value_name = "FILE")]
     pub(crate) idl: Option<PathBuf>,
     /// Serve /metrics, whatever the configuration says.

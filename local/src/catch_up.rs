@@ -1,0 +1,138 @@
+//! The commands `reconcile` and `backfill`: they find what was missed, queue it, and stay until it is served.
+//!
+//! With SQS the running function serves what they queue. With a queue in memory, which no other process can reach, they
+//! run the function themselves; beside a running service that is safe, because an account is paid for once.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Result;
+use create_accounts::{RecordObserver, rpc_pool, signers};
+use session_config::{QueueKind, Settings};
+use session_listener::{
+    BackfillReport, BackfillRequest, CursorStore, ListenerConfig, ReconcileReport, backfill as run_backfill,
+    reconcile as run_reconcile,
+};
+use session_queue::Queue;
+use tokio_util::sync::CancellationToken;
+
+use crate::{display::Display, handling::Handling, queues::Queues};
+
+/// The queue that the finds go to, and whoever empties it.
+struct Workshop {
+    queue: Arc<dyn Queue>,
+    handling: Option<Handling>,
+    display: Arc<Display>,
+}
+
+impl Workshop {
+    async fn open(settings: &Settings, dry_run: bool) -> Result<Self> {
+        let display = Arc::new(Display::new(None));
+        if dry_run || settings.queue.kind == QueueKind::Sqs {
+            let queue = Queues::open(settings).await?.source;
+            return Ok(Self {
+                queue,
+                handling: None,
+                display,
+            });
+        }
+        let observer = Arc::clone(&display) as Arc<dyn RecordObserver>;
+        let handling = Handling::start(settings, rpc_pool(settings)?, signers(settings).await?, observer).await?;
+        Ok(Self {
+            queue: Arc::clone(&handling.queues.source),
+            handling: Some(handling),
+            display,
+        })
+    }
+
+    async fn close(self) {
+        self.display.finish();
+        if let Some(handling) = self.handling {
+            handling.drain().await;
+        }
+    }
+}
+
+/// Compares the factory's accounts with the sessions that exist, and has the missing ones served.
+///
+/// # Errors
+/// What the chain or the queue says.
+pub async fn reconcile(settings: Settings, dry_run: bool, stop: CancellationToken) -> Result<()> {
+    let config = ListenerConfig::from_settings(&settings)?;
+    let workshop = Workshop::open(&settings, dry_run).await?;
+    let queue = Arc::clone(&workshop.queue);
+    let report = run_reconcile(&config, rpc_pool(&settings)?, queue, dry_run, stop).await;
+    if let Ok(report) = &report {
+        tell(&workshop.display, report);
+    }
+    workshop.close().await;
+    report?;
+    Ok(())
+}
+
+fn tell(display: &Display, report: &ReconcileReport) {
+    let word = if report.dry_run { "missing" } else { "queued" };
+    for session in &report.queued {
+        let signature = session
+            .signature
+            .map(|signature| signature.to_string())
+            .unwrap_or_default();
+        let (name, address, size) = (&session.session_id, session.address, session.size_bytes);
+        display.say(&format!(
+            "{word} session={name} pda={address} signature={signature} size={size}"
+        ));
+    }
+    for address in &report.unexplained {
+        display.say(&format!(
+            "unexplained entry={address} note=\"its session's address follows from no allowed program\""
+        ));
+    }
+    for address in &report.malformed {
+        display.say(&format!("malformed entry={address}"));
+    }
+    display.say(&format!(
+        "reconciled entries {}  requested {}  young {}  covered {}  unexplained {}  malformed {}  {word} {}",
+        report.entries,
+        report.requested,
+        report.young,
+        report.covered,
+        report.unexplained.len(),
+        report.malformed.len(),
+        report.queued.len(),
+    ));
+}
+
+/// Goes over a stretch of history again, and has what it asked for served. Interrupted, it goes on where it was when it
+/// is asked for again.
+///
+/// # Errors
+/// What the chain, the queue or the cursor's place says.
+pub async fn backfill(settings: Settings, request: BackfillRequest, stop: CancellationToken) -> Result<()> {
+    let mut config = ListenerConfig::from_settings(&settings)?;
+    // Nobody waits for a stretch of the past as one waits for a shutdown.
+    config.drain_limit = Duration::from_mins(5);
+    let cursors = CursorStore::from_settings(&settings)?;
+    let workshop = Workshop::open(&settings, request.dry_run).await?;
+    let (queue, display) = (Arc::clone(&workshop.queue), Arc::clone(&workshop.display));
+    let progress = |report: &BackfillReport| display.say(&line("at", report));
+    let report = run_backfill(&config, rpc_pool(&settings)?, queue, &cursors, request, progress, stop).await;
+    if let Ok(report) = &report {
+        workshop
+            .display
+            .say(&line(if report.done { "done" } else { "interrupted" }, report));
+    }
+    workshop.close().await;
+    report?;
+    Ok(())
+}
+
+fn line(word: &str, report: &BackfillReport) -> String {
+    let BackfillReport {
+        from_slot,
+        to_slot,
+        slot,
+        transactions,
+        events,
+        ..
+    } = report;
+    format!("backfill {word} slot {slot}  from {from_slot}  to {to_slot}  transactions {transactions}  events {events}")
+}

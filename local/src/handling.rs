@@ -1,0 +1,120 @@
+//! The half of the service that empties the queue: queues, engine, function and event source.
+
+use std::{sync::Arc, time::Duration};
+
+use create_accounts::{Handler, RecordObserver, engine_config, handler_config};
+use session_chain::RpcPool;
+use session_config::{QueueKind, Settings};
+use session_engine::{Engine, EngineError, SignerPool};
+use session_queue::Queue;
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    event_source::{EventSource, EventSourceConfig},
+    invoker::{FunctionUrl, InProcess, Invoker},
+    queues::{Queues, QueuesError},
+};
+
+/// How long a drain waits for messages that are queued in memory or under way.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// How often a drain looks whether the queue is empty.
+const DRAIN_POLL: Duration = Duration::from_millis(50);
+
+/// What could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlingError {
+    /// The queues.
+    #[error(transparent)]
+    Queues(#[from] QueuesError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// The running half.
+pub struct Handling {
+    pub(crate) queues: Queues,
+    pub(crate) engine: Arc<Engine>,
+    in_memory: bool,
+    source: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Handling {
+    /// Starts polling the queue.
+    ///
+    /// # Errors
+    /// [`HandlingError`].
+    pub async fn start(
+        settings: &Settings,
+        pool: RpcPool,
+        signers: SignerPool,
+        observer: Arc<dyn RecordObserver>,
+    ) -> Result<Self, HandlingError> {
+        let queues = Queues::open(settings).await?;
+        let config = engine_config(settings, &signers);
+        let engine = Arc::new(Engine::start(config, pool, signers).await?);
+        let invoker = invoker(settings, &queues, Arc::clone(&engine), observer);
+        let mapping = EventSource::new(Arc::clone(&queues.source), invoker, event_source_config(settings));
+        let stop = CancellationToken::new();
+        let source = tokio::spawn(mapping.run(stop.clone()));
+        Ok(Self {
+            queues,
+            engine,
+            in_memory: settings.queue.kind == QueueKind::Memory,
+            source,
+            stop,
+        })
+    }
+
+    /// Lets what is queued in memory and what is under way finish, then stops.
+    pub async fn drain(self) {
+        if self.in_memory
+            && timeout(DRAIN_LIMIT, emptied(self.queues.source.as_ref()))
+                .await
+                .is_err()
+        {
+            tracing::warn!(limit = ?DRAIN_LIMIT, "messages are left; they are read again from the cursor");
+        }
+        self.stop.cancel();
+        if let Err(error) = self.source.await {
+            tracing::error!(%error, "the event source did not end well");
+        }
+        self.engine.shutdown().await;
+    }
+}
+
+/// Waits until nothing is queued or under way.
+async fn emptied(queue: &dyn Queue) {
+    while queue.depth().await.is_ok_and(|depth| depth.total() > 0) {
+        tokio::time::sleep(DRAIN_POLL).await;
+    }
+}
+
+fn invoker(
+    settings: &Settings,
+    queues: &Queues,
+    engine: Arc<Engine>,
+    observer: Arc<dyn RecordObserver>,
+) -> Arc<dyn Invoker> {
+    match &settings.service.function_url {
+        Some(url) => Arc::new(FunctionUrl::new(url.clone())),
+        None => {
+            let (source, dead_letters) = (Arc::clone(&queues.source), Arc::clone(&queues.dead_letters));
+            let handler = Handler::new(engine, source, dead_letters, handler_config(settings), observer);
+            Arc::new(InProcess(Arc::new(handler)))
+        }
+    }
+}
+
+fn event_source_config(settings: &Settings) -> EventSourceConfig {
+    let service = &settings.service;
+    EventSourceConfig {
+        batch_size: service.batch_size,
+        batch_window: service.batch_window,
+        max_concurrency: service.max_concurrent_creations.div_ceil(service.batch_size),
+        function_timeout: service.function_timeout,
+        visibility_timeout: settings.queue.visibility_timeout,
+    }
+}

@@ -1,0 +1,153 @@
+//! A listener that is killed again and again, at any moment, loses no session; and its cursor is never ahead of the queue.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::{ExitCode, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use libtest_mimic::{Arguments, Trial};
+use rand::Rng;
+use serde_json::Value;
+use session_message::Message;
+use session_queue::{Queue, ReceiveRequest};
+use session_queue_sqs::SqsQueue;
+use session_tests::{
+    chain::TestChain,
+    sqs_server::{QueueAttributes, QueuePair, SqsServer, main_with_credentials},
+    wait,
+};
+use solana_sdk::signature::Signature;
+use tokio::process::{Child, Command};
+
+const SESSIONS: usize = 500;
+const KILLS: usize = 20;
+/// Requests that wait for their confirmation at once; with the embedded chain's 400 ms slots the traffic outlasts the kills.
+const REQUESTS_AT_ONCE: usize = 5;
+/// A process lives for so long at most: long enough to subscribe, fill, send and save.
+const LIFE_MAX_MS: u64 = 2_000;
+const LIMIT: Duration = Duration::from_secs(180);
+/// Signatures that a node takes in one question.
+const STATUSES_MAX: usize = 256;
+
+/// Sessions that are confirmed on chain, with their transactions.
+type Requested = Arc<Mutex<Vec<(String, Signature)>>>;
+
+fn main() -> ExitCode {
+    main_with_credentials(|| {
+        let trial = Trial::test("every_session_is_queued_whenever_the_listener_is_killed", || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(every_session_is_queued_whenever_the_listener_is_killed());
+            Ok(())
+        });
+        libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+    })
+}
+
+async fn every_session_is_queued_whenever_the_listener_is_killed() {
+    let chain = Arc::new(TestChain::embedded().await);
+    let server = SqsServer::start().await;
+    let attributes = QueueAttributes { visibility_timeout: Duration::from_secs(600), max_receive_count: 5 };
+    let pair = server.create(attributes).await;
+    let queue = pair.source().await;
+    let state = tempfile::tempdir().unwrap();
+    let requested = Requested::default();
+    let traffic = tokio::spawn(request_all(Arc::clone(&chain), Arc::clone(&requested)));
+
+    let mut queued = BTreeSet::new();
+    for _ in 0..KILLS {
+        let mut listener = start(&chain, &pair, state.path());
+        let life = rand::rng().random_range(0..LIFE_MAX_MS);
+        tokio::time::sleep(Duration::from_millis(life)).await;
+        listener.kill().await.unwrap();
+        // Nobody sends now: what the cursor has passed must be in the queue.
+        drain(&queue, &mut queued).await;
+        let cursor = saved_cursor(state.path());
+        for session_id in confirmed_until(&chain, &requested, cursor).await {
+            assert!(queued.contains(&session_id), "{session_id} is behind the cursor at {cursor:?} and not queued");
+        }
+    }
+    let mut listener = start(&chain, &pair, state.path());
+    traffic.await.unwrap();
+    let collected = tokio::sync::Mutex::new(&mut queued);
+    wait::until_true("every session", LIMIT, || async {
+        let mut queued = collected.lock().await;
+        drain(&queue, &mut queued).await;
+        queued.len() >= SESSIONS
+    })
+    .await;
+    listener.kill().await.unwrap();
+    let all: BTreeSet<String> = requested.lock().unwrap().iter().map(|(session_id, _)| session_id.clone()).collect();
+    assert_eq!(queued, all);
+    server.stop().await;
+}
+
+async fn request_all(chain: Arc<TestChain>, requested: Requested) {
+    stream::iter(0..SESSIONS)
+        .for_each_concurrent(REQUESTS_AT_ONCE, |_| async {
+            let (request, signature) = chain.request_session().await;
+            requested.lock().unwrap().push((request.session_id, signature));
+        })
+        .await;
+}
+
+fn start(chain: &TestChain, pair: &QueuePair, state: &Path) -> Child {
+    let endpoint = chain.endpoint();
+    Command::new(env!("CARGO_BIN_EXE_listen_to_sqs"))
+        .env("SESSION_BUILDER__RPC__URL", endpoint.http)
+        .env("SESSION_BUILDER__RPC__WS_URL", endpoint.ws)
+        .env("SESSION_BUILDER__SERVICE__STATE_DIR", state)
+        .env("SESSION_BUILDER__LISTENER__START", "genesis")
+        .env("SESSION_BUILDER__LISTENER__LISTING_INTERVAL_SECS", "1")
+        .env("SESSION_BUILDER__QUEUE__KIND", "sqs")
+        .env("SESSION_BUILDER__QUEUE__URL", &pair.url)
+        .env("SESSION_BUILDER__QUEUE__DEAD_LETTER_URL", &pair.dead_letter_url)
+        .env("SESSION_BUILDER__QUEUE__ENDPOINT_URL", &pair.endpoint_url)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the listener starts")
+}
+
+/// Takes everything out of the queue.
+async fn drain(queue: &SqsQueue, queued: &mut BTreeSet<String>) {
+    let request = ReceiveRequest { max_messages: 10, wait: Duration::ZERO, visibility_timeout: None };
+    loop {
+        let received = queue.receive(request).await.unwrap();
+        if received.is_empty() {
+            return;
+        }
+        let handles = received.iter().map(|message| message.receipt_handle.clone()).collect();
+        let session = |body: &str| Message::from_json(body).unwrap().event.session_id;
+        queued.extend(received.iter().map(|message| session(&message.body)));
+        queue.delete_batch(handles).await.unwrap();
+    }
+}
+
+/// The slot of the saved cursor, once there is one; it must never be half written.
+fn saved_cursor(state: &Path) -> Option<u64> {
+    let folder = std::fs::read_dir(state.join("cursors")).ok()?;
+    let saved = folder.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "json"))?;
+    let document: Value = serde_json::from_slice(&std::fs::read(saved).unwrap()).unwrap();
+    document["slot"].as_u64()
+}
+
+/// The sessions that were requested in slots up to this one.
+async fn confirmed_until(chain: &TestChain, requested: &Requested, slot: Option<u64>) -> Vec<String> {
+    let Some(slot) = slot else { return Vec::new() };
+    let requested = requested.lock().unwrap().clone();
+    let mut confirmed = Vec::new();
+    for chunk in requested.chunks(STATUSES_MAX) {
+        let signatures: Vec<Signature> = chunk.iter().map(|(_, signature)| *signature).collect();
+        let statuses = chain.rpc().get_signature_statuses(&signatures).await.unwrap().value;
+        let behind = chunk
+            .iter()
+            .zip(statuses)
+            .filter(|(_, status)| status.as_ref().is_some_and(|status| status.slot <= slot));
+        confirmed.extend(behind.map(|((session_id, _), _)| session_id.clone()));
+    }
+    confirmed
+}
