@@ -98,14 +98,12 @@ fn invoker(
     engine: Arc<Engine>,
     observer: Arc<dyn RecordObserver>,
 ) -> Arc<dyn Invoker> {
-    match &settings.service.function_url {
-        Some(url) => Arc::new(FunctionUrl::new(url.clone())),
-        None => {
-            let (source, dead_letters) = (Arc::clone(&queues.source), Arc::clone(&queues.dead_letters));
-            let handler = Handler::new(engine, source, dead_letters, handler_config(settings), observer);
-            Arc::new(InProcess(Arc::new(handler)))
-        }
+    if let Some(url) = &settings.service.function_url {
+        return Arc::new(FunctionUrl::new(url.clone()));
     }
+    let (source, dead_letters) = (Arc::clone(&queues.source), Arc::clone(&queues.dead_letters));
+    let handler = Handler::new(engine, source, dead_letters, handler_config(settings), observer);
+    Arc::new(InProcess(Arc::new(handler)))
 }
 
 fn event_source_config(settings: &Settings) -> EventSourceConfig {
