@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.command {
-        None => serve(cli.run).await,
+        None => Box::pin(serve(cli.run)).await,
         Some(Command::Reconcile { dry_run, common }) => {
             let settings = settings_of(&common)?;
             with_signals(|stop| reconcile(settings, dry_run, stop)).await
@@ -29,7 +29,8 @@ async fn main() -> Result<()> {
             common,
         }) => {
             let settings = settings_of(&common)?;
-            with_signals(|stop| backfill(settings, BackfillRequest { from, to, dry_run }, stop)).await
+            let request = BackfillRequest { from, to, dry_run };
+            Box::pin(with_signals(|stop| backfill(settings, request, stop))).await
         }
         Some(Command::DeadLetters { action, common }) => {
             let settings = settings_of(&common)?;
@@ -46,7 +47,7 @@ async fn serve(arguments: RunArgs) -> Result<()> {
     }
     init_logs(&settings)?;
     let metrics = session_telemetry::install_prometheus()?;
-    with_signals(|stop| run::run(arguments, settings, metrics, stop)).await
+    Box::pin(with_signals(|stop| run::run(arguments, settings, metrics, stop))).await
 }
 
 /// Runs something that stops when it is told to, and tells it at the first signal.

@@ -1,4 +1,10 @@
 //! The binary as its user runs it: what it prints, what it serves, how it ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 use std::{
     collections::HashSet,
@@ -261,11 +267,12 @@ fn configure(folder: &Path, chain: &EmbeddedChain, wallet: &Keypair) -> String {
     std::fs::write(&keypair, format!("{:?}", wallet.to_bytes())).unwrap();
     std::fs::set_permissions(&keypair, Permissions::from_mode(0o600)).unwrap();
     let endpoint = chain.endpoint();
+    let (keypair, state) = (keypair.display(), folder.join("state"));
     let text = format!(
-        "[rpc]\nurl = {:?}\nws_url = {:?}\n[service]\nkeypair_path = {keypair:?}\nstate_dir = {:?}\n",
+        "[rpc]\nurl = {:?}\nws_url = {:?}\n[service]\nkeypair_path = \"{keypair}\"\nstate_dir = \"{}\"\n",
         endpoint.http,
         endpoint.ws,
-        folder.join("state"),
+        state.display(),
     );
     std::fs::write(&config, text).unwrap();
     config.to_str().unwrap().to_owned()

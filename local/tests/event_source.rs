@@ -1,5 +1,11 @@
 //! The event source as AWS documents its event source mapping: what a response deletes, what fails a whole batch, how
 //! batches are gathered and how many run at once. The clock is tokio's, paused: hours pass in no time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 use std::{
     collections::BTreeMap,
