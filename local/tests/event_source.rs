@@ -23,7 +23,7 @@ use session_queue::{DeadLetterJournal, InMemoryConfig, InMemoryQueue, Queue, Sen
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(60);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// What the function answers to a batch of bodies: the bodies that failed, ids that it names besides, or no answer.
@@ -128,7 +128,7 @@ impl Bench {
     }
 
     async fn invocations(&self, count: usize) {
-        let until = tokio::time::Instant::now() + Duration::from_secs(3_600);
+        let until = tokio::time::Instant::now() + Duration::from_hours(1);
         while self.batches().len() < count {
             assert!(
                 tokio::time::Instant::now() < until,

@@ -194,6 +194,9 @@ impl Listening {
     }
 
     /// Ends the listener as a shutdown does.
+    ///
+    /// # Errors
+    /// Why the listener failed, if it did.
     pub async fn stop(self) -> Result<(), ListenerError> {
         self.stop.cancel();
         self.task.await.unwrap()

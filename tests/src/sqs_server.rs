@@ -74,6 +74,7 @@ pub fn main_with_credentials(run: impl FnOnce() -> ExitCode) -> ExitCode {
 }
 
 /// A tool that `tests/tools/install` installs. Panics with how to get it where it is missing.
+#[must_use]
 pub fn tool(name: &str) -> PathBuf {
     let path = tools_dir().join("bin").join(name);
     assert!(path.is_file(), "{} is missing; run tests/tools/install", path.display());

@@ -46,7 +46,10 @@ impl SyntheticNode {
     /// Where it answers; nobody serves its WebSocket.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint { http: format!("http://{}", self.address), ws: format!("ws://127.0.0.1:{}", free_port()) }
+        Endpoint {
+            http: format!("http://{}", self.address),
+            ws: format!("ws://127.0.0.1:{}", free_port()),
+        }
     }
 }
 

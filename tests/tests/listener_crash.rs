@@ -50,7 +50,10 @@ fn main() -> ExitCode {
 async fn every_session_is_queued_whenever_the_listener_is_killed() {
     let chain = Arc::new(TestChain::embedded().await);
     let server = SqsServer::start().await;
-    let attributes = QueueAttributes { visibility_timeout: Duration::from_secs(600), max_receive_count: 5 };
+    let attributes = QueueAttributes {
+        visibility_timeout: Duration::from_secs(600),
+        max_receive_count: 5,
+    };
     let pair = server.create(attributes).await;
     let queue = pair.source().await;
     let state = tempfile::tempdir().unwrap();
@@ -67,7 +70,10 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
         drain(&queue, &mut queued).await;
         let cursor = saved_cursor(state.path());
         for session_id in confirmed_until(&chain, &requested, cursor).await {
-            assert!(queued.contains(&session_id), "{session_id} is behind the cursor at {cursor:?} and not queued");
+            assert!(
+                queued.contains(&session_id),
+                "{session_id} is behind the cursor at {cursor:?} and not queued"
+            );
         }
     }
     let mut listener = start(&chain, &pair, state.path());
@@ -80,7 +86,12 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
     })
     .await;
     listener.kill().await.unwrap();
-    let all: BTreeSet<String> = requested.lock().unwrap().iter().map(|(session_id, _)| session_id.clone()).collect();
+    let all: BTreeSet<String> = requested
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(session_id, _)| session_id.clone())
+        .collect();
     assert_eq!(queued, all);
     server.stop().await;
 }
@@ -114,7 +125,11 @@ fn start(chain: &TestChain, pair: &QueuePair, state: &Path) -> Child {
 
 /// Takes everything out of the queue.
 async fn drain(queue: &SqsQueue, queued: &mut BTreeSet<String>) {
-    let request = ReceiveRequest { max_messages: 10, wait: Duration::ZERO, visibility_timeout: None };
+    let request = ReceiveRequest {
+        max_messages: 10,
+        wait: Duration::ZERO,
+        visibility_timeout: None,
+    };
     loop {
         let received = queue.receive(request).await.unwrap();
         if received.is_empty() {
@@ -130,7 +145,9 @@ async fn drain(queue: &SqsQueue, queued: &mut BTreeSet<String>) {
 /// The slot of the saved cursor, once there is one; it must never be half written.
 fn saved_cursor(state: &Path) -> Option<u64> {
     let folder = std::fs::read_dir(state.join("cursors")).ok()?;
-    let saved = folder.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "json"))?;
+    let saved = folder
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "json"))?;
     let document: Value = serde_json::from_slice(&std::fs::read(saved).unwrap()).unwrap();
     document["slot"].as_u64()
 }

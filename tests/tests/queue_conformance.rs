@@ -1,6 +1,9 @@
 //! One list of cases on every queue: the one in memory, and SQS as a real server speaks it. What SQS does is taken from
 //! AWS's documentation; where a server is known to do otherwise stands in one table, [`DIFFERENCES`].
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 mod conformance;
 

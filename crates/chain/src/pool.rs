@@ -173,6 +173,7 @@ impl RpcPool {
                 .breaker()
                 .admit(Instant::now())
                 .map_err(|retry_after| ChainError::Resting { retry_after })?;
+            self.check_cluster(guarded, deadline).await?;
             self.try_on(guarded, method, deadline, op).await
         }))
         .await

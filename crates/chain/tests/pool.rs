@@ -1,5 +1,8 @@
 //! The pool against servers that misbehave in every way that it knows of.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 mod scripted;
 

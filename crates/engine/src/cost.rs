@@ -12,13 +12,14 @@ pub(crate) const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 /// Bytes that the runtime charges for besides an account's data.
 const ACCOUNT_OVERHEAD_BYTES: u64 = 128;
 
-/// Program entry, decoding, checks and one CPI, rounded up generously: what isn't used costs nothing.
+/// Program entry, decoding, checks and one CPI. The program `session` was measured at 2,155 units; owner programs that
+/// are written with a framework take several times that, and units that aren't used cost nothing without a priority fee.
 const UNITS_PER_CREATION: u32 = 12_000;
 
 /// `find_program_address` pays this for every bump that it tries.
 const UNITS_PER_BUMP: u32 = 1_500;
 
-/// Each of the two further CPIs that an account with lamports in it needs.
+/// Each of the two further CPIs that an account with lamports in it needs; both together were measured at 2,350 units.
 const UNITS_PER_FURTHER_CPI: u32 = 3_000;
 
 /// The runtime charges one unit for every 250 bytes that a CPI carries over.

@@ -208,7 +208,7 @@ impl InMemoryQueue {
         let changed = self.changed.notified();
         tokio::pin!(changed);
         // Enabled before the look at the state, so that a message that comes in between is not missed.
-        
+        changed.as_mut().enable();
         let now = Instant::now();
         let next = self.state().next_visible_at();
         if now >= until {

@@ -38,8 +38,15 @@ impl Queue for Bottomless {
     }
 
     async fn send_batch(&self, entries: Vec<SendEntry>) -> Result<SendOutcome, QueueError> {
-        let accepted = |_| Ok(Accepted { message_id: MessageId::new(String::from("0")), settled: Settled::Now });
-        Ok(SendOutcome { entries: entries.into_iter().map(accepted).collect() })
+        let accepted = |_| {
+            Ok(Accepted {
+                message_id: MessageId::new(String::from("0")),
+                settled: Settled::Now,
+            })
+        };
+        Ok(SendOutcome {
+            entries: entries.into_iter().map(accepted).collect(),
+        })
     }
 
     async fn receive(&self, _: ReceiveRequest) -> Result<Vec<ReceivedMessage>, QueueError> {
@@ -63,12 +70,22 @@ impl Queue for Bottomless {
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [http, ws, transactions] = arguments.as_slice() {
-        return read_all(Endpoint { http: http.clone(), ws: ws.clone() }, transactions.parse()?).await;
+        return read_all(
+            Endpoint {
+                http: http.clone(),
+                ws: ws.clone(),
+            },
+            transactions.parse()?,
+        )
+        .await;
     }
     let (small, large) = (measure(SMALL).await?, measure(LARGE).await?);
     let ratio = large / small;
     println!("peak memory: {small:.1} MB for {SMALL} events, {large:.1} MB for {LARGE}: ratio {ratio:.2}");
-    ensure!(ratio <= RATIO_MAX, "memory grows with the backlog: ratio {ratio:.2}, at most {RATIO_MAX}");
+    ensure!(
+        ratio <= RATIO_MAX,
+        "memory grows with the backlog: ratio {ratio:.2}, at most {RATIO_MAX}"
+    );
     Ok(())
 }
 
@@ -92,7 +109,10 @@ async fn measure(transactions: u64) -> Result<f64> {
 /// Listens until the cursor is at the end, and prints the peak memory of this process in MB.
 async fn read_all(endpoint: Endpoint, transactions: u64) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let config = ListenerConfig { fetch_concurrency: 32, ..quick_config() };
+    let config = ListenerConfig {
+        fetch_concurrency: 32,
+        ..quick_config()
+    };
     let listening = Listening::start(config, pool(endpoint), Arc::new(Bottomless), folder.path());
     let end = TIP_AT_LEAST + transactions / 4;
     while listening.status().cursor_slot.is_none_or(|slot| slot < end) {
@@ -100,7 +120,10 @@ async fn read_all(endpoint: Endpoint, transactions: u64) -> Result<()> {
     }
     listening.stop().await?;
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("VmHWM")?;
     let kilobytes: f64 = peak.trim().trim_end_matches(" kB").parse()?;
     println!("{}", kilobytes / 1_024.0);
     Ok(())

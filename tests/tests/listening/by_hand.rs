@@ -1,6 +1,9 @@
 //! What somebody asks for: a comparison with account state, a backfill.
 
-use std::{sync::{Arc, Mutex}, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use session_events::session::{AccountRequest, SESSION_PROGRAM_ID, create_session_account};
 use session_listener::{
@@ -19,7 +22,11 @@ use super::events::request;
 /// Creates the account of a session, as the service does.
 async fn serve(chain: &TestChain, session_id: &str) {
     let payer = chain.payer().pubkey();
-    let account = AccountRequest { owner: payer, session_id: session_id.to_owned(), size: 100 };
+    let account = AccountRequest {
+        owner: payer,
+        session_id: session_id.to_owned(),
+        size: 100,
+    };
     let create = create_session_account(&SESSION_PROGRAM_ID, &payer, &account).unwrap();
     chain.send(&[create]).await.expect("the account is created");
 }
@@ -42,7 +49,11 @@ pub(crate) async fn reconciliation_finds_exactly_what_a_deaf_listener_missed(cha
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
     let config = ListenerConfig {
         start_at: StartAt::Now,
-        reconcile: ReconcileConfig { interval: None, min_age: Duration::ZERO, ..ReconcileConfig::default() },
+        reconcile: ReconcileConfig {
+            interval: None,
+            min_age: Duration::ZERO,
+            ..ReconcileConfig::default()
+        },
         ..quick_config()
     };
     let mut deaf = Listening::start(config.clone(), pool(chain.endpoint()), collector.queue(), folder.path());
@@ -56,20 +67,34 @@ pub(crate) async fn reconciliation_finds_exactly_what_a_deaf_listener_missed(cha
     assert_eq!(collector.sessions().len(), 1);
 
     let stop = CancellationToken::new();
-    let look = reconcile(&config, pool(chain.endpoint()), collector.queue(), true, stop.clone()).await.unwrap();
+    let look = reconcile(&config, pool(chain.endpoint()), collector.queue(), true, stop.clone())
+        .await
+        .unwrap();
     assert_eq!(named(&look.queued), missed);
-    assert_eq!(look.requested, 6, "the factory does not know yet which sessions are served");
+    assert_eq!(
+        look.requested, 6,
+        "the factory does not know yet which sessions are served"
+    );
     assert_eq!(collector.messages().len(), 1, "a dry run queues nothing");
 
-    let report = reconcile(&config, pool(chain.endpoint()), collector.queue(), false, stop).await.unwrap();
+    let report = reconcile(&config, pool(chain.endpoint()), collector.queue(), false, stop)
+        .await
+        .unwrap();
     assert_eq!(named(&report.queued), missed);
     collector.all_of(&missed).await;
     assert_eq!(collector.messages().len(), 1 + missed.len());
-    let recovered = collector.messages().into_iter().filter(|message| missed.contains(&message.event.session_id));
+    let recovered = collector
+        .messages()
+        .into_iter()
+        .filter(|message| missed.contains(&message.event.session_id));
     for message in recovered {
         assert_eq!(message.source.origin, Origin::Reconciliation);
         assert!(message.source.signature.is_some(), "its transaction is known");
-        assert!(message.event.expected_size >= 300, "its size is the requested one: {}", message.event.expected_size);
+        assert!(
+            message.event.expected_size >= 300,
+            "its size is the requested one: {}",
+            message.event.expected_size
+        );
     }
 }
 
@@ -91,15 +116,23 @@ pub(crate) async fn a_backfill_queues_its_stretch_and_nothing_else(chain: Arc<Te
 
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
     let cursors = CursorStore::folder(folder.path()).unwrap();
-    let config = ListenerConfig { listing_margin_slots: 0, ..quick_config() };
+    let config = ListenerConfig {
+        listing_margin_slots: 0,
+        ..quick_config()
+    };
     let run = async |dry_run| {
-        let asked = BackfillRequest { from: Point::Slot(from), to: Some(Point::Slot(to)), dry_run };
+        let asked = BackfillRequest {
+            from: Point::Slot(from),
+            to: Some(Point::Slot(to)),
+            dry_run,
+        };
         let told = Mutex::new(0);
         let progress = |_: &session_listener::BackfillReport| *told.lock().unwrap() += 1;
         let stop = CancellationToken::new();
         let queue = collector.queue();
-        let report =
-            backfill(&config, pool(chain.endpoint()), queue, &cursors, asked, progress, stop).await.unwrap();
+        let report = backfill(&config, pool(chain.endpoint()), queue, &cursors, asked, progress, stop)
+            .await
+            .unwrap();
         assert!(report.done);
         assert!(*told.lock().unwrap() > 0, "progress is told");
         report
@@ -109,6 +142,15 @@ pub(crate) async fn a_backfill_queues_its_stretch_and_nothing_else(chain: Arc<Te
     assert_eq!(run(false).await.events, 3);
     collector.all_of(&wanted).await;
     let queued = collector.sessions();
-    assert!(before.iter().chain(&after).all(|session_id| !queued.contains_key(session_id)), "{queued:?}");
-    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "a backfill that is done leaves nothing");
+    assert!(
+        before
+            .iter()
+            .chain(&after)
+            .all(|session_id| !queued.contains_key(session_id)),
+        "{queued:?}"
+    );
+    assert!(
+        std::fs::read_dir(folder.path()).unwrap().next().is_none(),
+        "a backfill that is done leaves nothing"
+    );
 }

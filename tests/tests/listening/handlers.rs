@@ -99,7 +99,10 @@ pub(crate) async fn a_failing_handler_harms_nobody(chain: Arc<TestChain>) {
     })
     .await;
     // Two sessions are two events each, and the queue's is the fifth.
-    wait::until_true("the other handler's events", LIMIT, || async { *troublemaker.0.lock().unwrap() == 5 }).await;
+    wait::until_true("the other handler's events", LIMIT, || async {
+        *troublemaker.0.lock().unwrap() == 5
+    })
+    .await;
     listening.stop().await.unwrap();
     assert!(!witness.0.lock().unwrap().contains(&"SessionCreatedEvent".to_owned()));
 }

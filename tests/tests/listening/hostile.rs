@@ -14,7 +14,10 @@ use session_tests::{
     listening::{Collector, Listening, pool, quick_config},
 };
 use solana_pubkey::Pubkey;
-use solana_sdk::{instruction::{AccountMeta, Instruction}, signature::Signer};
+use solana_sdk::{
+    instruction::{AccountMeta, Instruction},
+    signature::Signer,
+};
 
 use super::events::request;
 
@@ -26,7 +29,12 @@ const SIGNER: u8 = 2;
 
 /// Prints a line.
 fn log_operation(text: &str) -> Vec<u8> {
-    [&[LOG][..], &u16::try_from(text.len()).unwrap().to_le_bytes(), text.as_bytes()].concat()
+    [
+        &[LOG][..],
+        &u16::try_from(text.len()).unwrap().to_le_bytes(),
+        text.as_bytes(),
+    ]
+    .concat()
 }
 
 /// Prints so many bytes.
@@ -51,14 +59,20 @@ fn hostile_around(before: &[Vec<u8>], inner: &Instruction, after: &[Vec<u8>]) ->
     }
     call.extend(u16::try_from(inner.data.len()).unwrap().to_le_bytes());
     call.extend(&inner.data);
-    Instruction::new_with_bytes(HOSTILE_PROGRAM_ID, &[before.concat(), call, after.concat()].concat(), accounts)
+    Instruction::new_with_bytes(
+        HOSTILE_PROGRAM_ID,
+        &[before.concat(), call, after.concat()].concat(),
+        accounts,
+    )
 }
 
 /// A perfect event of a session that nobody requested.
 fn false_event(chain: &TestChain, session_id: &str) -> PdaComputedEvent {
     let owner = chain.payer().pubkey();
     PdaComputedEvent {
-        expected_pda: session_events::session_address(&SESSION_PROGRAM_ID, &owner, session_id).unwrap().0,
+        expected_pda: session_events::session_address(&SESSION_PROGRAM_ID, &owner, session_id)
+            .unwrap()
+            .0,
         expected_size: 1_000,
         expected_owner: SESSION_PROGRAM_ID,
         session_id: session_id.to_owned(),
@@ -96,7 +110,11 @@ async fn only_truth_is_queued(chain: &TestChain, transactions: &[Vec<Instruction
     listening.stop().await.unwrap();
     for collector in [live, filled] {
         let queued = collector.sessions();
-        assert_eq!(queued.keys().collect::<Vec<_>>(), sorted(&sessions), "a false event is believed");
+        assert_eq!(
+            queued.keys().collect::<Vec<_>>(),
+            sorted(&sessions),
+            "a false event is believed"
+        );
         assert!(queued.values().all(|&times| times == 1), "{queued:?}");
     }
 }
@@ -136,7 +154,10 @@ pub(crate) async fn imitated_frames_deceive_nobody(chain: Arc<TestChain>) {
             log_operation("Log truncated"),
         ]),
         chain.request_instruction(&request),
-        hostile(&[log_operation(&format!("Program {factory} invoke [2]")), print_false_event(&chain, "imitated")]),
+        hostile(&[
+            log_operation(&format!("Program {factory} invoke [2]")),
+            print_false_event(&chain, "imitated"),
+        ]),
     ];
     only_truth_is_queued(&chain, &[transaction], sessions).await;
 }
@@ -158,8 +179,10 @@ pub(crate) async fn events_in_instructions_are_found(chain: Arc<TestChain>) {
     let sessions = vec![alone.session_id.clone(), cut.session_id.clone()];
     let payer = chain.payer().pubkey();
     let by_self_call = |request| factory::request_session_creation_cpi(&SESSION_FACTORY_ID, &payer, request).unwrap();
-    let transactions =
-        [vec![by_self_call(&alone)], vec![hostile(&[spam_operation(12_000)]), by_self_call(&cut)]];
+    let transactions = [
+        vec![by_self_call(&alone)],
+        vec![hostile(&[spam_operation(12_000)]), by_self_call(&cut)],
+    ];
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
     let mut listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
     listening.connected().await;
@@ -168,6 +191,15 @@ pub(crate) async fn events_in_instructions_are_found(chain: Arc<TestChain>) {
     }
     collector.all_of(&sessions).await;
     listening.stop().await.unwrap();
-    assert!(collector.messages().iter().all(|message| message.source.origin == Origin::Recovery));
-    assert!(collector.sessions().values().all(|&times| times == 1), "{:?}", collector.sessions());
+    assert!(
+        collector
+            .messages()
+            .iter()
+            .all(|message| message.source.origin == Origin::Recovery)
+    );
+    assert!(
+        collector.sessions().values().all(|&times| times == 1),
+        "{:?}",
+        collector.sessions()
+    );
 }

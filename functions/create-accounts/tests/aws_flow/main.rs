@@ -1,6 +1,9 @@
 //! The AWS flow with nothing mocked in between: requests on a chain, the listener, SQS as a real server speaks it, this
 //! crate's binary behind the runtime API of `cargo lambda watch`, and the chain again.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 mod flow;
 mod scenarios;

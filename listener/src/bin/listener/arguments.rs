@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Listens to `session_factory` and puts every session account that it asks for into an SQS queue.
 #[derive(Debug, Parser)]
 #[command(name = "listener", version)]
 pub(crate) struct Arguments {
+    /// What to do instead of listening.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// Configuration file; the environment (`SESSION_BUILDER__SECTION__KEY`) overrides it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -23,6 +26,13 @@ pub(crate) struct Arguments {
     /// Least severe log level that is written: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
+}
+
+/// What can be done beside listening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Ask the listener that runs on this machine how it is; exit 0 only if it is healthy.
+    Health,
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 mod arguments;
 mod checks;
+mod probe;
 mod service;
+mod status_line;
 
 use anyhow::Result;
 use clap::Parser;
@@ -10,7 +12,7 @@ use session_config::{LogFormat, Overrides, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -24,6 +26,9 @@ async fn main() -> Result<()> {
     let mut settings = Settings::load(arguments.config.as_deref(), &overrides)?;
     if let Some(idl) = arguments.idl {
         settings.listener.idl_path = Some(idl);
+    }
+    if let Some(Command::Health) = arguments.command {
+        return probe::probe(&settings).await;
     }
     let format = match settings.monitoring.log_format {
         LogFormat::Text => session_telemetry::LogFormat::Text,

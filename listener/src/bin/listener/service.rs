@@ -10,7 +10,10 @@ use session_listener::{CursorStore, Listener, ListenerConfig, rpc_pool, sqs_queu
 use session_telemetry::{PrometheusHandle, names};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::checks::{EventStream, RpcSlot};
+use crate::{
+    checks::{EventStream, RpcSlot},
+    status_line,
+};
 
 /// A shutdown has 10 s in all.
 const DRAIN_LIMIT: Duration = Duration::from_secs(8);
@@ -41,6 +44,7 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     let (watchers, stop_watching) = (TaskTracker::new(), CancellationToken::new());
     let (health, stats) = (HealthRegistry::default(), Arc::new(Stats::default()));
     let interval = settings.monitoring.health_check_interval;
+    watchers.spawn(status_line::log(listener.status(), stop_watching.clone()));
     let status = EventStream(listener.status());
     let checks = vec![Arc::new(RpcSlot(pool)) as _, Arc::new(status) as _];
     watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
