@@ -10,7 +10,7 @@ use solana_pubkey::Pubkey;
 use tokio::time::Instant;
 
 /// Sessions that are remembered; one that is forgotten is queued once more at worst, which costs no rent.
-const SESSIONS_MAX: usize = 10_000;
+const SESSIONS_MAX: usize = 4_096;
 
 /// The sessions that were queued last.
 #[derive(Debug, Default)]

@@ -282,3 +282,6 @@ pub enum CursorError {
         path: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

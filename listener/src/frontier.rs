@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use solana_sdk::signature::Signature;
 
 /// Listed transactions that are remembered after they are settled, so that a late notification is known as a repetition.
-const REMEMBERED_MAX: usize = 4_096;
+const REMEMBERED_MAX: usize = 2_048;
 
 /// A place in the program's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

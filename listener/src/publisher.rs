@@ -148,3 +148,6 @@ fn report_unsendable(outgoing: &Outgoing, error: &EntryError) {
     counter!(names::LISTENER_UNSENDABLE_TOTAL).increment(1);
     tracing::error!(%error, body = outgoing.entry.body, "the queue can never take this message");
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use session_chain::Endpoint;
 use session_events::{factory::SESSION_FACTORY_ID, session::SESSION_PROGRAM_ID};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
-use surfpool_sdk::{BlockProductionMode, Surfnet, cheatcodes::builders::DeployProgram};
+use surfpool_sdk::{BlockProductionMode, SimnetCommand, Surfnet, cheatcodes::builders::DeployProgram};
 
 const SESSION_FACTORY_SO: &[u8] = include_bytes!("../../programs/deploy/session_factory.so");
 const SESSION_SO: &[u8] = include_bytes!("../../programs/deploy/session.so");
@@ -57,6 +57,10 @@ impl EmbeddedChain {
             .start()
             .await
             .map_err(failed("start"))?;
+        // The chain would execute every transaction a second time, instruction by instruction, to profile it, which a
+        // validator never does; while a "runbook" runs it does not either.
+        let runbook = SimnetCommand::StartRunbookExecution(String::from("session-builder"));
+        surfnet.send_command(runbook).map_err(failed("switch profiling off"))?;
         let drain = EventDrain::start(&surfnet);
         let chain = Self { surfnet, drain };
         chain.deploy(SESSION_FACTORY_ID, SESSION_FACTORY_SO)?;

@@ -19,10 +19,7 @@ use futures::stream::{self, StreamExt};
 use session_chain::{CommitmentConfig, RetryPolicy, RpcClient, RpcPool};
 use session_engine::{CreationRequest, Engine, EngineConfig, Outcome, SignerPool};
 use session_events::session::{AccountRequest, create_session_account};
-use session_tests::{
-    chain::TestChain,
-    creation::{requests, stop_profiling},
-};
+use session_tests::{chain::TestChain, creation::requests};
 use solana_sdk::{
     signature::{Keypair, Signer},
     transaction::Transaction,
@@ -58,7 +55,6 @@ async fn main() {
     } else {
         TestChain::embedded().await
     };
-    stop_profiling(&chain);
     let usual = measure_usual(&chain, accounts / 5).await;
     let alone = measure_engine(&chain, "engine, one batch of 10 at a time", accounts / 10, 10, 1).await;
     let tens = measure_engine(&chain, "engine, batches of 10", accounts, 10, WORKERS).await;

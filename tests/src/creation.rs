@@ -12,7 +12,6 @@ use session_events::{session::SESSION_PROGRAM_ID, session_address};
 use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signer};
-use surfpool_sdk::SimnetCommand;
 
 use crate::chain::TestChain;
 
@@ -52,7 +51,6 @@ impl CreationRig {
         wallet: Keypair,
         config: EngineConfig,
     ) -> Self {
-        stop_profiling(chain);
         let request_timeout = Duration::from_secs(2);
         let retry = RetryPolicy::default();
         let pool = RpcPool::new(endpoints, CommitmentConfig::confirmed(), retry, request_timeout).unwrap();
@@ -114,15 +112,6 @@ impl CreationRig {
                 .map_or(0, |account| account.lamports);
         }
         rent
-    }
-}
-
-/// The embedded chain executes every transaction a second time, instruction by instruction, to profile it, which a
-/// validator never does. While a runbook runs it doesn't either.
-pub fn stop_profiling(chain: &TestChain) {
-    if let Some(embedded) = chain.as_embedded() {
-        let runbook = SimnetCommand::StartRunbookExecution("creation".to_owned());
-        embedded.surfnet().send_command(runbook).unwrap();
     }
 }
 

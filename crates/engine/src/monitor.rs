@@ -46,19 +46,19 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    /// Looks every `interval` until `stop`.
+    /// Looks again after every `interval`, until `stop`.
     pub(crate) async fn run(self, interval: Duration, stop: CancellationToken) {
         loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(interval) => {}
+            }
             let looked = tokio::select! {
                 () = stop.cancelled() => return,
                 looked = self.look() => looked,
             };
             if let Err(error) = looked {
                 tracing::warn!(%error, "wallet balances could not be read; the last ones stay in use");
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(interval) => {}
             }
         }
     }
@@ -73,9 +73,13 @@ impl Monitor {
         }
         report(&wallet_statuses(&self.signers, &self.policy));
         if self.policy.max_priority_fee_lamports > 0 {
-            self.price
-                .0
-                .store(recent_price(&self.pool, &addresses, deadline).await?, Ordering::Relaxed);
+            match recent_price(&self.pool, &addresses, deadline).await {
+                Ok(price) => self.price.0.store(price, Ordering::Relaxed),
+                // Not every provider serves the method, and without it transactions still land.
+                Err(error) => {
+                    tracing::warn!(%error, "recent priority fees could not be read; the last price stays in use");
+                }
+            }
         }
         Ok(())
     }

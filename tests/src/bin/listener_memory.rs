@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use session_chain::Endpoint;
-use session_listener::ListenerConfig;
+use session_listener::{ListenerConfig, ReconcileConfig};
 use session_queue::{
     Accepted, BatchOutcome, Depth, MessageId, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage,
     SendEntry, SendOutcome, Settled, VisibilityEntry,
@@ -109,8 +109,13 @@ async fn measure(transactions: u64) -> Result<f64> {
 /// Listens until the cursor is at the end, and prints the peak memory of this process in MB.
 async fn read_all(endpoint: Endpoint, transactions: u64) -> Result<()> {
     let folder = tempfile::tempdir()?;
+    let reconcile = ReconcileConfig {
+        interval: None,
+        ..ReconcileConfig::default()
+    };
     let config = ListenerConfig {
         fetch_concurrency: 32,
+        reconcile,
         ..quick_config()
     };
     let listening = Listening::start(config, pool(endpoint), Arc::new(Bottomless), folder.path());
