@@ -1,9 +1,9 @@
-//! How fast a Lambda function is ready, beside another: from exec to its first request for work, with its memory then
-//! and its size as a zip.
+//! How fast Lambda functions are ready: from exec to the first request for work, with the memory then and the size as
+//! a zip. Further functions are shown as ratios to the first.
 //!
 //! ```text
-//! cargo build --release -p create-accounts --bin create-accounts --example hello_world
-//! cargo run -p session-tests --example startup_benchmark -- target/release/examples/hello_world target/release/create-accounts
+//! cargo build --release -p create-accounts
+//! cargo run -p session-tests --example startup_benchmark -- target/release/create-accounts
 //! ```
 #![expect(
     clippy::unwrap_used,

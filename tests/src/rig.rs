@@ -131,6 +131,7 @@ impl Rig {
     }
 
     /// The service's state folder.
+    #[must_use]
     pub fn state_dir(&self) -> &Path {
         self.state.path()
     }

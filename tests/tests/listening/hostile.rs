@@ -1,4 +1,4 @@
-//! A hostile program in the same transaction, before and after session_factory and around it by CPI.
+//! A hostile program in the same transaction, before and after `session_factory` and around it by CPI.
 
 use std::sync::Arc;
 

@@ -54,11 +54,11 @@ async fn survives(chain: Arc<TestChain>, break_it: fn(&TcpProxy), mend_it: fn(&T
 }
 
 pub(crate) async fn a_cut_connection_loses_nothing(chain: Arc<TestChain>) {
-    survives(chain, |proxy| proxy.cut(), |_| {}).await;
+    survives(chain, TcpProxy::cut, |_| {}).await;
 }
 
 pub(crate) async fn a_silent_connection_is_noticed_and_loses_nothing(chain: Arc<TestChain>) {
-    survives(chain, |proxy| proxy.stall(), |proxy| proxy.clear()).await;
+    survives(chain, TcpProxy::stall, TcpProxy::clear).await;
 }
 
 pub(crate) async fn a_message_that_is_no_json_loses_nothing(chain: Arc<TestChain>) {

@@ -47,7 +47,7 @@ impl Unwilling {
 
 #[async_trait]
 impl Queue for Unwilling {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "unwilling"
     }
 

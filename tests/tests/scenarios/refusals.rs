@@ -1,6 +1,7 @@
 //! What the service must refuse: each with its own reason, and none for a single lamport.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -51,7 +52,7 @@ async fn refused(chain: Arc<TestChain>, body: String) -> DeadLetter {
     let before = rig.balance().await;
     let entry = SendEntry {
         body: body.clone(),
-        attributes: Default::default(),
+        attributes: BTreeMap::new(),
         delay: Duration::ZERO,
     };
     rig.pipeline
