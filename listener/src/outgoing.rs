@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use session_events::PdaComputedEvent;
 use session_message::{Message, MessageError, Origin, Source};
-use session_queue::SendEntry;
+use session_queue::{SendEntry, TRACE_HEADER};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::observed::ObservedEvent;
 
-/// Name of the W3C trace context, which AWS X-Ray and OpenTelemetry both read.
+/// Name of the W3C trace context, which OpenTelemetry reads; X-Ray has a header of its own.
 const TRACE_ATTRIBUTE: &str = "traceparent";
 
 /// A message that the queue has not settled yet.
@@ -48,7 +48,9 @@ pub(crate) fn entry(
     };
     let message = Message::new(event, source);
     let mut attributes = message.attributes();
-    attributes.insert(TRACE_ATTRIBUTE.to_owned(), trace_parent(observed.signature));
+    let trace = Trace::of(observed.signature);
+    attributes.insert(TRACE_ATTRIBUTE.to_owned(), trace.parent());
+    attributes.insert(TRACE_HEADER.to_owned(), trace.x_ray());
     Ok(SendEntry {
         body: escape_noncharacters(message.to_json()?),
         attributes,
@@ -66,13 +68,34 @@ fn escape_noncharacters(json: String) -> String {
 }
 
 /// A sampled trace: all deliveries of one transaction share its id, each message is a span of its own.
-fn trace_parent(signature: Option<Signature>) -> String {
-    let trace = signature
-        .and_then(|signature| signature.as_ref().first_chunk().copied().map(u128::from_be_bytes))
-        .filter(|&trace| trace != 0)
-        .unwrap_or_else(|| rand::random::<u128>().max(1));
-    let span = rand::random::<u64>().max(1);
-    format!("00-{trace:032x}-{span:016x}-01")
+struct Trace {
+    id: u128,
+    span: u64,
+}
+
+impl Trace {
+    fn of(signature: Option<Signature>) -> Self {
+        let id = signature
+            .and_then(|signature| signature.as_ref().first_chunk().copied().map(u128::from_be_bytes))
+            .filter(|&id| id != 0)
+            .unwrap_or_else(|| rand::random::<u128>().max(1));
+        Self {
+            id,
+            span: rand::random::<u64>().max(1),
+        }
+    }
+
+    /// The W3C trace context ("Trace Context", `traceparent`).
+    fn parent(&self) -> String {
+        format!("00-{:032x}-{:016x}-01", self.id, self.span)
+    }
+
+    /// The same for X-Ray, which writes the id in two parts (AWS, "Tracing header").
+    fn x_ray(&self) -> String {
+        let id = format!("{:032x}", self.id);
+        let (first, rest) = id.split_at(8);
+        format!("Root=1-{first}-{rest};Parent={:016x};Sampled=1", self.span)
+    }
 }
 
 #[cfg(test)]
@@ -90,9 +113,25 @@ mod tests {
     #[test]
     fn a_trace_is_its_transactions_and_a_span_its_own() {
         let signature = Signature::from([7; 64]);
-        let (one, other) = (trace_parent(Some(signature)), trace_parent(Some(signature)));
-        assert_eq!(one[..35], other[..35]);
-        assert_ne!(one[36..52], other[36..52]);
-        assert_eq!(one.len(), 55, "{one}");
+        let (one, other) = (Trace::of(Some(signature)), Trace::of(Some(signature)));
+        assert_eq!(one.id, other.id);
+        assert_ne!(one.span, other.span);
+        assert_eq!(one.parent().len(), 55, "{}", one.parent());
+    }
+
+    #[test]
+    fn x_ray_and_w3c_name_the_same_span() {
+        let trace = Trace {
+            id: 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10,
+            span: 0x1112,
+        };
+        assert_eq!(
+            trace.parent(),
+            "00-0102030405060708090a0b0c0d0e0f10-0000000000001112-01"
+        );
+        assert_eq!(
+            trace.x_ray(),
+            "Root=1-01020304-05060708090a0b0c0d0e0f10;Parent=0000000000001112;Sampled=1"
+        );
     }
 }

@@ -2,8 +2,8 @@
 //! a zip. Further functions are shown as ratios to the first.
 //!
 //! ```text
-//! cargo build --release -p create-accounts
-//! cargo run -p session-tests --example startup_benchmark -- target/release/create-accounts
+//! cargo build --release -p hello-world -p create-accounts
+//! cargo run -p session-tests --example startup_benchmark -- target/release/hello-world target/release/create-accounts
 //! ```
 #![expect(
     clippy::unwrap_used,

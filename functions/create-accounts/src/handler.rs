@@ -176,6 +176,7 @@ impl Handler {
         let report = RecordReport {
             message_id: record.message_id,
             attempt: record.attempt,
+            trace: record.trace,
             message: reading.into_message(),
             conclusion,
             concluded_at: OffsetDateTime::now_utc(),

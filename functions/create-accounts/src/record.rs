@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::event::sqs::SqsMessage;
+use session_queue::TRACE_HEADER;
 
 /// One record of an SQS event, with the fields without which it can be neither answered nor retried.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ impl Record {
         let attempt = number("ApproximateReceiveCount").map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
         let first_received_at =
             number("ApproximateFirstReceiveTimestamp").map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
-        let trace = message.attributes.get("AWSTraceHeader").cloned();
+        let trace = message.attributes.get(TRACE_HEADER).cloned();
         let attributes = message
             .message_attributes
             .into_iter()

@@ -22,6 +22,8 @@ pub struct RecordReport {
     pub message_id: String,
     /// Which attempt this was, from 1.
     pub attempt: u32,
+    /// The trace that the sender began (`AWSTraceHeader`).
+    pub trace: Option<String>,
     /// The message, where the body could be read.
     pub message: Option<Message>,
     /// What became of the record.
@@ -68,6 +70,7 @@ impl RecordReport {
     pub(crate) fn log(&self) {
         let message_id = self.message_id.as_str();
         let attempt = self.attempt;
+        let trace = self.trace.as_deref();
         let event = self.message.as_ref().map(|message| &message.event);
         let pda = event.map(|event| event.expected_pda.to_string());
         let session_id = event.map(|event| event.session_id.as_str());
@@ -76,12 +79,13 @@ impl RecordReport {
             .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
         match &self.conclusion {
             Conclusion::Verified(Outcome::Created { signature, slot, .. }) => {
-                tracing::info!(message_id, attempt, pda, session_id, latency_ms, %signature, slot, "account created and verified");
+                tracing::info!(message_id, attempt, trace, pda, session_id, latency_ms, %signature, slot, "account created and verified");
             }
             Conclusion::Verified(Outcome::AlreadyExisted) => {
                 tracing::info!(
                     message_id,
                     attempt,
+                    trace,
                     pda,
                     session_id,
                     latency_ms,
@@ -91,6 +95,7 @@ impl RecordReport {
             Conclusion::Skipped => tracing::info!(
                 message_id,
                 attempt,
+                trace,
                 session_id,
                 "optimistic session asks for no account"
             ),
@@ -98,6 +103,7 @@ impl RecordReport {
                 tracing::error!(
                     message_id,
                     attempt,
+                    trace,
                     pda,
                     session_id,
                     reason = reason.code,
@@ -111,6 +117,7 @@ impl RecordReport {
                 tracing::warn!(
                     message_id,
                     attempt,
+                    trace,
                     pda,
                     session_id,
                     reason = reason.code,
