@@ -68,6 +68,12 @@ impl Handling {
         })
     }
 
+    /// The queues that are emptied.
+    #[must_use]
+    pub fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
     /// Lets what is queued in memory and what is under way finish, then stops.
     pub async fn drain(self) {
         if self.in_memory

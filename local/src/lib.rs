@@ -1,9 +1,6 @@
 //! The local runner: chain, listener, queue, event source and handler in one process.
 
-pub mod catch_up;
 pub mod checks;
-pub mod cli;
-pub mod dead_letters;
 pub mod display;
 pub mod embedded;
 pub mod event_source;
@@ -14,6 +11,5 @@ pub mod latencies;
 pub mod pipeline;
 pub mod queues;
 pub mod redrive_request;
-pub mod run;
 pub mod tally;
 pub mod traffic;

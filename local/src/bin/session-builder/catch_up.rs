@@ -15,7 +15,7 @@ use session_listener::{
 use session_queue::Queue;
 use tokio_util::sync::CancellationToken;
 
-use crate::{display::Display, handling::Handling, queues::Queues};
+use session_builder::{display::Display, handling::Handling, queues::Queues};
 
 /// The queue that the finds go to, and whoever empties it.
 struct Workshop {
@@ -38,7 +38,7 @@ impl Workshop {
         let observer = Arc::clone(&display) as Arc<dyn RecordObserver>;
         let handling = Handling::start(settings, rpc_pool(settings)?, signers(settings).await?, observer).await?;
         Ok(Self {
-            queue: Arc::clone(&handling.queues.source),
+            queue: Arc::clone(&handling.queues().source),
             handling: Some(handling),
             display,
         })
@@ -56,7 +56,7 @@ impl Workshop {
 ///
 /// # Errors
 /// What the chain or the queue says.
-pub async fn reconcile(settings: Settings, dry_run: bool, stop: CancellationToken) -> Result<()> {
+pub(crate) async fn reconcile(settings: Settings, dry_run: bool, stop: CancellationToken) -> Result<()> {
     let config = ListenerConfig::from_settings(&settings)?;
     let workshop = Workshop::open(&settings, dry_run).await?;
     let queue = Arc::clone(&workshop.queue);
@@ -106,7 +106,7 @@ fn tell(display: &Display, report: &ReconcileReport) {
 ///
 /// # Errors
 /// What the chain, the queue or the cursor's place says.
-pub async fn backfill(settings: Settings, request: BackfillRequest, stop: CancellationToken) -> Result<()> {
+pub(crate) async fn backfill(settings: Settings, request: BackfillRequest, stop: CancellationToken) -> Result<()> {
     let mut config = ListenerConfig::from_settings(&settings)?;
     // Nobody waits for a stretch of the past as one waits for a shutdown.
     config.drain_limit = Duration::from_mins(5);

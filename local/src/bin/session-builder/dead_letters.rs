@@ -7,11 +7,12 @@ use session_config::{QueueKind, Settings};
 use session_message::Message;
 use session_queue::{DeadLetter, Queue, ReceiveRequest, ReceivedMessage, VisibilityEntry, redrive};
 
-use crate::{
-    cli::DeadLettersAction,
+use session_builder::{
     queues::{Queues, journal},
     redrive_request,
 };
+
+use crate::cli::DeadLettersAction;
 
 /// How long a dead letter is hidden from others while it is listed.
 const LISTING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,7 +21,7 @@ const LISTING_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// What the queue, the disk or the running service says.
-pub async fn dead_letters(settings: &Settings, action: &DeadLettersAction) -> Result<()> {
+pub(crate) async fn dead_letters(settings: &Settings, action: &DeadLettersAction) -> Result<()> {
     match (action, settings.queue.kind) {
         (DeadLettersAction::List, QueueKind::Memory) => list_on_disk(settings),
         (DeadLettersAction::List, QueueKind::Sqs) => list_in_sqs(settings).await,

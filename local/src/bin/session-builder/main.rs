@@ -1,17 +1,22 @@
 //! The local runner's binary.
 
+mod catch_up;
+mod cli;
+mod dead_letters;
+mod run;
+
 use anyhow::Result;
 use clap::Parser;
-use session_builder::{
-    catch_up::{backfill, reconcile},
-    cli::{Cli, Command, CommonArgs, RunArgs},
-    dead_letters::dead_letters,
-    run,
-};
 use session_config::{LogFormat, Overrides, Settings};
 use session_listener::BackfillRequest;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use crate::{
+    catch_up::{backfill, reconcile},
+    cli::{Cli, Command, CommonArgs, RunArgs},
+    dead_letters::dead_letters,
+};
 
 #[tokio::main]
 async fn main() -> Result<()> {

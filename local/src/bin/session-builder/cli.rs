@@ -8,52 +8,52 @@ use session_listener::Point;
 /// Creates and verifies the accounts that `session_factory` asks for: chain, queue and handler in one process.
 #[derive(Debug, Parser)]
 #[command(name = "session-builder", version)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do instead of running the service.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
     /// How to run the service.
     #[command(flatten)]
-    pub run: RunArgs,
+    pub(crate) run: RunArgs,
 }
 
 /// Options of the service.
 #[derive(Debug, Clone, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Settings and logs.
     #[command(flatten)]
-    pub common: CommonArgs,
+    pub(crate) common: CommonArgs,
     /// Serve /metrics, whatever the configuration says.
     #[arg(long)]
-    pub enable_metrics: bool,
+    pub(crate) enable_metrics: bool,
     /// Port of /health, /stats and /metrics.
     #[arg(long, value_name = "PORT")]
-    pub metrics_port: Option<u16>,
+    pub(crate) metrics_port: Option<u16>,
     /// Embedded chain: request this many sessions, then stop; exit 0 only if every one was verified.
     #[arg(long, value_name = "N", conflicts_with = "config")]
-    pub sessions: Option<u64>,
+    pub(crate) sessions: Option<u64>,
     /// Embedded chain: session requests a second.
     #[arg(long, value_name = "PER_SECOND", default_value_t = 2.0, value_parser = rate, conflicts_with = "config")]
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// Invoke the function at this URL (such as one that `cargo lambda watch` serves) instead of in this process.
     #[arg(long, value_name = "URL")]
-    pub function_url: Option<String>,
+    pub(crate) function_url: Option<String>,
 }
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
-pub struct CommonArgs {
+pub(crate) struct CommonArgs {
     /// Configuration file; without one the service runs on an embedded chain of its own.
     #[arg(long, value_name = "FILE", global = true)]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Least severe log level that is written: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", global = true)]
-    pub log_level: Option<String>,
+    pub(crate) log_level: Option<String>,
 }
 
 /// What can be done beside running the service.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Find sessions that were requested and have no account, by the factory's own accounts, and serve them.
     Reconcile {
         /// Only look.
@@ -91,7 +91,7 @@ pub enum Command {
 
 /// What can be done with dead letters.
 #[derive(Debug, Clone, Subcommand)]
-pub enum DeadLettersAction {
+pub(crate) enum DeadLettersAction {
     /// Print each with its reason.
     List,
     /// Send them back to the queue, with their attempts counted anew.

@@ -14,14 +14,15 @@ use solana_sdk::signature::{Keypair, Signer};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    cli::RunArgs,
+use session_builder::{
     display::{Display, Totals},
     embedded::EmbeddedChain,
     latencies::LatencySummary,
     pipeline::{Pipeline, PipelineParts},
     traffic::{Traffic, TrafficPlan},
 };
+
+use crate::cli::RunArgs;
 
 /// With `--sessions`: how long nothing may be concluded before the run is given up.
 const STANDSTILL_LIMIT: Duration = Duration::from_mins(1);
@@ -30,7 +31,7 @@ const STANDSTILL_LIMIT: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 /// All that is wrong with them.
-pub fn settings(args: &RunArgs) -> Result<Settings> {
+pub(crate) fn settings(args: &RunArgs) -> Result<Settings> {
     let overrides = Overrides {
         metrics_port: args.metrics_port,
         enable_metrics: args.enable_metrics,
@@ -44,7 +45,12 @@ pub fn settings(args: &RunArgs) -> Result<Settings> {
 ///
 /// # Errors
 /// What could not start, or which sessions were not verified.
-pub async fn run(args: RunArgs, settings: Settings, metrics: PrometheusHandle, stop: CancellationToken) -> Result<()> {
+pub(crate) async fn run(
+    args: RunArgs,
+    settings: Settings,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> Result<()> {
     let display = Arc::new(Display::new(args.sessions));
     let renderer = metrics.clone();
     let upkeep = tokio::spawn(upkeep(metrics, stop.clone()));
