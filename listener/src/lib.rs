@@ -15,6 +15,7 @@
 mod accounts;
 mod backfill;
 mod chain;
+mod checks;
 mod config;
 mod covered;
 mod cursor;
@@ -47,6 +48,7 @@ mod sweep;
 mod transaction;
 
 pub use backfill::{BackfillReport, BackfillRequest, Point, backfill};
+pub use checks::{EventStream, RpcSlot};
 pub use config::{ListenerConfig, ReconcileConfig, StartAt};
 pub use cursor::{CursorError, CursorStore, SavedCursor};
 pub use errand::reconcile;

@@ -9,14 +9,15 @@ use session_chain::RpcPool;
 use session_config::{QueueKind, Settings};
 use session_engine::SignerPool;
 use session_listener::{
-    CursorStore, EventHandler, Listener, ListenerConfig, ListenerError, ListenerStatus, SettingsError,
+    CursorStore, EventHandler, EventStream, Listener, ListenerConfig, ListenerError, ListenerStatus, RpcSlot,
+    SettingsError,
 };
 use session_queue::Queue;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    checks::{EventStream, RpcSlot, WalletBalance},
+    checks::WalletBalance,
     gauges,
     handling::{Handling, HandlingError},
     redrive_request,

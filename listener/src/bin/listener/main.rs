@@ -1,7 +1,6 @@
 //! The always-on listener: from the configured RPC to an SQS queue, with its own `/health`, `/stats` and `/metrics`.
 
 mod arguments;
-mod checks;
 mod probe;
 mod service;
 mod status_line;

@@ -6,14 +6,11 @@ use anyhow::{Context, Result};
 use metrics::counter;
 use session_admin::{HealthRegistry, Pages, Stats, run_checks, serve};
 use session_config::Settings;
-use session_listener::{CursorStore, Listener, ListenerConfig, rpc_pool, sqs_queue};
+use session_listener::{CursorStore, EventStream, Listener, ListenerConfig, RpcSlot, rpc_pool, sqs_queue};
 use session_telemetry::{PrometheusHandle, names};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    checks::{EventStream, RpcSlot},
-    status_line,
-};
+use crate::status_line;
 
 /// A shutdown has 10 s in all.
 const DRAIN_LIMIT: Duration = Duration::from_secs(8);

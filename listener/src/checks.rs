@@ -1,4 +1,4 @@
-//! What `/health` looks at: the RPC's slot, and the event stream.
+//! What `/health` looks at wherever a listener runs: the RPC's slot, and the event stream.
 
 use std::{
     sync::Arc,
@@ -8,14 +8,16 @@ use std::{
 use async_trait::async_trait;
 use session_admin::{Check, CheckFailure, Health};
 use session_chain::{RpcClient, RpcPool};
-use session_listener::ListenerStatus;
 use tokio::sync::watch;
+
+use crate::status::ListenerStatus;
 
 /// A check is made of one request, which may take this long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The RPC tells its slot.
-pub(crate) struct RpcSlot(pub(crate) RpcPool);
+#[derive(Clone)]
+pub struct RpcSlot(pub RpcPool);
 
 #[async_trait]
 impl Check for RpcSlot {
@@ -32,7 +34,8 @@ impl Check for RpcSlot {
 }
 
 /// The listener hears the chain, gets ahead, and can save its cursor.
-pub(crate) struct EventStream(pub(crate) watch::Receiver<ListenerStatus>);
+#[derive(Debug, Clone)]
+pub struct EventStream(pub watch::Receiver<ListenerStatus>);
 
 #[async_trait]
 impl Check for EventStream {
