@@ -14,6 +14,7 @@ use crate::{
     event_source::{EventSource, EventSourceConfig},
     invoker::{FunctionUrl, InProcess, Invoker},
     queues::{Queues, QueuesError},
+    witness::Witness,
 };
 
 /// How long a drain waits for messages that are queued in memory or under way.
@@ -54,8 +55,8 @@ impl Handling {
     ) -> Result<Self, HandlingError> {
         let queues = Queues::open(settings).await?;
         let config = engine_config(settings, &signers);
-        let engine = Arc::new(Engine::start(config, pool, signers).await?);
-        let invoker = invoker(settings, &queues, Arc::clone(&engine), observer);
+        let engine = Arc::new(Engine::start(config, pool.clone(), signers).await?);
+        let invoker = invoker(settings, &queues, pool, Arc::clone(&engine), observer);
         let mapping = EventSource::new(Arc::clone(&queues.source), invoker, event_source_config(settings));
         let stop = CancellationToken::new();
         let source = tokio::spawn(mapping.run(stop.clone()));
@@ -101,11 +102,18 @@ async fn emptied(queue: &dyn Queue) {
 fn invoker(
     settings: &Settings,
     queues: &Queues,
+    pool: RpcPool,
     engine: Arc<Engine>,
     observer: Arc<dyn RecordObserver>,
 ) -> Arc<dyn Invoker> {
     if let Some(url) = &settings.service.function_url {
-        return Arc::new(FunctionUrl::new(url.clone()));
+        return Arc::new(Witness {
+            function: FunctionUrl::new(url.clone()),
+            engine,
+            pool,
+            observer,
+            visibility_timeout: settings.queue.visibility_timeout,
+        });
     }
     let (source, dead_letters) = (Arc::clone(&queues.source), Arc::clone(&queues.dead_letters));
     let handler = Handler::new(engine, source, dead_letters, handler_config(settings), observer);

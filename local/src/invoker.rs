@@ -17,6 +17,8 @@ use hyper_util::{
 
 /// The largest answer that Lambda gives to a synchronous invocation: 6 MB (AWS, "Lambda quotas").
 const RESPONSE_SIZE_MAX_BYTES: usize = 6 * 1024 * 1024;
+/// How often a function that is not there yet is looked for.
+const READY_POLL: Duration = Duration::from_millis(500);
 
 /// Calls the function with a batch, as an event source mapping does.
 #[async_trait]
@@ -107,6 +109,14 @@ impl FunctionUrl {
         Self {
             url,
             client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// Waits until the function answers an event without records, for which it connects to all that it needs.
+    pub async fn ready(&self) {
+        while let Err(error) = self.post(&SqsEvent::default()).await {
+            tracing::debug!(%error, "the function is not ready");
+            tokio::time::sleep(READY_POLL).await;
         }
     }
 

@@ -13,3 +13,4 @@ pub mod queues;
 pub mod redrive_request;
 pub mod tally;
 pub mod traffic;
+mod witness;

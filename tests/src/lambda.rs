@@ -31,7 +31,11 @@ pub struct Lambda {
 impl Lambda {
     /// Serves a function's binary, with this environment beside the test's own.
     pub async fn start(binary: impl Into<PathBuf>, environment: Vec<(String, String)>) -> Self {
-        let port = free_port();
+        Self::start_on(free_port(), binary, environment).await
+    }
+
+    /// The same on a port that was chosen beforehand, for whom [`url`] had to be told before the function exists.
+    pub async fn start_on(port: u16, binary: impl Into<PathBuf>, environment: Vec<(String, String)>) -> Self {
         let output = tempfile::tempdir().unwrap();
         let api = Command::new(tool("cargo-lambda"))
             .args(["lambda", "watch", "--only-lambda-apis"])
@@ -63,7 +67,31 @@ impl Lambda {
     /// Where a POST invokes the function.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/2015-03-31/functions/{NAME}/invocations", self.port)
+        url(self.port)
+    }
+
+    /// The most memory that the function's process has had so far, in KiB (`VmHWM`, proc(5)).
+    #[must_use]
+    pub fn peak_memory_kib(&self) -> u64 {
+        let process = self.function.id().expect("the function runs");
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Invokes the function by `cargo lambda invoke` with an event file, and gives what that prints.
+    pub async fn invoke_by_hand(&self, event_file: &Path) -> String {
+        let output = Command::new(tool("cargo-lambda"))
+            .args(["lambda", "invoke", "--invoke-address", "127.0.0.1"])
+            .args(["--invoke-port", &self.port.to_string(), "--data-file"])
+            .arg(event_file)
+            .arg(NAME)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Kills the function's process, as a crash does, and starts another as Lambda would.
@@ -83,6 +111,12 @@ impl Lambda {
         self.function.kill().await.expect("the function stops");
         self.api.kill().await.expect("the runtime API stops");
     }
+}
+
+/// Where a POST invokes the function that is served on a port.
+#[must_use]
+pub fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/2015-03-31/functions/{NAME}/invocations")
 }
 
 fn output_file(folder: &Path) -> PathBuf {

@@ -7,6 +7,7 @@
     reason = "a test harness stops the test at the first thing that is not as it should be"
 )]
 
+pub mod binaries;
 pub mod chain;
 pub mod creation;
 pub mod fault_proxy;
@@ -15,6 +16,7 @@ pub mod http;
 pub mod kms_stub;
 pub mod lagging_node;
 pub mod lambda;
+pub mod listener_process;
 pub mod listening;
 pub mod on_each_chain;
 pub mod rig;

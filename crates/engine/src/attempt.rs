@@ -58,7 +58,7 @@ impl Attempt {
 }
 
 /// Lamports of fees for a transaction with one signature.
-pub(crate) fn fee(terms: Terms) -> u64 {
+fn fee(terms: Terms) -> u64 {
     SIGNATURE_FEE_LAMPORTS.saturating_add(terms.priority_fee_lamports)
 }
 

@@ -11,7 +11,7 @@ use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 
 use crate::account::{Reading, read_accounts};
-use crate::attempt::{Attempt, Sent, fee};
+use crate::attempt::{Attempt, Sent};
 use crate::cost::SIGNATURE_FEE_LAMPORTS;
 use crate::engine::Engine;
 use crate::error::{CreationError, Failure};
@@ -167,7 +167,7 @@ impl<'e> Batch<'e> {
         match fate {
             Fate::Decided(Landing::Landed { slot }) => {
                 self.min_slot = self.min_slot.max(Some(slot));
-                self.open.land(&pdas, &signed, slot, share(fee(terms)));
+                self.open.land(&pdas, &signed, slot);
                 return true;
             }
             Fate::Decided(Landing::Failed { slot, error }) => {
@@ -208,7 +208,7 @@ impl<'e> Batch<'e> {
         match landing {
             Landing::Landed { slot } => {
                 self.min_slot = self.min_slot.max(Some(*slot));
-                self.open.land(pdas, signed, *slot, 0);
+                self.open.land(pdas, signed, *slot);
             }
             Landing::Failed { slot, .. } => {
                 self.min_slot = self.min_slot.max(Some(*slot));

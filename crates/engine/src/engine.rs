@@ -6,11 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use session_chain::{RpcClient, RpcPool};
+use session_chain::{ChainError, RpcClient, RpcPool};
 use solana_pubkey::Pubkey;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::account::read_accounts;
 use crate::batch::Batch;
 use crate::blockhash::{Blockhashes, blockhashes};
 use crate::budget::Budget;
@@ -26,6 +27,7 @@ use crate::sending::Sender;
 use crate::signer::SignerPool;
 use crate::statuses::statuses;
 use crate::unsettled::Unsettled;
+use crate::verify::{Standing, judge};
 
 /// Asking the chain what the engine must know takes no longer than this.
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -143,6 +145,16 @@ impl Engine {
             .collect()
     }
 
+    /// What is at a request's address; creates nothing.
+    ///
+    /// # Errors
+    /// [`ChainError`] if no endpoint answers before `deadline`.
+    pub async fn inspect(&self, request: &CreationRequest, deadline: Instant) -> Result<Standing, ChainError> {
+        let reading = read_accounts(&self.pool, &[request.pda], None, Some(deadline)).await?;
+        let account = reading.accounts.into_iter().next().flatten();
+        Ok(judge(request, account.as_ref(), self.rent))
+    }
+
     /// Stops the background tasks and waits for them. Call it after the last `create_batch` has returned.
     pub async fn shutdown(&self) {
         self.stop.cancel();
@@ -216,7 +228,7 @@ impl Drop for Engine {
     }
 }
 
-async fn rent_rate(pool: &RpcPool, deadline: Instant) -> Result<RentRate, session_chain::ChainError> {
+async fn rent_rate(pool: &RpcPool, deadline: Instant) -> Result<RentRate, ChainError> {
     let ask = |client: Arc<RpcClient>| async move { client.get_minimum_balance_for_rent_exemption(0).await };
     let minimum = pool
         .call("getMinimumBalanceForRentExemption", Some(deadline), ask)

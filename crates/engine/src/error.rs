@@ -21,8 +21,6 @@ pub enum Outcome {
         signature: Signature,
         /// The slot that it landed in.
         slot: u64,
-        /// Rent paid and this account's share of the transaction's fees.
-        lamports: u64,
     },
     /// The account was there already, and it is verified.
     AlreadyExisted,

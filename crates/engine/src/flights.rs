@@ -117,7 +117,6 @@ mod tests {
         let created = Outcome::Created {
             signature: solana_sdk::signature::Signature::default(),
             slot: 1,
-            lamports: 5,
         };
         flight.land(request(1), Ok(created));
         let answer = answer_of_other(other, &request(1)).await.unwrap();

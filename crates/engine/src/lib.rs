@@ -45,4 +45,4 @@ pub use rejection::Rejection;
 pub use request::{CreationRequest, validate};
 pub use signer::SignerPool;
 pub use signer_source::{SignerError, SignerSource};
-pub use verify::Mismatch;
+pub use verify::{Mismatch, Standing};

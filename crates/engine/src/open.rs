@@ -42,7 +42,6 @@ struct Work {
 struct Created {
     signed: Arc<Signed>,
     slot: u64,
-    lamports: u64,
 }
 
 impl<'e> OpenRequests<'e> {
@@ -148,14 +147,12 @@ impl<'e> OpenRequests<'e> {
     }
 
     /// The accounts were created, and are to be verified.
-    pub(crate) fn land(&mut self, pdas: &[Pubkey], signed: &Arc<Signed>, slot: u64, fee_share: u64) {
+    pub(crate) fn land(&mut self, pdas: &[Pubkey], signed: &Arc<Signed>, slot: u64) {
         for pda in pdas {
             if let Some(work) = self.works.get_mut(pda) {
-                let lamports = work.creation.rent_due(self.engine.rent).saturating_add(fee_share);
                 work.landed = Some(Created {
                     signed: Arc::clone(signed),
                     slot,
-                    lamports,
                 });
             }
         }
@@ -246,7 +243,6 @@ impl Created {
         Outcome::Created {
             signature: self.signed.signature,
             slot: self.slot,
-            lamports: self.lamports,
         }
     }
 }

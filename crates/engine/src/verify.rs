@@ -10,7 +10,7 @@ use crate::request::CreationRequest;
 
 /// What is at the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// Nothing, or lamports that somebody sent beforehand: the account is still to be created.
     Missing {
         /// Lamports already there (pitfall 21: they don't make it exist).

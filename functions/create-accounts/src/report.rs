@@ -41,7 +41,8 @@ impl RecordReport {
         Some(Duration::try_from(self.concluded_at - observed_at).unwrap_or(Duration::ZERO))
     }
 
-    pub(crate) fn record_metrics(&self) {
+    /// Counts the conclusion, and the latency of a verified account.
+    pub fn record_metrics(&self) {
         match &self.conclusion {
             Conclusion::Verified(outcome) => self.record_verified(outcome),
             Conclusion::Skipped => counter!(names::EVENTS_SKIPPED_TOTAL).increment(1),

@@ -1,21 +1,19 @@
 //! The parts of the AWS flow, started and joined as the template in `infra/` joins them.
 
-use std::{
-    fs::{OpenOptions, Permissions},
-    io::Write,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use create_accounts::rpc_pool_of;
+use session_builder::handling::Handling;
 use session_chain::Endpoint;
-use session_config::QueueKind;
+use session_config::{QueueKind, Settings};
+use session_engine::SignerPool;
 use session_events::{PdaComputedEvent, factory::SessionRequest};
+use session_queue::{Queue, ReceiveRequest, ReceivedMessage};
 use session_tests::{
     chain::TestChain,
     lambda::Lambda,
-    rig::Rig,
+    listener_process::ListenerProcess,
+    rig::Recorder,
     sqs_server::{QueueAttributes, QueuePair, SqsServer},
     wait,
 };
@@ -24,17 +22,22 @@ use tempfile::TempDir;
 
 /// How long anything may take that should take seconds.
 pub(crate) const LIMIT: Duration = Duration::from_mins(2);
-const MAX_RECEIVE_COUNT: u32 = 5;
+/// As `infra/template.yaml` has it.
+pub(crate) const MAX_RECEIVE_COUNT: u32 = 5;
 /// Short, so that a batch whose function has died comes back while a test waits.
-const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(6);
+pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(6);
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the function's wallet starts with.
+pub(crate) const FUNDS_LAMPORTS: u64 = 100_000_000_000;
 
 /// A running flow.
 pub(crate) struct Flow {
     pub(crate) chain: Arc<TestChain>,
     pub(crate) lambda: Lambda,
-    pub(crate) rig: Rig,
-    pub(crate) wallet: Keypair,
+    pub(crate) recorder: Arc<Recorder>,
+    event_source: Handling,
+    listener: ListenerProcess,
+    wallet: Keypair,
     server: SqsServer,
     _folder: TempDir,
 }
@@ -50,35 +53,54 @@ impl Flow {
     /// The same, the function talking to the chain by another address, such as a proxy's.
     pub(crate) async fn start_behind(chain: Arc<TestChain>, endpoint: &Endpoint) -> Self {
         let server = SqsServer::start().await;
-        let queues = server
-            .create(QueueAttributes {
-                visibility_timeout: VISIBILITY_TIMEOUT,
-                max_receive_count: MAX_RECEIVE_COUNT,
-            })
-            .await;
-        let wallet = chain.wallet(100_000_000_000).await;
+        let attributes = QueueAttributes {
+            visibility_timeout: VISIBILITY_TIMEOUT,
+            max_receive_count: MAX_RECEIVE_COUNT,
+        };
+        let queues = server.create(attributes).await;
+        let wallet = chain.wallet(FUNDS_LAMPORTS).await;
         let folder = tempfile::tempdir().unwrap();
-        let environment = environment(&queues, endpoint, &keypair_file(folder.path(), &wallet));
-        let lambda = Lambda::start(env!("CARGO_BIN_EXE_create-accounts"), environment).await;
-        let function_url = lambda.url();
-        let rig = Rig::start(Arc::clone(&chain), |settings| {
-            settings.service.function_url = Some(function_url);
-            settings.service.function_timeout = FUNCTION_TIMEOUT;
-            settings.queue.kind = QueueKind::Sqs;
-            settings.queue.url = Some(queues.url.clone());
-            settings.queue.dead_letter_url = Some(queues.dead_letter_url.clone());
-            settings.queue.endpoint_url = Some(queues.endpoint_url.clone());
-            settings.queue.visibility_timeout = VISIBILITY_TIMEOUT;
-        })
+        let lambda = Lambda::start(
+            env!("CARGO_BIN_EXE_create-accounts"),
+            function_environment(&queues, endpoint, &wallet),
+        )
         .await;
+        let recorder = Arc::new(Recorder::default());
+        let event_source = event_source(&chain, &queues, &wallet, &lambda, Arc::clone(&recorder)).await;
+        let listener = listener(&chain, &queues, folder.path()).await;
         Self {
             chain,
             lambda,
-            rig,
+            recorder,
+            event_source,
+            listener,
             wallet,
             server,
             _folder: folder,
         }
+    }
+
+    /// The queue between listener and function.
+    pub(crate) fn queue(&self) -> &dyn Queue {
+        self.event_source.queues().source.as_ref()
+    }
+
+    /// The dead-letter queue.
+    pub(crate) fn dead_letters(&self) -> &dyn Queue {
+        self.event_source.queues().dead_letters.as_ref()
+    }
+
+    /// Waits until the dead-letter queue holds a message, and gives it.
+    pub(crate) async fn dead_letter(&self) -> ReceivedMessage {
+        wait::until("a dead letter", LIMIT, || async {
+            let request = ReceiveRequest {
+                max_messages: 1,
+                wait: Duration::ZERO,
+                visibility_timeout: Some(Duration::from_mins(10)),
+            };
+            self.dead_letters().receive(request).await.unwrap().pop()
+        })
+        .await
     }
 
     /// Requests so many sessions, ten transactions at a time.
@@ -107,8 +129,7 @@ impl Flow {
     /// paid once.
     pub(crate) async fn assert_created_once(&self, requests: &[SessionRequest]) {
         wait::until_true("all accounts, and an empty queue", LIMIT, || async {
-            self.created(requests).await == requests.len()
-                && self.rig.pipeline.queue().depth().await.unwrap().total() == 0
+            self.created(requests).await == requests.len() && self.queue().depth().await.unwrap().total() == 0
         })
         .await;
         let rpc = self.chain.rpc();
@@ -126,7 +147,7 @@ impl Flow {
             rent += exempt;
             least = least.min(exempt);
         }
-        let spent = 100_000_000_000 - rpc.get_balance(&self.wallet.pubkey()).await.unwrap();
+        let spent = FUNDS_LAMPORTS - rpc.get_balance(&self.wallet.pubkey()).await.unwrap();
         let fees = spent - rent;
         assert!(
             fees < least,
@@ -134,9 +155,10 @@ impl Flow {
         );
     }
 
-    /// Stops everything.
+    /// Stops everything, as it would be stopped in production.
     pub(crate) async fn stop(self) {
-        self.rig.pipeline.drain().await;
+        assert!(self.listener.terminate().await.success(), "the listener drains");
+        self.event_source.drain().await;
         self.lambda.stop().await;
         self.server.stop().await;
     }
@@ -147,36 +169,74 @@ fn event(request: &SessionRequest) -> PdaComputedEvent {
     request.clone().expected_event(0).unwrap()
 }
 
-fn keypair_file(folder: &Path, wallet: &Keypair) -> String {
-    let path = folder.join("wallet.json");
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .unwrap();
-    file.set_permissions(Permissions::from_mode(0o600)).unwrap();
-    write!(file, "{:?}", wallet.to_bytes()).unwrap();
-    path.to_str().unwrap().to_owned()
+/// AWS's event source mapping, as the local runner plays it.
+async fn event_source(
+    chain: &TestChain,
+    queues: &QueuePair,
+    wallet: &Keypair,
+    lambda: &Lambda,
+    recorder: Arc<Recorder>,
+) -> Handling {
+    let mut settings = Settings::defaults().unwrap();
+    settings.service.function_url = Some(lambda.url());
+    settings.service.function_timeout = FUNCTION_TIMEOUT;
+    settings.queue.kind = QueueKind::Sqs;
+    settings.queue.url = Some(queues.url.clone());
+    settings.queue.dead_letter_url = Some(queues.dead_letter_url.clone());
+    settings.queue.endpoint_url = Some(queues.endpoint_url.clone());
+    settings.queue.visibility_timeout = VISIBILITY_TIMEOUT;
+    let pool = rpc_pool_of(&settings, vec![chain.endpoint()]).unwrap();
+    let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
+    Handling::start(&settings, pool, signers, recorder).await.unwrap()
 }
 
-fn environment(queues: &QueuePair, endpoint: &Endpoint, keypair: &str) -> Vec<(String, String)> {
+/// The listener's own binary, from the chain's beginning on.
+async fn listener(chain: &TestChain, queues: &QueuePair, folder: &Path) -> ListenerProcess {
+    let mut environment = [queue_variables(queues), chain_variables(&chain.endpoint())].concat();
+    environment.push(variable("LISTENER__START", "genesis"));
+    ListenerProcess::start(&environment, folder).await
+}
+
+fn function_environment(queues: &QueuePair, endpoint: &Endpoint, wallet: &Keypair) -> Vec<(String, String)> {
+    let timeout = FUNCTION_TIMEOUT.as_secs().to_string();
     let visibility_timeout = (6 * FUNCTION_TIMEOUT).as_secs().to_string();
-    [
-        ("RPC__URL", endpoint.http.as_str()),
-        ("RPC__WS_URL", &endpoint.ws),
-        ("SERVICE__KEYPAIR_PATH", keypair),
-        (
-            "SERVICE__FUNCTION_TIMEOUT_SECS",
-            &FUNCTION_TIMEOUT.as_secs().to_string(),
-        ),
-        ("QUEUE__KIND", "sqs"),
-        ("QUEUE__URL", &queues.url),
-        ("QUEUE__DEAD_LETTER_URL", &queues.dead_letter_url),
-        ("QUEUE__ENDPOINT_URL", &queues.endpoint_url),
-        ("QUEUE__VISIBILITY_TIMEOUT_SECS", &visibility_timeout),
-        ("QUEUE__RETRY_MAX_SECS", "1"),
+    let mut environment = [
+        queue_variables(queues),
+        chain_variables(endpoint),
+        wallet_variables(wallet),
     ]
-    .map(|(key, value)| (format!("SESSION_BUILDER__{key}"), value.to_owned()))
-    .into()
+    .concat();
+    environment.extend([
+        variable("SERVICE__FUNCTION_TIMEOUT_SECS", &timeout),
+        variable("QUEUE__VISIBILITY_TIMEOUT_SECS", &visibility_timeout),
+        variable("QUEUE__RETRY_MAX_SECS", "1"),
+    ]);
+    environment
+}
+
+pub(crate) fn queue_variables(queues: &QueuePair) -> Vec<(String, String)> {
+    vec![
+        variable("QUEUE__KIND", "sqs"),
+        variable("QUEUE__URL", &queues.url),
+        variable("QUEUE__DEAD_LETTER_URL", &queues.dead_letter_url),
+        variable("QUEUE__ENDPOINT_URL", &queues.endpoint_url),
+    ]
+}
+
+pub(crate) fn chain_variables(endpoint: &Endpoint) -> Vec<(String, String)> {
+    vec![
+        variable("RPC__URL", &endpoint.http),
+        variable("RPC__WS_URL", &endpoint.ws),
+    ]
+}
+
+pub(crate) fn wallet_variables(wallet: &Keypair) -> Vec<(String, String)> {
+    vec![
+        variable("SIGNER__KIND", "environment"),
+        (String::from("SESSION_BUILDER_KEYPAIR"), wallet.to_base58_string()),
+    ]
+}
+
+fn variable(key: &str, value: &str) -> (String, String) {
+    (format!("SESSION_BUILDER__{key}"), value.to_owned())
 }

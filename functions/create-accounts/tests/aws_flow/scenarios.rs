@@ -16,7 +16,10 @@ use session_tests::{
     wait,
 };
 
-use crate::flow::{Flow, LIMIT};
+use crate::{
+    by_hand,
+    flow::{Flow, LIMIT, MAX_RECEIVE_COUNT},
+};
 
 /// A scenario, which panics where the service does not do what it should.
 pub(crate) type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
@@ -35,6 +38,15 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
         "what_fails_for_ever_is_a_dead_letter_after_exactly_five_receives",
         || Box::pin(what_fails_for_ever()),
     ),
+    ("an_event_file_prints_what_the_readme_says", || {
+        Box::pin(by_hand::event_files())
+    }),
+    ("the_local_runner_shows_what_a_watched_function_creates", || {
+        Box::pin(by_hand::queue_in_memory())
+    }),
+    ("the_local_runner_feeds_a_watched_function_from_sqs", || {
+        Box::pin(by_hand::queue_in_sqs())
+    }),
 ];
 
 async fn a_hundred_sessions_and_ten_poisoned_messages() {
@@ -47,7 +59,7 @@ async fn a_hundred_sessions_and_ten_poisoned_messages() {
     let mut reasons = BTreeMap::new();
     let mut kept = BTreeSet::new();
     for _ in 0..10 {
-        let letter = flow.rig.dead_letter().await;
+        let letter = flow.dead_letter().await;
         let reason = DeadLetter::from_attributes(&letter.attributes).unwrap();
         assert_eq!(reason.attempts, 1, "what can never succeed is not tried again");
         *reasons.entry(reason.reason).or_insert(0) += 1;
@@ -56,10 +68,11 @@ async fn a_hundred_sessions_and_ten_poisoned_messages() {
     assert_eq!(kept, bodies, "the messages themselves are kept");
     let expected = [("address_mismatch", 5), ("bad_body", 5)].map(|(reason, count)| (reason.to_owned(), count));
     assert_eq!(reasons, expected.into());
+    assert_eq!(flow.dead_letters().depth().await.unwrap().visible, 0, "and no others");
     assert_eq!(
-        flow.rig.pipeline.dead_letters().depth().await.unwrap().visible,
-        0,
-        "and no others"
+        flow.recorder.verified(100).await.len(),
+        100,
+        "the event source saw what became of them"
     );
     assert_told(&flow.lambda.output());
     flow.stop().await;
@@ -117,7 +130,7 @@ async fn a_killed_function() {
 
     proxy.heal();
     flow.assert_created_once(&requests).await;
-    assert_eq!(flow.rig.pipeline.dead_letters().depth().await.unwrap().total(), 0);
+    assert_eq!(flow.dead_letters().depth().await.unwrap().total(), 0);
     flow.stop().await;
 }
 
@@ -127,9 +140,9 @@ async fn what_fails_for_ever() {
     let flow = Flow::start_behind(chain, &proxy.endpoint()).await;
     proxy.spoil_all("sendTransaction", Fault::Error(-32603, serde_json::Value::Null));
     let request = flow.request_sessions(1).await.remove(0);
-    let letter = flow.rig.dead_letter().await;
+    let letter = flow.dead_letter().await;
     let reason = DeadLetter::from_attributes(&letter.attributes).unwrap();
-    assert_eq!(reason.attempts, 5, "{reason:?}");
+    assert_eq!(reason.attempts, MAX_RECEIVE_COUNT, "{reason:?}");
     assert_eq!(
         Message::from_json(&letter.body).unwrap().event.session_id,
         request.session_id
@@ -144,13 +157,8 @@ async fn send(flow: &Flow, bodies: &BTreeSet<String>) {
         attributes: BTreeMap::new(),
         delay: Duration::ZERO,
     };
-    let outcome = flow
-        .rig
-        .pipeline
-        .queue()
-        .send_batch(bodies.iter().map(entry).collect())
-        .await
-        .unwrap();
+    let entries = bodies.iter().map(entry).collect();
+    let outcome = flow.queue().send_batch(entries).await.unwrap();
     assert!(outcome.entries.iter().all(Result::is_ok));
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct RunArgs {
     /// Invoke the function at this URL (such as one that `cargo lambda watch` serves) instead of in this process.
     #[arg(long, value_name = "URL")]
     pub(crate) function_url: Option<String>,
+    /// Embedded chain: write here what the function's environment must hold, for `cargo lambda watch --env-file`.
+    #[arg(long, value_name = "FILE", requires = "function_url", conflicts_with = "config")]
+    pub(crate) function_env: Option<PathBuf>,
 }
 
 /// Options that every command takes.

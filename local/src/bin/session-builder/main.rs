@@ -3,6 +3,7 @@
 mod catch_up;
 mod cli;
 mod dead_letters;
+mod function_environment;
 mod run;
 
 use anyhow::Result;

@@ -17,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use session_builder::{
     display::{Display, Totals},
     embedded::EmbeddedChain,
+    invoker::FunctionUrl,
     latencies::LatencySummary,
     pipeline::{Pipeline, PipelineParts},
     traffic::{Traffic, TrafficPlan},
 };
 
-use crate::cli::RunArgs;
+use crate::{cli::RunArgs, function_environment};
 
 /// With `--sessions`: how long nothing may be concluded before the run is given up.
 const STANDSTILL_LIMIT: Duration = Duration::from_mins(1);
@@ -79,6 +80,9 @@ async fn run_configured(
     display: &Display,
     stop: &CancellationToken,
 ) -> Result<()> {
+    if !function_ready(settings, display, stop).await {
+        return Ok(());
+    }
     let mut pipeline = Pipeline::start(settings, parts).await?;
     display.say(&format!("chain     {}", settings.rpc.url));
     announce(display, &pipeline);
@@ -124,14 +128,19 @@ async fn run_embedded(
     let state = EphemeralState::create()?;
     state.0.clone_into(&mut settings.service.state_dir);
     settings.service.program_id = SESSION_FACTORY_ID;
-    let pool = rpc_pool_of(&settings, vec![endpoint.clone()])?;
-    let mut pipeline = Pipeline::start(&settings, parts(pool, SignerPool::of_keypairs(vec![wallet])?)).await?;
-
     display.say(&format!(
         "chain     {} (embedded), WebSocket {}",
         endpoint.http, endpoint.ws
     ));
     display.say(&format!("wallet    {wallet_address}"));
+    if let Some(file) = &args.function_env {
+        function_environment::write(file, &settings, &endpoint, &wallet)?;
+    }
+    if !function_ready(&settings, display, stop).await {
+        return Ok(());
+    }
+    let pool = rpc_pool_of(&settings, vec![endpoint.clone()])?;
+    let mut pipeline = Pipeline::start(&settings, parts(pool, SignerPool::of_keypairs(vec![wallet])?)).await?;
     announce(display, &pipeline);
     let traffic = Traffic::new(endpoint.http, requester);
     traffic.initialize_factory().await?;
@@ -156,6 +165,20 @@ async fn run_embedded(
     chain.stop()?;
     outcome?;
     verdict(args.sessions, requested, display)
+}
+
+/// Waits for a function in another process: one that is still being built would cost every message its attempts. Says
+/// whether it came before the service was stopped.
+async fn function_ready(settings: &Settings, display: &Display, stop: &CancellationToken) -> bool {
+    let Some(url) = &settings.service.function_url else {
+        return true;
+    };
+    display.say(&format!("function  {url}: waiting for it"));
+    let ready = stop.run_until_cancelled(FunctionUrl::new(url.clone()).ready()).await;
+    if ready.is_some() {
+        display.say("function  ready");
+    }
+    ready.is_some()
 }
 
 /// Exit 0 is a promise: every session that was asked for is verified, and none twice.

@@ -1,0 +1,64 @@
+//! The shipped `listener` as it runs in production: a process of its own, configured by its environment.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tokio::process::{Child, Command};
+
+use crate::{binaries::built, chain::free_port, http, wait};
+
+/// How long a start, or a drain, may take before a test is given up.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A running listener.
+pub struct ListenerProcess {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl ListenerProcess {
+    /// Starts a listener with this environment beside the test's own, its cursor in `folder`, and waits until it is
+    /// healthy: from then on it misses nothing.
+    pub async fn start(environment: &[(String, String)], folder: &Path) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let child = Command::new(built("listener"))
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .env("SESSION_BUILDER__SERVICE__STATE_DIR", folder)
+            .env("SESSION_BUILDER__MONITORING__METRICS_PORT", address.port().to_string())
+            .env("SESSION_BUILDER__MONITORING__HEALTH_CHECK_INTERVAL_SECS", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the listener starts");
+        let listener = Self { child, address };
+        wait::until_true("a healthy listener", LIMIT, || async {
+            tokio::net::TcpStream::connect(address).await.is_ok()
+                && http::get(address, "/health").await.status.is_success()
+        })
+        .await;
+        listener
+    }
+
+    /// Stops it as a container is stopped, and gives how it ended.
+    pub async fn terminate(mut self) -> ExitStatus {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(sent.success());
+        tokio::time::timeout(LIMIT, self.child.wait())
+            .await
+            .expect("the listener ends")
+            .unwrap()
+    }
+
+    /// Where `/health`, `/stats` and `/metrics` are.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
