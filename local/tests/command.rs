@@ -169,14 +169,8 @@ async fn an_interrupt_drains_and_sums_up_and_the_chain_agrees() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
-    let (wallet, requester) = (Keypair::new(), Keypair::new());
-    let chain = EmbeddedChain::start(vec![wallet.pubkey(), requester.pubkey()])
-        .await
-        .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let config = configure(folder.path(), &chain, &wallet);
-    let traffic = Traffic::new(chain.endpoint().http, requester);
-    traffic.initialize_factory().await.unwrap();
+    let (chain, traffic, config) = configured_chain(folder.path()).await;
 
     let mut run = Run::start(&["--config", &config]);
     run.line_of("listening").await;
@@ -204,14 +198,8 @@ async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_command_serves_what_was_requested_before_the_service_existed() {
-    let (wallet, requester) = (Keypair::new(), Keypair::new());
-    let chain = EmbeddedChain::start(vec![wallet.pubkey(), requester.pubkey()])
-        .await
-        .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let config = configure(folder.path(), &chain, &wallet);
-    let traffic = Traffic::new(chain.endpoint().http, requester);
-    traffic.initialize_factory().await.unwrap();
+    let (chain, traffic, config) = configured_chain(folder.path()).await;
     for number in 1..=3 {
         traffic.request(number).await.unwrap();
     }
@@ -259,6 +247,18 @@ async fn command(arguments: &[&str]) -> Vec<String> {
         .lines()
         .map(str::to_owned)
         .collect()
+}
+
+/// A chain that is not the binary's own, a user of its factory, and the configuration file for a service on it.
+async fn configured_chain(folder: &Path) -> (EmbeddedChain, Traffic, String) {
+    let (wallet, requester) = (Keypair::new(), Keypair::new());
+    let chain = EmbeddedChain::start(vec![wallet.pubkey(), requester.pubkey()])
+        .await
+        .unwrap();
+    let config = configure(folder, &chain, &wallet);
+    let traffic = Traffic::new(chain.endpoint().http, requester);
+    traffic.initialize_factory().await.unwrap();
+    (chain, traffic, config)
 }
 
 /// A configuration file for the chain, with the wallet's keypair beside it.

@@ -1,9 +1,9 @@
-//! How fast Lambda functions are ready: from exec to the first request for work, with the memory then and the size as
-//! a zip. Further functions are shown as ratios to the first.
+//! What a Lambda function costs: from exec to its first request for work, its memory then, its size as a zip, and for one
+//! that creates accounts its memory while it does. Beside the smallest function there is, built in the same run.
 //!
 //! ```text
-//! cargo build --release -p hello-world -p create-accounts
-//! cargo run -p session-tests --example startup_benchmark -- target/release/hello-world target/release/create-accounts
+//! cargo lambda build --release --package hello-world --package create-accounts
+//! cargo run -p session-tests --example startup_benchmark -- target/lambda/hello-world target/lambda/create-accounts
 //! ```
 #![expect(
     clippy::unwrap_used,
@@ -18,14 +18,21 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
     time::{Duration, Instant},
 };
 
+use session_tests::{chain::TestChain, lambda::Lambda, rig::Rig};
+
 /// Starts of each function; the median counts.
 const RUNS: usize = 31;
 const LIMIT: Duration = Duration::from_secs(10);
+/// Accounts that are created while the memory is watched, ten in every invocation.
+const ACCOUNTS: usize = 300;
 
 /// What one start showed.
 struct Start {
@@ -36,51 +43,92 @@ struct Start {
 /// What a function is.
 struct Measured {
     name: String,
+    binary: PathBuf,
     ready_ms: f64,
     memory_mb: f64,
     zip_mb: f64,
 }
 
 fn main() {
-    let binaries: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    assert!(
-        !binaries.is_empty(),
-        "name the functions' binaries, the one to compare with first"
-    );
-    let measured: Vec<Measured> = binaries.iter().map(|binary| measure(binary)).collect();
-    println!("{:<20} {:>12} {:>12} {:>12}", "", "ready, ms", "memory, MB", "zip, MB");
-    for function in &measured {
-        let Measured {
-            name,
-            ready_ms,
-            memory_mb,
-            zip_mb,
-        } = function;
-        println!("{name:<20} {ready_ms:>12.1} {memory_mb:>12.1} {zip_mb:>12.1}");
+    let folders: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [floor, function] = folders.as_slice() else {
+        panic!("name two folders with a bootstrap in each: the smallest function's, and create-accounts'");
+    };
+    let (floor, function) = (measure(floor), measure(function));
+    let head = ["", "ready, ms", "memory then, MB", "zip, MB"];
+    println!("{:<20} {:>16} {:>16} {:>16}", head[0], head[1], head[2], head[3]);
+    for Measured {
+        name,
+        ready_ms,
+        memory_mb,
+        zip_mb,
+        ..
+    } in [&floor, &function]
+    {
+        println!("{name:<20} {ready_ms:>16.1} {memory_mb:>16.1} {zip_mb:>16.1}");
     }
-    for function in &measured[1..] {
-        let first = &measured[0];
-        println!(
-            "{:<20} {:>11.1}x {:>11.1}x {:>11.1}x",
-            format!("  by {}", first.name),
-            function.ready_ms / first.ready_ms,
-            function.memory_mb / first.memory_mb,
-            function.zip_mb / first.zip_mb
-        );
+    println!(
+        "{:<20} {:>15.1}x {:>15.1}x {:>15.1}x",
+        "ratio",
+        function.ready_ms / floor.ready_ms,
+        function.memory_mb / floor.memory_mb,
+        function.zip_mb / floor.zip_mb
+    );
+    let creating = megabytes(
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(peak_while_creating(&function.binary)),
+    );
+    println!(
+        "{} while it creates {ACCOUNTS} accounts: {creating:.1} MB, {:.1}x the other's at its start",
+        function.name,
+        creating / floor.memory_mb
+    );
+}
+
+fn measure(folder: &Path) -> Measured {
+    let binary = folder.join("bootstrap");
+    let mut starts: Vec<Start> = (0..RUNS).map(|_| start(&binary)).collect();
+    starts.sort_by_key(|start| start.ready);
+    let median = &starts[RUNS / 2];
+    Measured {
+        name: folder.file_name().unwrap().to_string_lossy().into_owned(),
+        ready_ms: median.ready.as_secs_f64() * 1_000.0,
+        memory_mb: megabytes(starts.iter().map(|start| start.memory_kib).max().unwrap()),
+        zip_mb: zip_mb(&binary),
+        binary,
     }
 }
 
-fn measure(binary: &Path) -> Measured {
-    let mut starts: Vec<Start> = (0..RUNS).map(|_| start(binary)).collect();
-    starts.sort_by_key(|start| start.ready);
-    let median = &starts[RUNS / 2];
-    let memory_kib = starts.iter().map(|start| start.memory_kib).max().unwrap();
-    Measured {
-        name: binary.file_name().unwrap().to_string_lossy().into_owned(),
-        ready_ms: median.ready.as_secs_f64() * 1_000.0,
-        memory_mb: f64::from(u32::try_from(memory_kib).unwrap()) / 1_024.0,
-        zip_mb: zip_mb(binary),
+fn megabytes(kib: u64) -> f64 {
+    f64::from(u32::try_from(kib).unwrap()) / 1_024.0
+}
+
+/// The most memory, in KiB, that the function has while it creates accounts on the embedded chain.
+async fn peak_while_creating(binary: &Path) -> u64 {
+    let chain = Arc::new(TestChain::embedded().await);
+    let wallet = chain.wallet(100_000_000_000).await;
+    let endpoint = chain.endpoint();
+    let environment = [
+        ("SESSION_BUILDER__RPC__URL", endpoint.http),
+        ("SESSION_BUILDER__RPC__WS_URL", endpoint.ws),
+        ("SESSION_BUILDER__SIGNER__KIND", String::from("environment")),
+        ("SESSION_BUILDER_KEYPAIR", wallet.to_base58_string()),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value));
+    let lambda = Lambda::start(binary, environment.into()).await;
+    let rig = Rig::start(Arc::clone(&chain), |settings| {
+        settings.service.function_url = Some(lambda.url());
+    })
+    .await;
+    for _ in 0..ACCOUNTS / 10 {
+        futures::future::join_all((0..10).map(|_| chain.request_session())).await;
     }
+    rig.recorder.verified(ACCOUNTS).await;
+    let peak = lambda.peak_memory_kib();
+    rig.pipeline.drain().await;
+    lambda.stop().await;
+    peak
 }
 
 /// Starts a function against a runtime API of its own, and stops it once it asks for work.
@@ -101,7 +149,7 @@ fn start(binary: &Path) -> Start {
         .spawn()
         .expect("the function starts");
     let ready = first_request(&asks, &mut function) - started;
-    let memory_kib = peak_memory_kib(function.id());
+    let memory_kib = session_tests::lambda::peak_memory_kib(function.id());
     function.kill().unwrap();
     function.wait().unwrap();
     Start { ready, memory_kib }
@@ -156,13 +204,6 @@ fn request(reader: &mut BufReader<&TcpStream>) -> Option<String> {
     }
     reader.read_exact(&mut vec![0; length]).ok()?;
     Some(path)
-}
-
-/// The most memory that a process has had so far (`VmHWM`, proc(5)).
-fn peak_memory_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// The binary as the `bootstrap` of a zip, which is what Lambda is given.

@@ -10,6 +10,7 @@ use std::{
 use session_builder::embedded::EmbeddedChain;
 use session_chain::{CommitmentConfig, Endpoint};
 use session_events::{
+    PdaComputedEvent,
     factory::{self, SESSION_FACTORY_ID, SessionRequest},
     session::SESSION_PROGRAM_ID,
 };
@@ -196,6 +197,22 @@ impl TestChain {
     /// The instruction that makes a request.
     pub fn request_instruction(&self, request: &SessionRequest) -> Instruction {
         factory::request_session_creation(&SESSION_FACTORY_ID, &self.payer.pubkey(), request).unwrap()
+    }
+
+    /// Fails unless the account of an event is as it was asked for, untouched since, and holds its rent and no more.
+    /// Gives that rent, in lamports.
+    pub async fn assert_created(&self, event: &PdaComputedEvent) -> u64 {
+        let rpc = self.rpc();
+        let account = rpc.get_account(&event.expected_pda).await.unwrap();
+        assert_eq!(account.owner, event.expected_owner);
+        assert_eq!(account.data.len() as u64, event.expected_size);
+        assert!(account.data.iter().all(|byte| *byte == 0));
+        let rent = rpc
+            .get_minimum_balance_for_rent_exemption(account.data.len())
+            .await
+            .unwrap();
+        assert_eq!(account.lamports, rent, "rent is paid once, and no more");
+        rent
     }
 
     /// Requests one new session and waits until the request is confirmed.

@@ -2,8 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    convert::Infallible,
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,20 +11,20 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    server::conn::http1,
-    service::service_fn,
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo},
+    rt::TokioExecutor,
 };
 use serde_json::{Value, json};
 use session_chain::Endpoint;
 use solana_sdk::signature::Signature;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
-use crate::wait;
+use crate::{
+    http_server::{self, HttpServer, json_response},
+    wait,
+};
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
@@ -69,10 +67,9 @@ impl Gate {
 
 /// A running proxy. It stops when dropped.
 pub struct FaultProxy {
-    address: SocketAddr,
+    server: HttpServer,
     websocket: String,
     state: Arc<State>,
-    stop: CancellationToken,
 }
 
 struct State {
@@ -91,20 +88,15 @@ struct Script {
 impl FaultProxy {
     /// A proxy that spoils nothing yet.
     pub async fn start(upstream: &Endpoint) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             upstream: upstream.http.clone(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             script: Mutex::default(),
         });
-        let stop = CancellationToken::new();
-        tokio::spawn(accept(listener, Arc::clone(&state), stop.clone()));
         Self {
-            address,
+            server: HttpServer::start(Arc::clone(&state), serve).await,
             websocket: upstream.ws.clone(),
             state,
-            stop,
         }
     }
 
@@ -112,7 +104,7 @@ impl FaultProxy {
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
-            http: format!("http://{}", self.address),
+            http: self.server.url(),
             ws: self.websocket.clone(),
         }
     }
@@ -158,32 +150,11 @@ impl FaultProxy {
     }
 }
 
-impl Drop for FaultProxy {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-async fn accept(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => {
-                let (stream, _) = accepted.unwrap();
-                let state = Arc::clone(&state);
-                let service = service_fn(move |request| serve(request, Arc::clone(&state)));
-                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        }
-    }
-}
-
-async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let body = request.into_body().collect().await.unwrap().to_bytes();
+async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
+    let body = http_server::body(request).await;
     let call: Value = serde_json::from_slice(&body).unwrap();
     let fault = state.next_fault(call["method"].as_str().unwrap());
-    Ok(match fault {
+    match fault {
         None => state.forward(body).await,
         Some(Fault::LoseAnswer) => {
             state.forward(body).await;
@@ -196,18 +167,18 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response
             }
             response.body(Full::default()).unwrap()
         }
-        Some(Fault::Error(code, data)) => answer(
+        Some(Fault::Error(code, data)) => json_response(
             &json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": code, "message": "spoilt", "data": data}}),
         ),
-        Some(Fault::Result(result)) => answer(&json!({"jsonrpc": "2.0", "id": call["id"], "result": result})),
+        Some(Fault::Result(result)) => json_response(&json!({"jsonrpc": "2.0", "id": call["id"], "result": result})),
         Some(Fault::Swallow) => {
-            answer(&json!({"jsonrpc": "2.0", "id": call["id"], "result": signature_of(&call).to_string()}))
+            json_response(&json!({"jsonrpc": "2.0", "id": call["id"], "result": signature_of(&call).to_string()}))
         }
         Some(Fault::Hold(gate)) => {
             gate.pass().await;
             state.forward(body).await
         }
-    })
+    }
 }
 
 impl State {
@@ -237,10 +208,6 @@ impl State {
                 .unwrap(),
         }
     }
-}
-
-fn answer(body: &Value) -> Response<Full<Bytes>> {
-    Response::new(Full::new(Bytes::from(body.to_string())))
 }
 
 /// The signature of the transaction in a `sendTransaction` request. Version 1 has its signatures at the end, earlier

@@ -1,26 +1,20 @@
 //! A node that is behind the chain and lists history in short pages, made by rewriting a real node's answers.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response,
     body::{Bytes, Incoming},
-    server::conn::http1,
-    service::service_fn,
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo},
+    rt::TokioExecutor,
 };
 use serde_json::{Value, json};
 use session_chain::Endpoint;
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+
+use crate::http_server::{self, HttpServer, json_response};
 
 /// JSON-RPC error of a node that has not reached the slot that was asked for.
 const MIN_CONTEXT_SLOT_NOT_REACHED: i64 = -32016;
@@ -36,9 +30,8 @@ pub struct Lag {
 
 /// A running node. It stops when dropped.
 pub struct LaggingNode {
-    address: SocketAddr,
+    server: HttpServer,
     state: Arc<State>,
-    stop: CancellationToken,
 }
 
 struct State {
@@ -50,24 +43,21 @@ struct State {
 impl LaggingNode {
     /// A node in front of `upstream`.
     pub async fn start(upstream: Endpoint, lag: Lag) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let client = Client::builder(TokioExecutor::new()).build_http();
         let state = Arc::new(State {
             upstream,
             client,
             lag: Mutex::new(lag),
         });
-        let stop = CancellationToken::new();
-        tokio::spawn(accept(listener, Arc::clone(&state), stop.clone()));
-        Self { address, state, stop }
+        let server = HttpServer::start(Arc::clone(&state), serve).await;
+        Self { server, state }
     }
 
     /// Where it answers; notifications come from the node behind it.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
-            http: format!("http://{}", self.address),
+            http: self.server.url(),
             ws: self.state.upstream.ws.clone(),
         }
     }
@@ -78,26 +68,9 @@ impl LaggingNode {
     }
 }
 
-impl Drop for LaggingNode {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-async fn accept(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        let (stream, _) = accepted.unwrap();
-        let state = Arc::clone(&state);
-        let service = service_fn(move |request| serve(request, Arc::clone(&state)));
-        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-    }
-}
-
-async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let answer = state.answer(&serde_json::from_slice(&body).unwrap()).await;
-    Ok(Response::new(Full::new(Bytes::from(answer.to_string()))))
+async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
+    let call = serde_json::from_slice(&http_server::body(request).await).unwrap();
+    json_response(&state.answer(&call).await)
 }
 
 impl State {

@@ -70,13 +70,10 @@ impl Lambda {
         url(self.port)
     }
 
-    /// The most memory that the function's process has had so far, in KiB (`VmHWM`, proc(5)).
+    /// The most memory that the function's process has had so far, in KiB.
     #[must_use]
     pub fn peak_memory_kib(&self) -> u64 {
-        let process = self.function.id().expect("the function runs");
-        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        peak_memory_kib(self.function.id().expect("the function runs"))
     }
 
     /// Invokes the function by `cargo lambda invoke` with an event file, and gives what that prints.
@@ -111,6 +108,14 @@ impl Lambda {
         self.function.kill().await.expect("the function stops");
         self.api.kill().await.expect("the runtime API stops");
     }
+}
+
+/// The most memory that a process has had so far, in KiB (`VmHWM`, proc(5)).
+#[must_use]
+pub fn peak_memory_kib(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Where a POST invokes the function that is served on a port.

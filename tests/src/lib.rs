@@ -13,6 +13,7 @@ pub mod creation;
 pub mod fault_proxy;
 pub mod hostile;
 pub mod http;
+mod http_server;
 pub mod kms_stub;
 pub mod lagging_node;
 pub mod lambda;

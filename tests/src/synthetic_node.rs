@@ -1,25 +1,24 @@
 //! An RPC node with a long history of session requests that never happened: for measuring what a listener needs to read it.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::{
     Request, Response,
     body::{Bytes, Incoming},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use session_chain::Endpoint;
 use session_events::{PdaComputedEvent, factory::SESSION_FACTORY_ID, session::SESSION_PROGRAM_ID};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::CancellationToken;
 
-use crate::{chain::free_port, hostile::event_bytes};
+use crate::{
+    chain::free_port,
+    hostile::event_bytes,
+    http_server::{self, HttpServer, json_response},
+};
 
 /// Transactions of one slot.
 const PER_SLOT: u64 = 4;
@@ -29,47 +28,30 @@ const QUIET_SLOTS: u64 = 100;
 
 /// A running node. It stops when dropped.
 pub struct SyntheticNode {
-    address: SocketAddr,
-    stop: CancellationToken,
+    server: HttpServer,
 }
 
 impl SyntheticNode {
     /// A node whose history has so many transactions, each with one request.
     pub async fn start(transactions: u64) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
-        tokio::spawn(accept(listener, transactions, stop.clone()));
-        Self { address, stop }
+        Self {
+            server: HttpServer::start(Arc::new(transactions), serve).await,
+        }
     }
 
     /// Where it answers; nobody serves its WebSocket.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
-            http: format!("http://{}", self.address),
+            http: self.server.url(),
             ws: format!("ws://127.0.0.1:{}", free_port()),
         }
     }
 }
 
-impl Drop for SyntheticNode {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-async fn accept(listener: TcpListener, transactions: u64, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        let service = service_fn(move |request| serve(request, transactions));
-        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(accepted.unwrap().0), service));
-    }
-}
-
-async fn serve(request: Request<Incoming>, transactions: u64) -> Result<Response<Full<Bytes>>, Infallible> {
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let call: Value = serde_json::from_slice(&body).unwrap();
+async fn serve(request: Request<Incoming>, transactions: Arc<u64>) -> Response<Full<Bytes>> {
+    let transactions = *transactions;
+    let call: Value = serde_json::from_slice(&http_server::body(request).await).unwrap();
     let result = match call["method"].as_str().unwrap() {
         "getGenesisHash" => json!(Pubkey::new_from_array([7; 32]).to_string()),
         "getSlot" => json!(slot_of(transactions) + QUIET_SLOTS),
@@ -77,8 +59,7 @@ async fn serve(request: Request<Incoming>, transactions: u64) -> Result<Response
         "getTransaction" => transaction(number_of(call["params"][0].as_str().unwrap())),
         method => panic!("{method} is not asked by a listener that only lists"),
     };
-    let answer = json!({"jsonrpc": "2.0", "id": call["id"], "result": result});
-    Ok(Response::new(Full::new(Bytes::from(answer.to_string()))))
+    json_response(&json!({"jsonrpc": "2.0", "id": call["id"], "result": result}))
 }
 
 fn slot_of(number: u64) -> u64 {

@@ -1,8 +1,10 @@
 //! The SDK's errors as the queue trait's, told apart by their types.
 
+use std::iter::successors;
+
 use aws_sdk_sqs::{
     config::http::HttpResponse,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::BatchResultErrorEntry,
 };
 use session_queue::{EntryError, QueueError};
@@ -31,11 +33,11 @@ const THROTTLES: [&str; 5] = [
 ];
 
 /// A call that failed as a whole.
-pub(crate) fn queue_error<E>(queue: &str, operation: &'static str, error: SdkError<E, HttpResponse>) -> QueueError
+pub(crate) fn queue_error<E>(queue: &str, operation: &'static str, error: &SdkError<E, HttpResponse>) -> QueueError
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    let retryable = match &error {
+    let retryable = match error {
         SdkError::ConstructionFailure(_) => false,
         SdkError::ServiceError(service) => {
             let throttled = service.err().code().is_some_and(|code| THROTTLES.contains(&code));
@@ -44,13 +46,31 @@ where
         // A time-out, a broken connection, an answer that is none.
         _ => true,
     };
-    let source = format!("{}", DisplayErrorContext(error)).into();
+    let source = explanation(error).into();
     QueueError::Service {
         queue: queue.to_owned(),
         operation,
         retryable,
         source,
     }
+}
+
+/// What a person has to know of an error: what SQS says, or why it could not be asked.
+fn explanation<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    if let SdkError::ServiceError(service) = error {
+        let status = service.raw().status().as_u16();
+        let code = service.err().code().unwrap_or("an error without a code");
+        let message = service.err().message().unwrap_or("no message");
+        return format!("SQS answered {status} {code}: {message}");
+    }
+    let first: &dyn std::error::Error = error;
+    let causes: Vec<String> = successors(Some(first), |cause| cause.source())
+        .map(ToString::to_string)
+        .collect();
+    causes.join(": ")
 }
 
 /// An entry that failed while the call succeeded.

@@ -107,7 +107,7 @@ impl Queue for SqsQueue {
             let output = call
                 .send()
                 .await
-                .map_err(|error| queue_error(&self.name, OPERATION, error))?;
+                .map_err(|error| queue_error(&self.name, OPERATION, &error))?;
             for sent in output.successful() {
                 let message_id = MessageId::new(sent.message_id().to_owned());
                 answer(
@@ -141,7 +141,7 @@ impl Queue for SqsQueue {
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .send()
             .await
-            .map_err(|error| queue_error(&self.name, "ReceiveMessage", error))?;
+            .map_err(|error| queue_error(&self.name, "ReceiveMessage", &error))?;
         Ok(output
             .messages
             .unwrap_or_default()
@@ -174,7 +174,7 @@ impl Queue for SqsQueue {
         let output = call
             .send()
             .await
-            .map_err(|error| queue_error(&self.name, OPERATION, error))?;
+            .map_err(|error| queue_error(&self.name, OPERATION, &error))?;
         let succeeded = output
             .successful()
             .iter()
@@ -201,7 +201,7 @@ impl Queue for SqsQueue {
         let output = call
             .send()
             .await
-            .map_err(|error| queue_error(&self.name, OPERATION, error))?;
+            .map_err(|error| queue_error(&self.name, OPERATION, &error))?;
         let succeeded = output
             .successful()
             .iter()
@@ -219,7 +219,7 @@ impl Queue for SqsQueue {
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesDelayed)
             .send()
             .await
-            .map_err(|error| queue_error(&self.name, "GetQueueAttributes", error))?;
+            .map_err(|error| queue_error(&self.name, "GetQueueAttributes", &error))?;
         let attributes = output.attributes.unwrap_or_default();
         let number = |name| {
             attributes

@@ -115,8 +115,7 @@ impl Started {
     async fn new(settings: &Settings) -> Result<Self, FunctionError> {
         let pool = rpc_pool(settings)?;
         let signers = signers(settings).await?;
-        let source = queue(settings, settings.queue.url.as_deref()).await?;
-        let dead_letters = queue(settings, settings.queue.dead_letter_url.as_deref()).await?;
+        let (source, dead_letters) = queues(settings).await?;
         let config = engine_config(settings, &signers);
         let engine = Arc::new(Engine::start(config, pool, signers).await?);
         let handler = Handler::new(
@@ -130,16 +129,19 @@ impl Started {
     }
 }
 
-/// The queue at a URL. A function can be invoked without one; a queue in memory would end with it.
-async fn queue(settings: &Settings, url: Option<&str>) -> Result<Arc<dyn Queue>, SqsError> {
-    let Some(url) = url.filter(|_| settings.queue.kind == QueueKind::Sqs) else {
+/// The queue and its dead-letter queue. A function can be invoked without; queues in memory would end with it.
+async fn queues(settings: &Settings) -> Result<(Arc<dyn Queue>, Arc<dyn Queue>), SqsError> {
+    let queue = &settings.queue;
+    let (QueueKind::Sqs, Some(url), Some(dead_letter_url)) = (queue.kind, &queue.url, &queue.dead_letter_url) else {
         tracing::warn!("no queue is configured: what cannot succeed is reported as failed");
-        return Ok(Arc::new(NoQueue));
+        return Ok((Arc::new(NoQueue), Arc::new(NoQueue)));
     };
-    let config = SqsConfig {
-        queue_url: url.to_owned(),
-        endpoint_url: settings.queue.endpoint_url.clone(),
-        region: settings.queue.region.clone(),
+    let config = |url: &String| SqsConfig {
+        queue_url: url.clone(),
+        endpoint_url: queue.endpoint_url.clone(),
+        region: queue.region.clone(),
     };
-    Ok(Arc::new(SqsQueue::connect(config).await?))
+    let source = SqsQueue::connect(config(url)).await?;
+    let dead_letters = SqsQueue::connect(config(dead_letter_url)).await?;
+    Ok((Arc::new(source), Arc::new(dead_letters)))
 }

@@ -33,19 +33,9 @@ pub(crate) async fn fifty_sessions_are_verified_once_each(chain: Arc<TestChain>)
             .all(|report| matches!(report.conclusion, Conclusion::Verified(Outcome::Created { .. })))
     );
 
-    let rpc = chain.rpc();
     let mut rent = 0;
     for event in &events {
-        let account = rpc.get_account(&event.expected_pda).await.unwrap();
-        let rent_exempt = rpc
-            .get_minimum_balance_for_rent_exemption(account.data.len())
-            .await
-            .unwrap();
-        assert_eq!(account.owner, event.expected_owner);
-        assert_eq!(account.data.len() as u64, event.expected_size);
-        assert!(account.data.iter().all(|byte| *byte == 0));
-        assert_eq!(account.lamports, rent_exempt, "rent is paid once, and no more");
-        rent += rent_exempt;
+        rent += chain.assert_created(event).await;
     }
     let spent = before - rig.balance().await;
     assert!(spent >= rent, "the wallet paid {spent}, the accounts hold {rent}");

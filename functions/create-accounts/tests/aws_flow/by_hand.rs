@@ -42,8 +42,7 @@ pub(crate) async fn event_files() {
     let good: SqsEvent = serde_json::from_slice(&fs::read(event_file("good")).unwrap()).unwrap();
     for record in good.records {
         let event = Message::from_json(&record.body.unwrap()).unwrap().event;
-        let account = chain.rpc().get_account(&event.expected_pda).await.unwrap();
-        assert_eq!(account.data.len() as u64, event.expected_size);
+        chain.assert_created(&event).await;
     }
     lambda.stop().await;
 }

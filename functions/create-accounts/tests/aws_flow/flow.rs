@@ -132,22 +132,14 @@ impl Flow {
             self.created(requests).await == requests.len() && self.queue().depth().await.unwrap().total() == 0
         })
         .await;
-        let rpc = self.chain.rpc();
         let (mut rent, mut least) = (0, u64::MAX);
         for event in requests.iter().map(event) {
-            let account = rpc.get_account(&event.expected_pda).await.unwrap();
-            let exempt = rpc
-                .get_minimum_balance_for_rent_exemption(account.data.len())
-                .await
-                .unwrap();
-            assert_eq!(account.owner, event.expected_owner);
-            assert_eq!(account.data.len() as u64, event.expected_size);
-            assert!(account.data.iter().all(|byte| *byte == 0));
-            assert_eq!(account.lamports, exempt);
+            let exempt = self.chain.assert_created(&event).await;
             rent += exempt;
             least = least.min(exempt);
         }
-        let spent = FUNDS_LAMPORTS - rpc.get_balance(&self.wallet.pubkey()).await.unwrap();
+        let balance = self.chain.rpc().get_balance(&self.wallet.pubkey()).await.unwrap();
+        let spent = FUNDS_LAMPORTS - balance;
         let fees = spent - rent;
         assert!(
             fees < least,
