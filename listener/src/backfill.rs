@@ -178,6 +178,7 @@ impl<P: Fn(&BackfillReport)> Underway<P> {
             patience: errand.patience.clone(),
             fetch_concurrency: config.fetch_concurrency,
             origin: Origin::Backfill,
+            parking: None,
         };
         let to = self.report.to_slot;
         let pages = errand.history.pages_of(config.program_id, to);

@@ -48,6 +48,9 @@ impl Check for EventStream {
         if let Some(trouble) = status.trouble() {
             return Err(CheckFailure::new(trouble));
         }
+        if let Some(withheld) = &status.withheld {
+            return Ok(Health::Degraded(withheld.clone()));
+        }
         if status.backpressure {
             return Ok(Health::Degraded(
                 "the queue is slow; the listener waits for it".to_owned(),

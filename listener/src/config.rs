@@ -76,7 +76,7 @@ pub struct ReconcileConfig {
     pub unknown_size_bytes: u64,
     /// A request is left alone for so long, because its event is probably under way.
     pub min_age: Duration,
-    /// A session that was queued is not queued again by a comparison before so long.
+    /// A session that was queued is not queued again by a comparison before so long, and each time twice as long.
     pub requeue_after: Duration,
 }
 

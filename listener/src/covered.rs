@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 /// Sessions that are remembered; one that is forgotten is queued once more at worst, which costs no rent.
 const SESSIONS_MAX: usize = 4_096;
+/// A period doubles so often at most: from an hour to more than two days.
+const DOUBLINGS_MAX: u32 = 6;
 
 /// The sessions that were queued last.
 #[derive(Debug, Default)]
@@ -18,8 +20,14 @@ pub(crate) struct Covered(Mutex<Sessions>);
 
 #[derive(Debug, Default)]
 struct Sessions {
-    last_queued: HashMap<Pubkey, Instant>,
+    queued: HashMap<Pubkey, Queued>,
     order: VecDeque<(Pubkey, Instant)>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    last: Instant,
+    times: u32,
 }
 
 impl Covered {
@@ -27,23 +35,26 @@ impl Covered {
     pub(crate) fn cover(&self, session: Pubkey) {
         let now = Instant::now();
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.last_queued.insert(session, now);
+        let queued = sessions.queued.entry(session).or_insert(Queued { last: now, times: 0 });
+        queued.last = now;
+        queued.times = queued.times.saturating_add(1);
         sessions.order.push_back((session, now));
         if sessions.order.len() > SESSIONS_MAX
             && let Some((oldest, queued)) = sessions.order.pop_front()
-            && sessions.last_queued.get(&oldest) == Some(&queued)
+            && sessions.queued.get(&oldest).is_some_and(|last| last.last == queued)
         {
-            sessions.last_queued.remove(&oldest);
+            sessions.queued.remove(&oldest);
         }
     }
 
-    /// Whether the session was queued less than so long ago, as far as is remembered.
+    /// Whether the session was queued less than so long ago, as far as is remembered. The period doubles with every
+    /// time that it was queued: what was given up again and again must not fill the dead-letter queue.
     pub(crate) fn is_covered(&self, session: &Pubkey, period: Duration) -> bool {
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions
-            .last_queued
-            .get(session)
-            .is_some_and(|queued| queued.elapsed() < period)
+        sessions.queued.get(session).is_some_and(|queued| {
+            let doublings = queued.times.saturating_sub(1).min(DOUBLINGS_MAX);
+            queued.last.elapsed() < period * 2_u32.pow(doublings)
+        })
     }
 }
 
@@ -59,6 +70,19 @@ mod tests {
         assert!(!covered.is_covered(&session, period));
         covered.cover(session);
         tokio::time::advance(Duration::from_secs(9)).await;
+        assert!(covered.is_covered(&session, period));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(!covered.is_covered(&session, period));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_queued_again_is_covered_for_twice_as_long() {
+        let covered = Covered::default();
+        let session = Pubkey::new_from_array([1; 32]);
+        let period = Duration::from_secs(10);
+        covered.cover(session);
+        covered.cover(session);
+        tokio::time::advance(Duration::from_secs(19)).await;
         assert!(covered.is_covered(&session, period));
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(!covered.is_covered(&session, period));

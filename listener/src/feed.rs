@@ -12,10 +12,14 @@ use crate::{
     chain::{AddressPages, HistoryError, ProgramHistory},
     history::{Listed, Walk},
     intake::{Intake, messages_of},
+    parking::Parking,
     patience::{Patience, Stall},
     reading::Found,
     transaction,
 };
+
+/// Attempts before a transaction is parked: some 3 s, in which a node that is behind its own listing catches up.
+const TRIES_BEFORE_PARKING: u32 = 6;
 
 /// Everything that it takes to go from listed transactions to events.
 pub(crate) struct Feed {
@@ -24,6 +28,18 @@ pub(crate) struct Feed {
     pub(crate) patience: Patience,
     pub(crate) fetch_concurrency: usize,
     pub(crate) origin: Origin,
+    /// Where a transaction goes that cannot be had; without it, the listing waits for every one.
+    pub(crate) parking: Option<Parking>,
+}
+
+/// What asking for a listed transaction has come to.
+enum Fetched {
+    /// Nobody had taken it in before.
+    New(Box<EncodedConfirmedTransactionWithStatusMeta>),
+    /// It failed on chain, or was taken in before.
+    Known,
+    /// It cannot be had for now.
+    Parked,
 }
 
 /// It ended because the listener is stopping.
@@ -64,8 +80,8 @@ impl Feed {
         let mut fetches = std::pin::pin!(fetches);
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
-            let (listed, transaction) = fetched?;
-            if let Some(transaction) = transaction {
+            let (listed, fetched) = fetched?;
+            if let Fetched::New(transaction) = fetched {
                 messages += self.take(listed, &transaction).await?;
             }
             if listed.slot <= complete {
@@ -85,37 +101,69 @@ impl Feed {
         let mut fetches = std::pin::pin!(fetches);
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
-            let (listed, transaction) = fetched?;
-            let events = transaction
-                .map(|transaction| self.events(&listed, &transaction))
-                .unwrap_or_default();
-            messages += u64::from(messages_of(&events));
+            let (listed, fetched) = fetched?;
+            if let Fetched::New(transaction) = fetched {
+                messages += u64::from(messages_of(&self.events(&listed, &transaction)));
+            }
             self.intake.ledger.with(|frontier| frontier.release(&listed.signature));
         }
         Ok(messages)
     }
 
-    /// The transaction, if nobody has taken it in yet.
-    async fn fetch_new(
-        &self,
-        listed: Listed,
-    ) -> Result<(Listed, Option<EncodedConfirmedTransactionWithStatusMeta>), Stopped> {
-        let new = !listed.failed
-            && self
-                .intake
-                .ledger
-                .with(|frontier| frontier.claim(listed.signature, listed.slot));
-        if !new {
-            return Ok((listed, None));
+    /// Asks once more for everything that is parked, and takes in what comes.
+    pub(crate) async fn ask_again(&self) -> Result<(), Stopped> {
+        let Some(parking) = &self.parking else { return Ok(()) };
+        for listed in parking.parked() {
+            let asked = self.patience.wait(self.history.transaction(listed.signature)).await;
+            match asked.ok_or(Stopped)? {
+                Ok(transaction) => {
+                    self.take(listed, &transaction).await?;
+                    parking.release(&listed.signature);
+                }
+                Err(error) => tracing::debug!(signature = %listed.signature, %error, "it still cannot be had"),
+            }
         }
+        Ok(())
+    }
+
+    async fn fetch_new(&self, listed: Listed) -> Result<(Listed, Fetched), Stopped> {
+        let claim = || {
+            self.intake
+                .ledger
+                .with(|frontier| frontier.claim(listed.signature, listed.slot))
+        };
+        if listed.failed || !claim() {
+            return Ok((listed, Fetched::Known));
+        }
+        Ok((listed, self.fetch(listed).await?))
+    }
+
+    /// Asks until the transaction comes, or is parked.
+    async fn fetch(&self, listed: Listed) -> Result<Fetched, Stopped> {
         let what = format!("fetching transaction {}", listed.signature);
-        let transaction = self
-            .patience
-            .insist(&what, || self.history.transaction(listed.signature))
-            .await;
-        transaction
-            .map(|transaction| (listed, Some(transaction)))
-            .ok_or(Stopped)
+        let mut stall = Stall::default();
+        let mut tries = 0;
+        let fetched = loop {
+            let asked = self.patience.wait(self.history.transaction(listed.signature)).await;
+            let error = match asked.ok_or(Stopped)? {
+                Ok(transaction) => break Fetched::New(Box::new(transaction)),
+                Err(error) => error,
+            };
+            tries += 1;
+            if tries >= TRIES_BEFORE_PARKING && self.park(listed, &error).await? {
+                break Fetched::Parked;
+            }
+            self.patience.bear(&mut stall, &what, &error).await.ok_or(Stopped)?;
+        };
+        self.patience.overcome(&mut stall, &what);
+        Ok(fetched)
+    }
+
+    /// Parks a transaction if it is this one alone that cannot be had: a node that answers nothing has to be waited for.
+    async fn park(&self, listed: Listed, error: &HistoryError) -> Result<bool, Stopped> {
+        let Some(parking) = &self.parking else { return Ok(false) };
+        let tip = self.patience.wait(self.history.tip()).await.ok_or(Stopped)?;
+        Ok(tip.is_ok() && parking.park(listed, error))
     }
 
     async fn take(

@@ -34,6 +34,7 @@ mod live;
 mod observed;
 mod outgoing;
 mod outlet;
+mod parking;
 mod patience;
 mod publisher;
 mod reading;

@@ -28,6 +28,7 @@ use crate::{
     lifecycle::Lifecycle,
     live::Live,
     outlet::{Outlet, OutletTasks},
+    parking::Parking,
     patience::Patience,
     reading::Reader,
     reconcile::Reconciliation,
@@ -214,6 +215,7 @@ fn start_readers(
         patience: patience.clone(),
         fetch_concurrency: config.fetch_concurrency,
         origin: Origin::Fill,
+        parking: Some(Parking::new(Arc::clone(&intake.status))),
     };
     let sweeper = Sweeper {
         feed,

@@ -17,6 +17,8 @@ pub struct ListenerStatus {
     pub backpressure: bool,
     /// Why the listing of transactions does not get ahead, while it doesn't.
     pub stalled: Option<String>,
+    /// Which transactions the chain lists and does not give, while there are any: the cursor waits before them.
+    pub withheld: Option<String>,
     /// Why the cursor could not be saved the last time, if it couldn't.
     pub cursor_error: Option<String>,
 }
@@ -80,6 +82,10 @@ impl StatusBoard {
 
     pub(crate) fn stalled(&self, reason: Option<String>) {
         self.change(|status| &mut status.stalled, reason);
+    }
+
+    pub(crate) fn withheld(&self, reason: Option<String>) {
+        self.change(|status| &mut status.withheld, reason);
     }
 
     pub(crate) fn cursor_error(&self, reason: Option<String>) {

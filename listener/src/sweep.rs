@@ -50,6 +50,7 @@ impl Sweeper {
 
     /// Takes in everything between the last listing and the tip.
     async fn sweep(&self) -> Result<(), Stopped> {
+        self.feed.ask_again().await?;
         let ledger = &self.feed.intake.ledger;
         let listed = ledger.with(|frontier| frontier.listed());
         let tip = self.tip(listed).await?;

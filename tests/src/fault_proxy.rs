@@ -82,7 +82,15 @@ struct State {
 struct Script {
     faults: HashMap<String, VecDeque<Fault>>,
     lasting: HashMap<String, Fault>,
+    particular: Vec<Particular>,
     requests: HashMap<String, u64>,
+}
+
+/// A fault of the requests whose parameters hold a text.
+struct Particular {
+    method: String,
+    text: String,
+    fault: Fault,
 }
 
 impl FaultProxy {
@@ -123,11 +131,21 @@ impl FaultProxy {
         self.script().lasting.insert(method.to_owned(), fault);
     }
 
+    /// Spoils every request of `method` whose parameters hold `text`, such as a signature, until [`FaultProxy::heal`].
+    pub fn spoil_particular(&self, method: &str, text: &str, fault: Fault) {
+        self.script().particular.push(Particular {
+            method: method.to_owned(),
+            text: text.to_owned(),
+            fault,
+        });
+    }
+
     /// From now on nothing is spoilt.
     pub fn heal(&self) {
         let mut script = self.script();
         script.faults.clear();
         script.lasting.clear();
+        script.particular.clear();
     }
 
     /// Requests of `method` that arrived so far.
@@ -153,7 +171,7 @@ impl FaultProxy {
 async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
     let body = http_server::body(request).await;
     let call: Value = serde_json::from_slice(&body).unwrap();
-    let fault = state.next_fault(call["method"].as_str().unwrap());
+    let fault = state.next_fault(call["method"].as_str().unwrap(), &call["params"].to_string());
     match fault {
         None => state.forward(body).await,
         Some(Fault::LoseAnswer) => {
@@ -182,11 +200,13 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<B
 }
 
 impl State {
-    fn next_fault(&self, method: &str) -> Option<Fault> {
+    fn next_fault(&self, method: &str, parameters: &str) -> Option<Fault> {
         let mut script = self.script.lock().unwrap();
         *script.requests.entry(method.to_owned()).or_default() += 1;
         let next = script.faults.get_mut(method).and_then(VecDeque::pop_front);
-        next.or_else(|| script.lasting.get(method).cloned())
+        let of_this = |particular: &&Particular| particular.method == method && parameters.contains(&particular.text);
+        let particular = || script.particular.iter().find(of_this).map(|found| found.fault.clone());
+        next.or_else(particular).or_else(|| script.lasting.get(method).cloned())
     }
 
     async fn forward(&self, body: Bytes) -> Response<Full<Bytes>> {

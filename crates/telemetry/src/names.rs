@@ -57,6 +57,7 @@ metrics! {
     LISTENER_PUBLISHED_TOTAL = "listener_published_total", Counter, Unit::Count, "Messages that the queue has accepted, by origin.";
     LISTENER_SEND_FAILURES_TOTAL = "listener_send_failures_total", Counter, Unit::Count, "Entries of a batch that the queue refused.";
     LISTENER_UNSENDABLE_TOTAL = "listener_unsendable_total", Counter, Unit::Count, "Messages that the queue can never take.";
+    LISTENER_PARKED_TRANSACTIONS = "listener_parked_transactions", Gauge, Unit::Count, "Transactions that the chain lists and does not give; the cursor waits before them.";
     LISTENER_UNRECOVERED_TOTAL = "listener_unrecovered_total", Counter, Unit::Count, "Instructions of the factory whose events were lost with the logs, by reason.";
     LISTENER_INCOMPLETE_LOGS_TOTAL = "listener_incomplete_logs_total", Counter, Unit::Count, "Transactions whose logs were cut or do not balance.";
     LISTENER_HANDLER_FAILURES_TOTAL = "listener_handler_failures_total", Counter, Unit::Count, "Events that a custom handler did not take, by handler and reason.";

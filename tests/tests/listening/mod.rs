@@ -20,6 +20,7 @@ session_tests::scenarios![
     rpc::an_unavailable_rpc_loses_nothing,
     rpc::a_node_that_says_it_is_behind_loses_nothing,
     rpc::an_unsupported_version_is_a_loud_stall_and_never_a_skip,
+    rpc::one_transaction_that_cannot_be_had_does_not_stop_those_behind_it,
     rpc::short_pages_are_no_end_of_history,
     rpc::a_node_behind_the_cursor_is_waited_for,
     rpc::the_next_endpoint_serves_while_the_first_is_down,

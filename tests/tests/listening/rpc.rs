@@ -95,6 +95,52 @@ pub(crate) async fn an_unsupported_version_is_a_loud_stall_and_never_a_skip(chai
     listening.stop().await.unwrap();
 }
 
+pub(crate) async fn one_transaction_that_cannot_be_had_does_not_stop_those_behind_it(chain: Arc<TestChain>) {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let listen = || {
+        Listening::start(
+            quick_config(),
+            pool(deaf(proxy.endpoint())),
+            collector.queue(),
+            folder.path(),
+        )
+    };
+    let (withheld, signature) = chain.request_session().await;
+    let slot = chain.rpc().get_slot().await.unwrap();
+    let refusal = Fault::Error(-32015, Value::Null);
+    proxy.spoil_particular("getTransaction", &signature.to_string(), refusal);
+    let behind = request(&chain, 3).await;
+    let mut listening = listen();
+    collector.all_of(&behind).await;
+    listening
+        .until("a status that names the transaction", |status| {
+            let named = |reason: &String| reason.contains(&signature.to_string());
+            status.withheld.as_ref().is_some_and(named) && status.stalled.is_none()
+        })
+        .await;
+    let later = request(&chain, 2).await;
+    collector.all_of(&later).await;
+    assert!(!collector.sessions().contains_key(&withheld.session_id));
+    assert!(
+        listening.status().cursor_slot.unwrap() < slot,
+        "the cursor is past what was not read"
+    );
+    listening.stop().await.unwrap();
+
+    let mut listening = listen();
+    listening
+        .until("the same after a restart", |status| status.withheld.is_some())
+        .await;
+    proxy.heal();
+    collector.all_of(&[withheld.session_id]).await;
+    let tip = chain.rpc().get_slot().await.unwrap();
+    listening.cursor_at(tip).await;
+    assert_eq!(listening.status().withheld, None);
+    listening.stop().await.unwrap();
+}
+
 pub(crate) async fn short_pages_are_no_end_of_history(chain: Arc<TestChain>) {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start();
