@@ -21,14 +21,14 @@ pub struct ListenerProcess {
 }
 
 impl ListenerProcess {
-    /// Starts a listener with this environment beside the test's own, its cursor in `folder`, and waits until it is
-    /// healthy: from then on it misses nothing.
+    /// Starts a listener with this environment beside the test's own, with metrics, its state in `folder`, and waits
+    /// until it is healthy: from then on it misses nothing.
     pub async fn start(environment: &[(String, String)], folder: &Path) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let child = Command::new(built("listener"))
+            .args(["--enable-metrics", "--metrics-port", &address.port().to_string()])
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("SESSION_BUILDER__SERVICE__STATE_DIR", folder)
-            .env("SESSION_BUILDER__MONITORING__METRICS_PORT", address.port().to_string())
             .env("SESSION_BUILDER__MONITORING__HEALTH_CHECK_INTERVAL_SECS", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -45,15 +45,40 @@ impl ListenerProcess {
         listener
     }
 
-    /// Stops it as a container is stopped, and gives how it ended.
-    pub async fn terminate(mut self) -> ExitStatus {
+    /// A metric, over all its labels.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let page = http::get(self.address, "/metrics").await;
+        assert!(page.status.is_success(), "{page:?}");
+        let values = page.body.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            (series.split('{').next() == Some(name)).then(|| value.parse::<f64>().unwrap())
+        });
+        values.sum()
+    }
+
+    /// Sends it a signal by its name, such as `TERM`.
+    pub async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
         assert!(sent.success());
-        tokio::time::timeout(LIMIT, self.child.wait())
-            .await
-            .expect("the listener ends")
-            .unwrap()
+    }
+
+    /// How it ended; panics if it has not within `limit`.
+    pub async fn ended(mut self, limit: Duration) -> ExitStatus {
+        let ended = tokio::time::timeout(limit, self.child.wait()).await;
+        assert!(ended.is_ok(), "the listener still runs after {limit:?}");
+        ended.unwrap().unwrap()
+    }
+
+    /// Stops it as a container is stopped, and gives how it ended.
+    pub async fn terminate(self) -> ExitStatus {
+        self.signal("TERM").await;
+        self.ended(LIMIT).await
+    }
+
+    /// Kills it, as a crash does.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
     }
 
     /// Where `/health`, `/stats` and `/metrics` are.

@@ -1,4 +1,5 @@
-//! A server that speaks SQS's protocol (moto), started for a test run on this machine alone, and queues on it.
+//! A server that speaks SQS's protocol, and S3's (moto), started for a test run on this machine alone, with queues and
+//! buckets on it.
 
 use std::{
     path::PathBuf,
@@ -9,6 +10,9 @@ use std::{
 
 use aws_config::BehaviorVersion;
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
+use http_body_util::Empty;
+use hyper::{Request, body::Bytes};
+use hyper_util::{client::legacy, rt::TokioExecutor};
 use session_queue_sqs::{SqsConfig, SqsQueue};
 use tokio::process::Child;
 
@@ -136,6 +140,16 @@ impl SqsServer {
             url,
             dead_letter_url,
         }
+    }
+
+    /// Creates a bucket: the server speaks S3's protocol as well, at the same address.
+    pub async fn create_bucket(&self, name: &str) {
+        let request = Request::put(format!("{}/{name}", self.endpoint_url))
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        let client = legacy::Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.request(request).await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
     }
 
     async fn create_queue(&self, name: &str, attributes: Vec<(QueueAttributeName, String)>) -> String {

@@ -1,6 +1,12 @@
 //! A TCP proxy that a test turns against its clients: it cuts connections, stalls them, or talks nonsense.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -14,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct TcpProxy {
     address: SocketAddr,
     weather: Arc<watch::Sender<Weather>>,
+    accepted: Arc<AtomicU64>,
     stop: CancellationToken,
     _accepting: JoinHandle<()>,
 }
@@ -35,10 +42,18 @@ impl TcpProxy {
         let address = listener.local_addr().unwrap();
         let weather = Arc::new(watch::Sender::new(Weather::default()));
         let stop = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, upstream, Arc::clone(&weather), stop.clone()));
+        let accepted = Arc::<AtomicU64>::default();
+        let connections = Connections {
+            upstream,
+            weather: Arc::clone(&weather),
+            accepted: Arc::clone(&accepted),
+            stop: stop.clone(),
+        };
+        let accepting = tokio::spawn(connections.accept(listener));
         Self {
             address,
             weather,
+            accepted,
             stop,
             _accepting: accepting,
         }
@@ -48,6 +63,12 @@ impl TcpProxy {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Connections that were accepted so far.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Ends all connections; new ones are accepted.
@@ -81,19 +102,25 @@ impl Drop for TcpProxy {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
+/// What every connection is made with.
+struct Connections {
     upstream: String,
     weather: Arc<watch::Sender<Weather>>,
+    accepted: Arc<AtomicU64>,
     stop: CancellationToken,
-) {
-    let connections = TaskTracker::new();
-    while let Some(Ok((client, _))) = stop.run_until_cancelled(listener.accept()).await {
-        let (upstream, weather, stop) = (upstream.clone(), weather.subscribe(), stop.clone());
-        connections.spawn(async move { stop.run_until_cancelled(pass_on(client, upstream, weather)).await });
+}
+
+impl Connections {
+    async fn accept(self, listener: TcpListener) {
+        let running = TaskTracker::new();
+        while let Some(Ok((client, _))) = self.stop.run_until_cancelled(listener.accept()).await {
+            self.accepted.fetch_add(1, Ordering::Relaxed);
+            let (upstream, weather, stop) = (self.upstream.clone(), self.weather.subscribe(), self.stop.clone());
+            running.spawn(async move { stop.run_until_cancelled(pass_on(client, upstream, weather)).await });
+        }
+        running.close();
+        running.wait().await;
     }
-    connections.close();
-    connections.wait().await;
 }
 
 /// Passes on until one side ends or the connection is cut.

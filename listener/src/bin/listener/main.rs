@@ -8,7 +8,7 @@ mod status_line;
 use anyhow::Result;
 use clap::Parser;
 use session_config::{LogFormat, Overrides, Settings};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command};
@@ -35,17 +35,16 @@ async fn main() -> Result<()> {
     };
     session_telemetry::init_logs(&settings.monitoring.log_level, format)?;
     let stop = CancellationToken::new();
-    let signals = tokio::spawn(stop_on_signal(stop.clone()));
+    let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let signals = tokio::spawn(stop_on_signal(terminate?, interrupt?, stop.clone()));
     let ended = service::run(&settings, stop).await;
     signals.abort();
     ended
 }
 
 /// The first signal drains, the second stops at once.
-async fn stop_on_signal(stop: CancellationToken) -> Result<()> {
+async fn stop_on_signal(mut terminate: Signal, mut interrupt: Signal, stop: CancellationToken) {
     const AT_ONCE: i32 = 130;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
             _ = terminate.recv() => {}

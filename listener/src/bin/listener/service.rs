@@ -6,14 +6,18 @@ use anyhow::{Context, Result};
 use metrics::counter;
 use session_admin::{HealthRegistry, Pages, Stats, run_checks, serve};
 use session_config::Settings;
-use session_listener::{CursorStore, EventStream, Listener, ListenerConfig, RpcSlot, rpc_pool, sqs_queue};
+use session_listener::{
+    CursorStore, EventStream, Listener, ListenerConfig, ListenerError, RpcSlot, rpc_pool, sqs_queue,
+};
 use session_telemetry::{PrometheusHandle, names};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::status_line;
 
-/// A shutdown has 10 s in all.
-const DRAIN_LIMIT: Duration = Duration::from_secs(8);
+/// A shutdown has 10 s in all. So long the listener has, and the pages have the rest.
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(8_500);
+/// So long the queue has, and the cursor has the rest of the listener's time.
+const DRAIN_LIMIT: Duration = Duration::from_secs(7);
 /// Often enough for any scraper.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -60,12 +64,31 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
         stop_watching.clone(),
     ));
 
-    let ended = listener.run(stop).await;
+    let ended = in_time(listener.run(stop.clone()), &stop).await;
     stats.stopped();
     stop_watching.cancel();
     watchers.close();
     watchers.wait().await;
     ended.context("the listener failed")
+}
+
+/// Runs the listener to its end. A store of cursors that is silent would take minutes of its shutdown: what is not
+/// saved when the time is over is repeated by the next start, and the listener's tasks end with the process.
+async fn in_time(
+    running: impl Future<Output = Result<(), ListenerError>>,
+    stop: &CancellationToken,
+) -> Result<(), ListenerError> {
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_LIMIT).await;
+    };
+    tokio::select! {
+        ended = running => ended,
+        () = overdue => {
+            tracing::warn!(limit = ?SHUTDOWN_LIMIT, "the cursor was not saved in time; a restart repeats events");
+            Ok(())
+        }
+    }
 }
 
 /// Keeps what is counted by nobody else.

@@ -1,0 +1,62 @@
+//! The shipped `listener` as a process: its messages, its pages, its signals and its restarts, on the embedded chain and
+//! a server that speaks SQS's and S3's protocols.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+
+mod cursors;
+mod pages;
+mod signals;
+mod stage;
+
+use std::{pin::Pin, process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Trial};
+use session_tests::sqs_server::main_with_credentials;
+use tokio::runtime::Runtime;
+
+/// A scenario, which panics where the listener does not do what it should.
+type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
+
+const ALL: &[(&str, Scenario)] = &[
+    ("its_messages_reach_sqs_and_its_pages_tell_of_it", || {
+        Box::pin(pages::messages_and_pages())
+    }),
+    (
+        "sigterm_drains_within_ten_seconds_and_the_next_start_loses_nothing",
+        || Box::pin(signals::sigterm_in_mid_traffic()),
+    ),
+    ("sigterm_ends_within_ten_seconds_though_sqs_is_silent", || {
+        Box::pin(signals::sigterm_while_sqs_is_silent())
+    }),
+    ("sigterm_ends_within_ten_seconds_though_s3_is_silent", || {
+        Box::pin(signals::sigterm_while_s3_is_silent())
+    }),
+    ("a_second_signal_stops_at_once", || Box::pin(signals::second_signal())),
+    (
+        "its_cursor_can_live_in_s3",
+        || Box::pin(cursors::killed_and_restarted()),
+    ),
+    ("two_listeners_can_share_a_cursor_in_s3", || {
+        Box::pin(cursors::two_at_once())
+    }),
+];
+
+fn main() -> ExitCode {
+    main_with_credentials(|| {
+        let mut arguments = Arguments::from_args();
+        // Two cores hold one chain at a time.
+        arguments.test_threads.get_or_insert(1);
+        let runtime = Arc::new(Runtime::new().unwrap());
+        let trial = |(name, scenario): &(&str, Scenario)| {
+            let (on, scenario) = (Arc::clone(&runtime), *scenario);
+            Trial::test(*name, move || {
+                on.block_on(scenario());
+                Ok(())
+            })
+        };
+        let trials = ALL.iter().map(trial).collect();
+        libtest_mimic::run(&arguments, trials).exit_code()
+    })
+}

@@ -1,0 +1,183 @@
+//! What the listener's process runs against, and what a test can see of it from outside.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use object_store::aws::AmazonS3Builder;
+use session_events::factory::{SESSION_FACTORY_ID, SessionRequest};
+use session_listener::CursorStore;
+use session_message::Message;
+use session_queue::{Queue, ReceiveRequest, ReceivedMessage};
+use session_queue_sqs::SqsQueue;
+use session_tests::{
+    chain::TestChain,
+    listener_process::ListenerProcess,
+    sqs_server::{QueueAttributes, QueuePair, SqsServer},
+    tcp_proxy::TcpProxy,
+    wait,
+};
+use solana_sdk::signature::Signature;
+use tempfile::TempDir;
+
+/// How long anything may take that should take seconds.
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+/// The bucket for cursors, and their folder in it.
+const BUCKET: &str = "listener-state";
+const PREFIX: &str = "cursors";
+
+/// A request of a session that is confirmed, with its transaction.
+pub(crate) type Requested = (SessionRequest, Signature);
+/// What came out of the queue, by session id.
+pub(crate) type Queued = BTreeMap<String, ReceivedMessage>;
+
+/// Everything around the listener.
+pub(crate) struct Stage {
+    pub(crate) chain: Arc<TestChain>,
+    server: SqsServer,
+    queues: QueuePair,
+    queue: SqsQueue,
+    folder: TempDir,
+}
+
+impl Stage {
+    pub(crate) async fn start() -> Self {
+        let chain = Arc::new(TestChain::embedded().await);
+        let server = SqsServer::start().await;
+        let attributes = QueueAttributes {
+            visibility_timeout: Duration::from_mins(10),
+            max_receive_count: 5,
+        };
+        let queues = server.create(attributes).await;
+        server.create_bucket(BUCKET).await;
+        Self {
+            chain,
+            server,
+            queue: queues.source().await,
+            queues,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.server.stop().await;
+    }
+
+    /// Where the listener keeps its state.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where SQS and S3 answer.
+    pub(crate) fn aws(&self) -> &str {
+        &self.queues.endpoint_url
+    }
+
+    /// Something to put between the listener and SQS or S3.
+    pub(crate) async fn proxy(&self) -> TcpProxy {
+        TcpProxy::start(self.aws().trim_start_matches("http://").to_owned()).await
+    }
+
+    /// A listener with its cursor in its folder. Where it has none it starts with what happens now, so that a restart
+    /// that did not find its cursor would lose what happened before.
+    pub(crate) async fn listener(&self, sqs: &str) -> ListenerProcess {
+        ListenerProcess::start(&self.environment(sqs), self.folder()).await
+    }
+
+    /// The same with its cursor in S3.
+    pub(crate) async fn listener_with_s3(&self, s3: &str) -> ListenerProcess {
+        let mut environment = self.environment(self.aws());
+        environment.extend([
+            variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
+            (String::from("AWS_ENDPOINT_URL"), s3.to_owned()),
+            (String::from("AWS_ALLOW_HTTP"), String::from("true")),
+        ]);
+        ListenerProcess::start(&environment, self.folder()).await
+    }
+
+    fn environment(&self, sqs: &str) -> Vec<(String, String)> {
+        let chain = self.chain.endpoint();
+        vec![
+            variable("RPC__URL", &chain.http),
+            variable("RPC__WS_URL", &chain.ws),
+            variable("QUEUE__KIND", "sqs"),
+            variable("QUEUE__URL", &self.queues.url),
+            variable("QUEUE__DEAD_LETTER_URL", &self.queues.dead_letter_url),
+            variable("QUEUE__ENDPOINT_URL", sqs),
+            variable("LISTENER__START", "now"),
+            variable("LISTENER__LISTING_INTERVAL_SECS", "1"),
+            // The flag has the last word.
+            variable("MONITORING__ENABLE_PROMETHEUS", "false"),
+        ]
+    }
+
+    /// Requests so many sessions at once, and waits until they are confirmed.
+    pub(crate) async fn request_sessions(&self, count: usize) -> Vec<Requested> {
+        futures::future::join_all((0..count).map(|_| self.chain.request_session())).await
+    }
+
+    /// The slot of a confirmed transaction.
+    pub(crate) async fn slot_of(&self, signature: &Signature) -> u64 {
+        let statuses = self.chain.rpc().get_signature_statuses(&[*signature]).await.unwrap();
+        statuses.value[0].as_ref().unwrap().slot
+    }
+
+    /// Takes what is in the queue now.
+    pub(crate) async fn take(&self, queued: &mut Queued) {
+        let request = ReceiveRequest {
+            max_messages: 10,
+            wait: Duration::ZERO,
+            visibility_timeout: None,
+        };
+        loop {
+            let received = self.queue.receive(request).await.unwrap();
+            if received.is_empty() {
+                return;
+            }
+            let handles = received.iter().map(|message| message.receipt_handle.clone()).collect();
+            self.queue.delete_batch(handles).await.unwrap();
+            for message in received {
+                let session_id = Message::from_json(&message.body).unwrap().event.session_id;
+                queued.insert(session_id, message);
+            }
+        }
+    }
+
+    /// Waits until each of the sessions was in the queue.
+    pub(crate) async fn take_all(&self, requested: &[Requested], queued: &mut Queued) {
+        let queued = tokio::sync::Mutex::new(queued);
+        wait::until_true("every session in the queue", LIMIT, || async {
+            let mut queued = queued.lock().await;
+            self.take(&mut queued).await;
+            requested
+                .iter()
+                .all(|(request, _)| queued.contains_key(&request.session_id))
+        })
+        .await;
+    }
+
+    /// The slot of the cursor that is saved in the listener's folder.
+    pub(crate) async fn cursor_in_folder(&self) -> Option<u64> {
+        self.cursor(&CursorStore::folder(&self.folder().join("cursors")).unwrap())
+            .await
+    }
+
+    /// The slot of the cursor that is saved in S3.
+    pub(crate) async fn cursor_in_s3(&self) -> Option<u64> {
+        let store = AmazonS3Builder::from_env()
+            .with_endpoint(self.aws())
+            .with_allow_http(true)
+            .with_bucket_name(BUCKET)
+            .build()
+            .unwrap();
+        self.cursor(&CursorStore::object_store(Arc::new(store), PREFIX)).await
+    }
+
+    async fn cursor(&self, cursors: &CursorStore) -> Option<u64> {
+        let genesis_hash = self.chain.rpc().get_genesis_hash().await.unwrap().to_string();
+        let saved = cursors.of(&SESSION_FACTORY_ID, &genesis_hash).load().await.unwrap();
+        saved.map(|mark| mark.slot)
+    }
+}
+
+fn variable(key: &str, value: &str) -> (String, String) {
+    (format!("SESSION_BUILDER__{key}"), value.to_owned())
+}
