@@ -2,7 +2,7 @@
 //! that creates accounts its memory while it does. Beside the smallest function there is, built in the same run.
 //!
 //! ```text
-//! cargo lambda build --release --package hello-world --package create-accounts
+//! cargo lambda build --release --package hello-world --package create-accounts --lambda-dir target/lambda
 //! cargo run -p session-tests --example startup_benchmark -- target/lambda/hello-world target/lambda/create-accounts
 //! ```
 #![expect(

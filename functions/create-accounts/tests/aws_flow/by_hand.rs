@@ -8,41 +8,55 @@ use std::{
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use session_message::Message;
+use session_queue::Queue;
 use session_tests::{
     binaries::built,
     chain::{TestChain, free_port},
     lambda::{self, Lambda},
-    sqs_server::{QueueAttributes, SqsServer},
+    sqs_server::SqsServer,
     wait,
 };
 use tokio::{process::Command, time::timeout};
 
-use crate::flow::{
-    FUNDS_LAMPORTS, LIMIT, MAX_RECEIVE_COUNT, VISIBILITY_TIMEOUT, chain_variables, queue_variables, wallet_variables,
-};
+use crate::flow::{FUNDS_LAMPORTS, LIMIT, QUEUE, chain_variables, queue_variables, wallet_variables};
 
 const FUNCTION: &str = env!("CARGO_BIN_EXE_create-accounts");
 const SESSIONS: usize = 20;
 
-/// `cargo lambda invoke` with each of the event files, on a function without a queue.
+/// `cargo lambda invoke` with each of the event files, on a function without a queue and on one with.
 pub(crate) async fn event_files() {
     let chain = TestChain::embedded().await;
     let wallet = chain.wallet(FUNDS_LAMPORTS).await;
     let environment = [chain_variables(&chain.endpoint()), wallet_variables(&wallet)].concat();
+    print_as_the_readme_says(environment.clone(), &["good", "mixed", "poisoned"]).await;
+    let good: SqsEvent = serde_json::from_slice(&fs::read(event_file("good")).unwrap()).unwrap();
+    for record in good.records {
+        let event = Message::from_json(&record.body.unwrap()).unwrap().event;
+        chain.assert_created(&event).await;
+    }
+
+    let server = SqsServer::start().await;
+    let queues = server.create(QUEUE).await;
+    let environment = [environment, queue_variables(&queues)].concat();
+    print_as_the_readme_says(environment, &["mixed", "poisoned"]).await;
+    let letters = queues.dead_letters().await.depth().await.unwrap();
+    assert_eq!(
+        letters.visible, 10,
+        "two of the mixed, and all of the poisoned with a body"
+    );
+    server.stop().await;
+}
+
+async fn print_as_the_readme_says(environment: Vec<(String, String)>, events: &[&str]) {
     let lambda = Lambda::start(FUNCTION, environment).await;
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
-    for name in ["good", "mixed", "poisoned"] {
+    for name in events {
         let printed = lambda.invoke_by_hand(&event_file(name)).await;
         let shown = format!("functions/create-accounts/events/{name}.json create-accounts\n{printed}");
         assert!(
             printed.ends_with('\n') && readme.contains(&shown),
             "the README does not show that {name} prints {printed}"
         );
-    }
-    let good: SqsEvent = serde_json::from_slice(&fs::read(event_file("good")).unwrap()).unwrap();
-    for record in good.records {
-        let event = Message::from_json(&record.body.unwrap()).unwrap().event;
-        chain.assert_created(&event).await;
     }
     lambda.stop().await;
 }
@@ -59,11 +73,7 @@ pub(crate) async fn queue_in_memory() {
 /// The same with its queue in SQS.
 pub(crate) async fn queue_in_sqs() {
     let server = SqsServer::start().await;
-    let attributes = QueueAttributes {
-        visibility_timeout: VISIBILITY_TIMEOUT,
-        max_receive_count: MAX_RECEIVE_COUNT,
-    };
-    watch_sessions(queue_variables(&server.create(attributes).await)).await;
+    watch_sessions(queue_variables(&server.create(QUEUE).await)).await;
     server.stop().await;
 }
 

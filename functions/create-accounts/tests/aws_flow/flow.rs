@@ -22,10 +22,12 @@ use tempfile::TempDir;
 
 /// How long anything may take that should take seconds.
 pub(crate) const LIMIT: Duration = Duration::from_mins(2);
-/// As `infra/template.yaml` has it.
-pub(crate) const MAX_RECEIVE_COUNT: u32 = 5;
-/// Short, so that a batch whose function has died comes back while a test waits.
-pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(6);
+/// The receives of `infra/template.yaml`. The timeout is short, so that a batch whose function has died comes back while
+/// a test waits.
+pub(crate) const QUEUE: QueueAttributes = QueueAttributes {
+    visibility_timeout: Duration::from_secs(6),
+    max_receive_count: 5,
+};
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the function's wallet starts with.
 pub(crate) const FUNDS_LAMPORTS: u64 = 100_000_000_000;
@@ -53,11 +55,7 @@ impl Flow {
     /// The same, the function talking to the chain by another address, such as a proxy's.
     pub(crate) async fn start_behind(chain: Arc<TestChain>, endpoint: &Endpoint) -> Self {
         let server = SqsServer::start().await;
-        let attributes = QueueAttributes {
-            visibility_timeout: VISIBILITY_TIMEOUT,
-            max_receive_count: MAX_RECEIVE_COUNT,
-        };
-        let queues = server.create(attributes).await;
+        let queues = server.create(QUEUE).await;
         let wallet = chain.wallet(FUNDS_LAMPORTS).await;
         let folder = tempfile::tempdir().unwrap();
         let lambda = Lambda::start(
@@ -176,7 +174,7 @@ async fn event_source(
     settings.queue.url = Some(queues.url.clone());
     settings.queue.dead_letter_url = Some(queues.dead_letter_url.clone());
     settings.queue.endpoint_url = Some(queues.endpoint_url.clone());
-    settings.queue.visibility_timeout = VISIBILITY_TIMEOUT;
+    settings.queue.visibility_timeout = QUEUE.visibility_timeout;
     let pool = rpc_pool_of(&settings, vec![chain.endpoint()]).unwrap();
     let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
     Handling::start(&settings, pool, signers, recorder).await.unwrap()

@@ -18,7 +18,7 @@ use session_tests::{
 
 use crate::{
     by_hand,
-    flow::{Flow, LIMIT, MAX_RECEIVE_COUNT},
+    flow::{Flow, LIMIT, QUEUE},
 };
 
 /// A scenario, which panics where the service does not do what it should.
@@ -142,7 +142,7 @@ async fn what_fails_for_ever() {
     let request = flow.request_sessions(1).await.remove(0);
     let letter = flow.dead_letter().await;
     let reason = DeadLetter::from_attributes(&letter.attributes).unwrap();
-    assert_eq!(reason.attempts, MAX_RECEIVE_COUNT, "{reason:?}");
+    assert_eq!(reason.attempts, QUEUE.max_receive_count, "{reason:?}");
     assert_eq!(
         Message::from_json(&letter.body).unwrap().event.session_id,
         request.session_id
