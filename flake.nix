@@ -28,6 +28,8 @@
           inherit (pkgs) lib;
           toolchain = pkgs.rust-bin.stable."${manifest.workspace.package.rust-version}.0".default.override {
             extensions = [ "rust-src" "rust-analyzer" ];
+            # `cargo lambda build` compiles for Lambda's two architectures, whatever this machine's is.
+            targets = [ "aarch64-unknown-linux-gnu" "x86_64-unknown-linux-gnu" ];
           };
           craneLib = (crane.mkLib pkgs).overrideToolchain toolchain;
 
@@ -119,7 +121,5 @@
           ]);
         };
       });
-
-      formatter = forEachSystem ({ pkgs, ... }: pkgs.nixpkgs-fmt);
     };
 }

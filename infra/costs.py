@@ -1,7 +1,8 @@
 """What a month of Session Builder costs on AWS: prices, quantities and their product, as the table in README.md.
 
-Prices are those of us-east-1 in US dollars, without any free tier. Quantities err upwards: every session is an invocation
-and a transaction of its own, though batches share both.
+Prices are those of us-east-1 in US dollars, without any free tier. Beside each stands the page that names it, and when
+that page was written or last read; AWS's own are at aws.amazon.com/SERVICE/pricing. Quantities err upwards: every session
+is an invocation and a transaction of its own, though batches share both.
 """
 
 from dataclasses import dataclass
@@ -12,42 +13,58 @@ DAYS = 365 / 12
 HOURS = 24 * DAYS
 SECONDS = 3600 * HOURS
 
-# The listener: a quarter of a processor and half a gigabyte on ARM, and the address by which it reaches the internet.
+# The listener: a quarter of a processor and half a gigabyte on ARM (vantage.sh/blog/fargate-pricing, 2026-11), and the
+# address by which it reaches the internet (AWS's news blog on public IPv4 addresses, since 2024-02).
 FARGATE_HOUR = 0.25 * 0.03238 + 0.5 * 0.00356
 PUBLIC_ADDRESS_HOUR = 0.005
 
-# The function: 256 MB on ARM for the two seconds that a transaction takes to be confirmed and read back.
+# The function: 256 MB on ARM for the two seconds that a transaction takes to be confirmed and read back
+# (cloudchipr.com/blog/aws-lambda-pricing, 2026-11).
 INVOCATION_SECONDS = 2
 GIGABYTE_SECOND = 0.0000133334
 INVOCATION = 0.20 / 1e6
 
-# The queue: send, receive and delete; and the event source mapping's five pollers, which wait 20 s each time.
+# The queue: send, receive and delete (cloudburn.io/blog/amazon-sqs-pricing, 2026-03). The event source mapping has five
+# pollers, which wait 20 s each time; they become no fewer where its concurrency is limited (Lambda's guide, "Configuring
+# scaling behavior for SQS event source mappings").
 SQS_REQUEST = 0.40 / 1e6
 REQUESTS_A_SESSION = 3
 IDLE_POLLS = 5 * SECONDS / 20
 
-# The cursor moves with each listing of the chain, every five seconds.
+# The cursor moves with each listing of the chain, every five seconds, and with each session; it is saved once a second at
+# most (c3x.dev/blog/s3-request-fees-explained, 2026-11).
 S3_PUT = 0.005 / 1000
-CURSOR_SAVES = SECONDS / 5
+LISTINGS = SECONDS / 5
+CURSOR_SAVES_MAX = SECONDS
 
-# Two keys, and a signature a session.
+# Two keys (AWS KMS pricing), and a signature a session at the price of an ECC key, five times a symmetric one's
+# (factualminds.com/blog/aws-kms-pricing-keys-requests-multi-region, 2026-06). The data key's yearly rotation adds $1 a month
+# for the first and the second of them.
 KMS_KEY = 1.00
 KMS_SIGNATURE = 0.15 / 1e4
 
 # A line a minute from the listener, and what a session leaves behind: a line of the listener, and of the function its
-# start, report, result and metrics.
-LOG_GIGABYTE = 0.50
+# start, report, result and metrics. Taken in, and kept for 30 days (cloudburn.io/blog/amazon-cloudwatch-pricing, 2026-02).
+LOG_GIGABYTE = 0.50 + 0.03
 STATUS_LINE_BYTES = 300
 SESSION_LOG_BYTES = 6_000
 
-# Three metrics are always there; the function's thirty in the hours in which it runs.
+# Three metrics are always there; the function's thirty in the hours in which it runs. Prices of metrics, alarms and
+# dashboard: signoz.io/guides/cloudwatch-pricing, 2026-02.
 METRIC = 0.30
 METRICS_ALWAYS = 3
 METRICS_OF_THE_FUNCTION = 30
 ALARMS = 7 * 0.10
 DASHBOARD = 3.00
 
+# AWS X-Ray pricing, read 2026-11.
 TRACE = 5.00 / 1e6
+
+# What goes out to the RPC: a request a listing, and for each session its transaction, repeats and questions
+# (cloudburn.io/blog/amazon-ecr-pricing, 2026-03, which also has the price of the repository).
+GIGABYTE_OUT = 0.09
+LISTING_BYTES = 1_000
+SESSION_BYTES_OUT = 10_000
 
 # Ten images of 30 MB.
 IMAGES = 10 * 0.03 * 0.10
@@ -67,16 +84,18 @@ def month(sessions_a_day):
     sessions = sessions_a_day * DAYS
     busy = min(sessions_a_day, 24) / 24
     requests = REQUESTS_A_SESSION * sessions + IDLE_POLLS
+    saves = min(LISTINGS + sessions, CURSOR_SAVES_MAX)
     log_gigabytes = (HOURS * 60 * STATUS_LINE_BYTES + sessions * SESSION_LOG_BYTES) / 1e9
+    gigabytes_out = (LISTINGS * LISTING_BYTES + sessions * SESSION_BYTES_OUT) / 1e9
     function = sessions * (INVOCATION + 0.25 * INVOCATION_SECONDS * GIGABYTE_SECOND)
     return [
         Item("Fargate", "730 h × (0.25 vCPU × $0.03238 + 0.5 GB × $0.00356)", HOURS * FARGATE_HOUR),
         Item("Public address", "730 h × $0.005", HOURS * PUBLIC_ADDRESS_HOUR),
         Item("Lambda", "sessions × ($0.20 / 10⁶ + 2 s × 0.25 GB × $0.0000133334)", function),
         Item("SQS", "(sessions × 3 + 657,000 idle polls) × $0.40 / 10⁶", requests * SQS_REQUEST),
-        Item("S3", "525,600 cursor saves × $0.005 / 10³", CURSOR_SAVES * S3_PUT),
+        Item("S3", "(525,600 + sessions, at most 2,628,000) cursor saves × $0.005 / 10³", saves * S3_PUT),
         Item("KMS", "2 keys × $1 + sessions × $0.15 / 10⁴", 2 * KMS_KEY + sessions * KMS_SIGNATURE),
-        Item("Logs", "(43,800 × 300 B + sessions × 6 kB) × $0.50 / GB", log_gigabytes * LOG_GIGABYTE),
+        Item("Logs", "(43,800 × 300 B + sessions × 6 kB) × ($0.50 + $0.03) / GB", log_gigabytes * LOG_GIGABYTE),
         Item(
             "Metrics",
             "(3 + 30 × share of hours with sessions) × $0.30",
@@ -84,6 +103,7 @@ def month(sessions_a_day):
         ),
         Item("Alarms, dashboard", "7 × $0.10 + $3", ALARMS + DASHBOARD),
         Item("X-Ray", "sessions × $5 / 10⁶", sessions * TRACE),
+        Item("Data out", "(525,600 × 1 kB + sessions × 10 kB) × $0.09 / GB", gigabytes_out * GIGABYTE_OUT),
         Item("ECR", "10 images × 30 MB × $0.10 / GB", IMAGES),
     ]
 

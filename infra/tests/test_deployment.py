@@ -53,7 +53,8 @@ class Deployment(unittest.TestCase):
         self.assertEqual(int(redrive["maxReceiveCount"]), 5)
         self.assertEqual(redrive["deadLetterTargetArn"], dead_letters["QueueArn"])
         self.assertEqual(queue["VisibilityTimeout"], "180")
-        self.assertEqual(dead_letters["MessageRetentionPeriod"], "1209600")
+        kept = [attributes["MessageRetentionPeriod"] for attributes in (queue, dead_letters)]
+        self.assertEqual(kept, ["604800", "1209600"])
         for attributes in (queue, dead_letters):
             self.assertEqual(attributes["SqsManagedSseEnabled"].lower(), "true")
 

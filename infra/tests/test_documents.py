@@ -6,7 +6,8 @@ import sys
 import tomllib
 import unittest
 
-from tests.template import INFRA, ROOT, expanded, of_type
+from tests.template import INFRA, ROOT, SOURCE, expanded, of_type
+from tests.test_function import settings
 
 README = (INFRA / "README.md").read_text()
 
@@ -34,6 +35,18 @@ class Readme(unittest.TestCase):
             self.assertTrue((INFRA / name).exists() or (ROOT / name).exists(), name)
 
 
+    def test_the_function_is_built_where_the_template_takes_it_from(self):
+        (folder,) = re.findall(r"^ +CodeUri: \.\./(.+)/create-accounts/$", SOURCE.read_text(), re.MULTILINE)
+        builds = re.findall(r"^cargo lambda build .*$", README, re.MULTILINE)
+        self.assertTrue(builds)
+        for command in builds:
+            words = command.split()
+            self.assertEqual(words[words.index("--lambda-dir") + 1], folder)
+            self.assertEqual(words[words.index("--package") + 1], "create-accounts")
+            self.assertLessEqual({"--release", "--locked", "--arm64"}, set(words))
+        self.assertEqual(expanded()["Parameters"]["Architecture"]["Default"], "arm64")
+
+
 class Dockerfile(unittest.TestCase):
     def setUp(self):
         self.text = (INFRA / "Dockerfile").read_text()
@@ -49,6 +62,13 @@ class Dockerfile(unittest.TestCase):
     def test_the_compiler_is_the_workspaces(self):
         version = re.search(r'^rust-version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
         self.assertIn(f"RUST_IMAGE=rust:{version}-", self.text)
+
+    def test_its_variables_are_settings(self):
+        variables = dict(re.findall(r"^ENV (\w+)=(\S+)$", self.text, re.MULTILINE))
+        self.assertLessEqual(set(variables), settings())
+        self.assertEqual(variables["SESSION_BUILDER__MONITORING__BIND_ADDRESS"], "0.0.0.0")
+        port = tomllib.loads((ROOT / "config.toml").read_text())["monitoring"]["metrics_port"]
+        self.assertIn(f"\nEXPOSE {port}\n", self.text)
 
     def test_runs_the_listener_without_rights(self):
         last = self.text.rsplit("FROM ", 1)[1]

@@ -92,6 +92,11 @@ class Flake(unittest.TestCase):
             (manifest,) = (one for one in manifests if one.get("package", {}).get("name") == package)
             self.assertIn(name, [binary["name"] for binary in manifest["bin"]])
 
+    def test_the_shell_compiles_for_both_of_lambdas_architectures(self):
+        shell = f"path:{self.flake}#devShells.x86_64-linux.default"
+        targets = json.loads(self.on_stand_ins("eval", "--json", shell, "--apply", "shell: (builtins.head shell.packages).targets"))
+        self.assertCountEqual(targets, ["aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"])
+
     def test_sources_are_those_of_the_flake(self):
         text = (ROOT / "flake.nix").read_text()
         for name in SOURCES[2:] + FOLDERS:

@@ -3,7 +3,7 @@
 import tomllib
 import unittest
 
-from tests.template import ROOT, expanded, properties
+from tests.template import ROOT, expanded, of_type, properties
 
 PREFIX = "SESSION_BUILDER__"
 
@@ -26,7 +26,8 @@ class Function(unittest.TestCase):
     def test_every_variable_is_a_setting(self):
         variables = properties("CreateAccounts")["Environment"]["Variables"]
         self.assertLessEqual({name for name in variables if name.startswith(PREFIX)}, settings())
-        self.assertEqual({name for name in variables if not name.startswith(PREFIX)}, {"SESSION_BUILDER_KEYPAIR"})
+        key = tomllib.loads((ROOT / "config.toml").read_text())["signer"]["environment_variable"]
+        self.assertEqual({name for name in variables if not name.startswith(PREFIX)}, {key})
 
     def test_secrets_are_references_under_a_key_of_our_own(self):
         function = properties("CreateAccounts")
@@ -34,10 +35,23 @@ class Function(unittest.TestCase):
         variables = function["Environment"]["Variables"]
         condition, plain, secret = variables["SESSION_BUILDER_KEYPAIR"]["Fn::If"]
         self.assertEqual((condition, plain), ("UsesKms", {"Ref": "AWS::NoValue"}))
-        self.assertTrue(secret["Fn::Sub"].startswith("{{resolve:secretsmanager:"))
+        # Without a version in it the reference would never change, and a new value never arrive.
+        reference = "{{resolve:secretsmanager:${%sArn}:SecretString:::${%sVersion}}}"
+        self.assertEqual(secret["Fn::Sub"], reference % ("SigningSecret", "SigningSecret"))
         condition, secret, _ = variables["SESSION_BUILDER__RPC__URL"]["Fn::If"]
         self.assertEqual(condition, "HasRpcSecret")
-        self.assertTrue(secret["Fn::Sub"].startswith("{{resolve:secretsmanager:"))
+        self.assertEqual(secret["Fn::Sub"], reference % ("RpcUrlSecret", "RpcUrlSecret"))
+
+    def test_the_wallet_is_a_kms_key_or_a_secret(self):
+        template = expanded()
+        (rule,) = template["Rules"]["OneKey"]["Assertions"]
+        given = [{"Fn::Equals": [{"Ref": name}, ""]} for name in ("SigningKeyArn", "SigningSecretArn")]
+        self.assertEqual(rule["Assert"], {"Fn::Or": given})
+        self.assertEqual(template["Conditions"]["UsesKms"], {"Fn::Equals": [{"Ref": "SigningSecretArn"}, ""]})
+        variables = properties("CreateAccounts")["Environment"]["Variables"]
+        self.assertEqual(variables["SESSION_BUILDER__SIGNER__KIND"], {"Fn::If": ["UsesKms", "aws_kms", "environment"]})
+        for name in ("KMS_KEY_ID", "KMS_PUBLIC_KEY"):
+            self.assertEqual(variables[f"SESSION_BUILDER__SIGNER__{name}"]["Fn::If"][0], "UsesKms")
 
     def test_key(self):
         key = expanded()["Resources"]["SigningKey"]
@@ -46,6 +60,9 @@ class Function(unittest.TestCase):
         self.assertEqual(key["DeletionPolicy"], "RetainExceptOnCreate")
         self.assertEqual(key["Condition"], "OwnsKey")
 
-    def test_its_log_is_its_own_and_ends(self):
-        self.assertEqual(properties("CreateAccounts")["LoggingConfig"]["LogGroup"], {"Ref": "CreateAccountsLogs"})
-        self.assertEqual(properties("CreateAccountsLogs")["RetentionInDays"], {"Ref": "LogRetentionDays"})
+    def test_every_log_ends(self):
+        for name in of_type("AWS::Logs::LogGroup"):
+            self.assertEqual(properties(name)["RetentionInDays"], {"Ref": "LogRetentionDays"}, name)
+        # A function without a log group of its own gets one that never ends.
+        for name in of_type("AWS::Lambda::Function"):
+            self.assertEqual(properties(name)["LoggingConfig"]["LogGroup"], {"Ref": f"{name.removesuffix('Function')}Logs"})

@@ -44,7 +44,10 @@ class Container(unittest.TestCase):
         self.assertEqual(self.container["LinuxParameters"], {"Capabilities": {"Drop": ["ALL"]}})
 
     def test_says_how_it_is(self):
-        self.assertEqual(self.container["HealthCheck"]["Command"], ["CMD", "/listener", "health"])
+        check = self.container["HealthCheck"]
+        self.assertEqual(check["Command"], ["CMD", "/listener", "health"])
+        self.assertEqual((check["Interval"], check["Timeout"], check["Retries"], check["StartPeriod"]), (30, 5, 3, 60))
+        self.assertIs(self.container["Essential"], True)
 
     def test_may_drain(self):
         self.assertGreater(self.container["StopTimeout"], 10)
@@ -64,7 +67,8 @@ class Container(unittest.TestCase):
         (secret,) = self.container["Secrets"]
         condition, reference, _ = secret["Fn::If"]
         self.assertEqual(condition, "HasRpcSecret")
-        self.assertEqual(reference, {"Name": f"{PREFIX}RPC__URL", "ValueFrom": {"Ref": "RpcUrlSecretArn"}})
+        version = {"Fn::Sub": "${RpcUrlSecretArn}:::${RpcUrlSecretVersion}"}
+        self.assertEqual(reference, {"Name": f"{PREFIX}RPC__URL", "ValueFrom": version})
 
 
 class CursorBucket(unittest.TestCase):
@@ -81,4 +85,7 @@ class CursorBucket(unittest.TestCase):
     def test_takes_tls_only(self):
         (statement,) = properties("CursorBucketByTlsOnly")["PolicyDocument"]["Statement"]
         self.assertEqual((statement["Effect"], statement["Principal"]), ("Deny", "*"))
+        self.assertEqual(statement["Action"], "s3:*")
+        self.assertEqual(statement["Resource"], [{"Fn::GetAtt": ["CursorBucket", "Arn"]}, {"Fn::Sub": "${CursorBucket.Arn}/*"}])
         self.assertEqual(statement["Condition"], {"Bool": {"aws:SecureTransport": "false"}})
+        self.assertEqual(properties("CursorBucketByTlsOnly")["Bucket"], {"Ref": "CursorBucket"})

@@ -5,6 +5,9 @@ import unittest
 from tests.template import expanded, properties
 
 
+MAPPING_PARAMETERS = ("BatchSize", "BatchWindowSeconds", "MaximumConcurrency")
+
+
 class Queue(unittest.TestCase):
     def test_messages_become_dead_letters_after_five_receives(self):
         redrive = properties("Queue")["RedrivePolicy"]
@@ -21,7 +24,10 @@ class Queue(unittest.TestCase):
         self.assertTrue(source["Fn::Sub"].endswith(":" + name), source)
 
     def test_dead_letters_are_kept_as_long_as_sqs_can(self):
-        self.assertEqual(properties("DeadLetterQueue")["MessageRetentionPeriod"], 14 * 24 * 3600)
+        kept = properties("DeadLetterQueue")["MessageRetentionPeriod"]
+        self.assertEqual(kept, 14 * 24 * 3600)
+        # A message that SQS moves keeps its age, so what is left to it is the difference.
+        self.assertEqual(kept - properties("Queue")["MessageRetentionPeriod"], 7 * 24 * 3600)
 
     def test_both_are_encrypted_and_take_tls_only(self):
         for name in ("Queue", "DeadLetterQueue"):
@@ -29,7 +35,8 @@ class Queue(unittest.TestCase):
         policy = properties("QueuesByTlsOnly")
         self.assertEqual(policy["Queues"], [{"Ref": "Queue"}, {"Ref": "DeadLetterQueue"}])
         (statement,) = policy["PolicyDocument"]["Statement"]
-        self.assertEqual(statement["Effect"], "Deny")
+        self.assertEqual((statement["Effect"], statement["Principal"]), ("Deny", "*"))
+        self.assertEqual((statement["Action"], statement["Resource"]), ("sqs:*", "*"))
         self.assertEqual(statement["Condition"], {"Bool": {"aws:SecureTransport": "false"}})
 
     def test_visibility_is_six_times_every_timeout_that_may_be_chosen(self):
@@ -60,3 +67,12 @@ class EventSourceMapping(unittest.TestCase):
         self.assertEqual(mapping["BatchSize"], {"Ref": "BatchSize"})
         self.assertEqual(mapping["MaximumBatchingWindowInSeconds"], {"Ref": "BatchWindowSeconds"})
         self.assertEqual(mapping["ScalingConfig"], {"MaximumConcurrency": {"Ref": "MaximumConcurrency"}})
+        self.assertEqual(mapping["FunctionName"], {"Ref": "CreateAccounts"})
+
+    def test_its_parameters_stay_where_aws_takes_them(self):
+        parameters = expanded()["Parameters"]
+        bounds = {name: (parameters[name]["MinValue"], parameters[name]["MaxValue"]) for name in MAPPING_PARAMETERS}
+        # More than ten a batch needs a window of a second, and a window eats into the deadline of five.
+        self.assertEqual(bounds, {"BatchSize": (1, 10), "BatchWindowSeconds": (0, 5), "MaximumConcurrency": (2, 1000)})
+        for name, (least, most) in bounds.items():
+            self.assertTrue(least <= parameters[name]["Default"] <= most, name)

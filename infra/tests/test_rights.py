@@ -109,6 +109,13 @@ class Rights(unittest.TestCase):
             self.assertNotIn("ManagedPolicyArns", properties(name), name)
         self.assertEqual(of_type("AWS::Lambda::Permission"), [])
 
+    def test_roles_are_for_their_services_only(self):
+        for name in of_type("AWS::IAM::Role"):
+            (statement,) = properties(name)["AssumeRolePolicyDocument"]["Statement"]
+            service = "ecs-tasks" if name.startswith("Listener") else "lambda"
+            self.assertEqual(statement["Principal"], {"Service": f"{service}.amazonaws.com"}, name)
+            self.assertEqual(statement["Action"], "sts:AssumeRole")
+
     def test_every_wildcard_has_its_reason_beside_it(self):
         wildcard = re.compile(r"^ +-? ?(Action|Resource|Principal): .*\*")
         lines = [line for line in SOURCE.read_text().splitlines() if wildcard.match(line)]

@@ -3,7 +3,7 @@
 let
   tool = name: derivation { inherit name system; builder = "/bin/sh"; };
   named = names: builtins.listToAttrs (map (name: { inherit name; value = tool name; }) names);
-  pkgs = named [ "awscli2" "aws-sam-cli" "cargo-lambda" "cmake" "nixpkgs-fmt" "perl" "pkg-config" "python3" ] // {
+  pkgs = named [ "awscli2" "aws-sam-cli" "cargo-lambda" "cmake" "perl" "pkg-config" "python3" ] // {
     inherit system;
     lib = {
       fileset = {

@@ -2,9 +2,10 @@
 {
   outputs = { self, nixpkgs }: {
     overlays.default = final: prev: {
-      rust-bin.stable."1.95.0".default.override = { extensions }: derivation {
+      rust-bin.stable."1.95.0".default.override = { extensions, targets }: derivation {
         name = "rust";
         inherit (prev) system;
+        inherit extensions targets;
         builder = "/bin/sh";
       };
     };
