@@ -323,8 +323,11 @@ impl Guarded {
 }
 
 fn past_deadline(method: &'static str, last: ChainError) -> ChainError {
-    ChainError::DeadlineReached {
-        method,
-        last: Some(Box::new(last)),
+    match last {
+        already @ ChainError::DeadlineReached { .. } => already,
+        last => ChainError::DeadlineReached {
+            method,
+            last: Some(Box::new(last)),
+        },
     }
 }

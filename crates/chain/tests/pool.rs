@@ -91,7 +91,10 @@ async fn a_server_that_says_nothing_is_left_at_the_deadline() {
     let deadline = Instant::now() + Duration::from_millis(150);
     let error = slot(&pool, Some(deadline)).await.unwrap_err();
     assert!(Instant::now() < deadline + Duration::from_millis(100));
-    assert!(matches!(error, ChainError::DeadlineReached { .. }), "{error}");
+    let ChainError::DeadlineReached { last: Some(last), .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(matches!(**last, ChainError::TimedOut { .. }), "{last}");
     assert!(error.is_ambiguous(), "the request was sent");
 }
 
