@@ -7,9 +7,8 @@ mod status_line;
 
 use anyhow::Result;
 use clap::Parser;
+use session_admin::with_signals;
 use session_config::{LogFormat, Overrides, Settings};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Arguments, Command};
 
@@ -34,25 +33,5 @@ async fn main() -> Result<()> {
         LogFormat::Json => session_telemetry::LogFormat::Json,
     };
     session_telemetry::init_logs(&settings.monitoring.log_level, format)?;
-    let stop = CancellationToken::new();
-    let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-    let signals = tokio::spawn(stop_on_signal(terminate?, interrupt?, stop.clone()));
-    let ended = service::run(&settings, stop).await;
-    signals.abort();
-    ended
-}
-
-/// The first signal drains, the second stops at once.
-async fn stop_on_signal(mut terminate: Signal, mut interrupt: Signal, stop: CancellationToken) {
-    const AT_ONCE: i32 = 130;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if stop.is_cancelled() {
-            std::process::exit(AT_ONCE);
-        }
-        stop.cancel();
-    }
+    with_signals(|stop| service::run(&settings, stop)).await?
 }

@@ -37,9 +37,10 @@ pub(crate) async fn probe(settings: &Settings) -> Result<()> {
         let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
         anyhow::Ok((status, String::from_utf8_lossy(&body).into_owned()))
     };
-    let (status, body) = timeout(PATIENCE, answer)
-        .await
-        .with_context(|| format!("{url} does not answer"))??;
+    let (status, body) = match timeout(PATIENCE, answer).await {
+        Ok(answered) => answered.with_context(|| format!("{url} cannot be asked"))?,
+        Err(_) => bail!("{url} does not answer within {PATIENCE:?}"),
+    };
     println!("{body}");
     if !status.is_success() {
         bail!("{url} answers {status}");

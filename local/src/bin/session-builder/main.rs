@@ -8,10 +8,9 @@ mod run;
 
 use anyhow::Result;
 use clap::Parser;
+use session_admin::with_signals;
 use session_config::{LogFormat, Overrides, Settings};
 use session_listener::BackfillRequest;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     catch_up::{backfill, reconcile},
@@ -26,7 +25,7 @@ async fn main() -> Result<()> {
         None => Box::pin(serve(cli.run)).await,
         Some(Command::Reconcile { dry_run, common }) => {
             let settings = settings_of(&common)?;
-            with_signals(|stop| reconcile(settings, dry_run, stop)).await
+            with_signals(|stop| reconcile(settings, dry_run, stop)).await?
         }
         Some(Command::Backfill {
             from,
@@ -36,7 +35,7 @@ async fn main() -> Result<()> {
         }) => {
             let settings = settings_of(&common)?;
             let request = BackfillRequest { from, to, dry_run };
-            Box::pin(with_signals(|stop| backfill(settings, request, stop))).await
+            Box::pin(with_signals(|stop| backfill(settings, request, stop))).await?
         }
         Some(Command::DeadLetters { action, common }) => {
             let settings = settings_of(&common)?;
@@ -53,19 +52,7 @@ async fn serve(arguments: RunArgs) -> Result<()> {
     }
     init_logs(&settings)?;
     let metrics = session_telemetry::install_prometheus()?;
-    Box::pin(with_signals(|stop| run::run(arguments, settings, metrics, stop))).await
-}
-
-/// Runs something that stops when it is told to, and tells it at the first signal.
-async fn with_signals<F>(running: impl FnOnce(CancellationToken) -> F) -> Result<()>
-where
-    F: Future<Output = Result<()>>,
-{
-    let stop = CancellationToken::new();
-    let signals = tokio::spawn(stop_on_signal(stop.clone()));
-    let result = running(stop).await;
-    signals.abort();
-    result
+    Box::pin(with_signals(|stop| run::run(arguments, settings, metrics, stop))).await?
 }
 
 /// The settings of a command that does one thing and ends.
@@ -85,22 +72,4 @@ fn init_logs(settings: &Settings) -> Result<()> {
         LogFormat::Json => session_telemetry::LogFormat::Json,
     };
     Ok(session_telemetry::init_logs(&settings.monitoring.log_level, format)?)
-}
-
-/// The first signal drains, the second stops at once.
-async fn stop_on_signal(stop: CancellationToken) -> Result<()> {
-    const AT_ONCE: i32 = 130;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    for _ in 0..2 {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if stop.is_cancelled() {
-            std::process::exit(AT_ONCE);
-        }
-        stop.cancel();
-    }
-    Ok(())
 }
