@@ -34,7 +34,6 @@ class Readme(unittest.TestCase):
         for name in re.findall(r"`((?:infra/)?[a-z-]+(?:/[a-z.-]*|\.[a-z]+))`", README):
             self.assertTrue((INFRA / name).exists() or (ROOT / name).exists(), name)
 
-
     def test_the_function_is_built_where_the_template_takes_it_from(self):
         (folder,) = re.findall(r"^ +CodeUri: \.\./(.+)/create-accounts/$", SOURCE.read_text(), re.MULTILINE)
         builds = re.findall(r"^cargo lambda build .*$", README, re.MULTILINE)
@@ -46,14 +45,13 @@ class Readme(unittest.TestCase):
             self.assertLessEqual({"--release", "--locked", "--arm64"}, set(words))
         self.assertEqual(expanded()["Parameters"]["Architecture"]["Default"], "arm64")
 
-
 class Dockerfile(unittest.TestCase):
     def setUp(self):
         self.text = (INFRA / "Dockerfile").read_text()
 
     def test_base_images_are_short_names_that_can_be_replaced(self):
         arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", self.text, re.MULTILINE))
-        for image in re.findall(r"^FROM (\S+)", self.text, re.MULTILINE):
+        for image in re.findall(r"^FROM (?:--platform=\S+ )?(\S+)", self.text, re.MULTILINE):
             name = image[2:-1] if image.startswith("$") else image
             self.assertTrue(name == "scratch" or name in arguments, image)
         for image in arguments.values():
@@ -63,8 +61,13 @@ class Dockerfile(unittest.TestCase):
         version = re.search(r'^rust-version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
         self.assertIn(f"RUST_IMAGE=rust:{version}-", self.text)
 
+    def test_its_linker_is_the_functions(self):
+        tools = (ROOT / "tests/tools/install").read_text()
+        self.assertIn(re.search(r"ziglang==[\d.]+", self.text)[0], tools)
+
     def test_its_variables_are_settings(self):
-        variables = dict(re.findall(r"^ENV (\w+)=(\S+)$", self.text, re.MULTILINE))
+        image = self.text.rsplit("FROM ", 1)[1]
+        variables = dict(re.findall(r"^ENV (\w+)=(\S+)$", image, re.MULTILINE))
         self.assertLessEqual(set(variables), settings())
         self.assertEqual(variables["SESSION_BUILDER__MONITORING__BIND_ADDRESS"], "0.0.0.0")
         port = tomllib.loads((ROOT / "config.toml").read_text())["monitoring"]["metrics_port"]
