@@ -9,7 +9,7 @@ use solana_client::{
 };
 use solana_pubkey::Pubkey;
 
-use crate::reconcile::ReconcileError;
+use crate::error::ReconcileError;
 
 /// Most accounts that a node gives at once (Solana RPC, `getMultipleAccounts`).
 const ACCOUNTS_MAX: usize = 100;

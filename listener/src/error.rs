@@ -1,11 +1,11 @@
-//! Why a listener cannot start, or had to end.
+//! Why a listener cannot start, or had to end, and why a comparison was given up.
 
 use session_chain::ChainError;
 use session_events::idl::LayoutConflict;
 
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::{cursor::CursorError, reconcile::ReconcileError};
+use crate::cursor::CursorError;
 
 /// Why a listener cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,20 @@ pub enum ListenerError {
         /// The panic.
         source: JoinError,
     },
+}
+
+/// Why a comparison was given up.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The chain did not answer.
+    #[error("the factory's accounts cannot be compared: {0}")]
+    Chain(#[from] ChainError),
+    /// The chain's answer cannot be read.
+    #[error("the factory's accounts cannot be compared: {0}")]
+    Reply(String),
+    /// It was told to stop.
+    #[error("the comparison was stopped")]
+    Stopped,
 }
 
 /// Waits for all tasks, and answers with the first failure. What is not waited for when this is dropped stays in `tasks`.

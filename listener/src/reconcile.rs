@@ -7,7 +7,6 @@
 use std::{sync::Arc, time::Duration};
 
 use metrics::counter;
-use session_chain::ChainError;
 use session_events::{Event, PdaComputedEvent, SessionEntry, SessionStatus, session_address};
 use session_message::Origin;
 use session_telemetry::names;
@@ -19,6 +18,7 @@ use crate::{
     accounts::FactoryAccounts,
     chain::{HistoryError, ProgramHistory},
     config::ReconcileConfig,
+    error::ReconcileError,
     history::{FULL_PAGE, Pages},
     intake::Intake,
     observed::{EventBody, ObservedEvent},
@@ -63,20 +63,6 @@ pub struct MissedSession {
     pub signature: Option<Signature>,
     /// Bytes of its account: as requested if the transaction was found, otherwise as configured.
     pub size_bytes: u64,
-}
-
-/// Why a comparison was given up.
-#[derive(Debug, thiserror::Error)]
-pub enum ReconcileError {
-    /// The chain did not answer.
-    #[error("the factory's accounts cannot be compared: {0}")]
-    Chain(#[from] ChainError),
-    /// The chain's answer cannot be read.
-    #[error("the factory's accounts cannot be compared: {0}")]
-    Reply(String),
-    /// It was told to stop.
-    #[error("the comparison was stopped")]
-    Stopped,
 }
 
 /// Compares entries with sessions.

@@ -2,46 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::health::HealthRegistry;
-
-/// Something that can be looked at to tell whether the service works.
-#[async_trait]
-pub trait Check: Send + Sync + 'static {
-    /// Its name, as `/health` shows it.
-    fn name(&self) -> &'static str;
-
-    /// Looks.
-    async fn check(&self) -> Result<Health, CheckFailure>;
-}
-
-/// A check that passed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// Nothing to say.
-    Good,
-    /// Still working, but somebody should look: why.
-    Degraded(String),
-}
-
-/// A check that failed, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct CheckFailure {
-    reason: String,
-}
-
-impl CheckFailure {
-    /// A failure for a reason.
-    #[must_use]
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
-    }
-}
+use crate::{
+    check::{Check, CheckFailure},
+    health::HealthRegistry,
+};
 
 /// Makes all checks at once and then at every interval, until stopped. A check has failed if it takes longer than the
 /// interval, or than 10 s.
@@ -84,7 +52,10 @@ async fn make(registry: &HealthRegistry, check: &dyn Check, limit: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+
     use super::*;
+    use crate::check::Health;
 
     struct Hangs;
     struct Passes;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::checks::{CheckFailure, Health};
+use crate::check::{CheckFailure, Health};
 
 /// The last result of every check. Clones share it.
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,7 @@
 //! Every answer is made of stored state, never of a call to the chain: an endpoint that asks the RPC hangs when the
 //! RPC does (pitfall 30).
 
+mod check;
 mod checks;
 mod health;
 mod pages;
@@ -11,7 +12,8 @@ mod server;
 mod signals;
 mod stats;
 
-pub use checks::{Check, CheckFailure, Health, run_checks};
+pub use check::{Check, CheckFailure, Health};
+pub use checks::run_checks;
 pub use health::{FailedCheck, HealthRegistry, HealthReport};
 pub use pages::{Metrics, Pages};
 pub use server::{AdminError, bind, serve};

@@ -8,11 +8,11 @@ use solana_sdk::hash::Hash;
 
 use crate::blockhash::{Blockhash, RecentError};
 use crate::cost::{SIGNATURE_FEE_LAMPORTS, priority_fee};
-use crate::engine::Engine;
 use crate::error::{CreationError, Failure};
 use crate::message::Terms;
 use crate::plan::{Group, Rules};
 use crate::sending::{Fate, Signed};
+use crate::shared::Shared;
 use crate::signer::Paying;
 use crate::statuses::Landing;
 
@@ -32,26 +32,26 @@ pub(crate) struct Sent {
 impl Attempt {
     /// Sends `group` and follows it. `stale` is a blockhash that a node didn't know.
     pub(crate) async fn make(
-        engine: &Engine,
+        shared: &Shared,
         group: Group,
         rules: Rules<'_>,
         stale: Option<Hash>,
         deadline: Instant,
     ) -> Self {
-        let policy = engine.policy();
+        let policy = shared.policy();
         let terms = Terms {
             compute_units: group.compute_units,
             priority_fee_lamports: priority_fee(
-                engine.price.micro_lamports_per_unit(),
+                shared.price.micro_lamports_per_unit(),
                 group.compute_units,
                 policy.max_priority_fee_lamports,
             ),
         };
-        let lamports = rent_of(engine, &group).saturating_add(fee(terms));
+        let lamports = rent_of(shared, &group).saturating_add(fee(terms));
         let only = rules.mark_created.map(|mark| mark.authority);
-        let fate = match engine.signers.choose(lamports, policy.wallet_reserve_lamports, only) {
+        let fate = match shared.signers.choose(lamports, policy.wallet_reserve_lamports, only) {
             Err(deferral) => Err(deferral.into()),
-            Ok(paying) => pay(engine, &group, rules, terms, paying, stale, deadline).await,
+            Ok(paying) => pay(shared, &group, rules, terms, paying, stale, deadline).await,
         };
         Self { group, terms, fate }
     }
@@ -62,16 +62,16 @@ fn fee(terms: Terms) -> u64 {
     SIGNATURE_FEE_LAMPORTS.saturating_add(terms.priority_fee_lamports)
 }
 
-fn rent_of(engine: &Engine, group: &Group) -> u64 {
+fn rent_of(shared: &Shared, group: &Group) -> u64 {
     group
         .creations
         .iter()
-        .map(|creation| creation.rent_due(engine.rent))
+        .map(|creation| creation.rent_due(shared.rent))
         .fold(0, u64::saturating_add)
 }
 
 async fn pay(
-    engine: &Engine,
+    shared: &Shared,
     group: &Group,
     rules: Rules<'_>,
     terms: Terms,
@@ -79,23 +79,23 @@ async fn pay(
     stale: Option<Hash>,
     deadline: Instant,
 ) -> Result<Sent, CreationError> {
-    let signed = match sign(engine, group, rules, terms, &paying, stale, deadline).await {
+    let signed = match sign(shared, group, rules, terms, &paying, stale, deadline).await {
         Ok(signed) => Arc::new(signed),
         Err(error) => {
             paying.refund();
             return Err(error);
         }
     };
-    engine
+    shared
         .unsettled
         .remember(group.creations.iter().map(|creation| creation.request.pda), &signed);
-    let fate = engine.sender.send(&signed, deadline).await;
-    settle(engine, &signed, &fate, paying);
+    let fate = shared.sender.send(&signed, deadline).await;
+    settle(shared, &signed, &fate, paying);
     Ok(Sent { signed, fate })
 }
 
 async fn sign(
-    engine: &Engine,
+    shared: &Shared,
     group: &Group,
     rules: Rules<'_>,
     terms: Terms,
@@ -103,7 +103,7 @@ async fn sign(
     stale: Option<Hash>,
     deadline: Instant,
 ) -> Result<Signed, CreationError> {
-    let blockhash = recent_blockhash(engine, stale, deadline).await?;
+    let blockhash = recent_blockhash(shared, stale, deadline).await?;
     let payer = paying.payer.address;
     let instructions = group.instructions(&payer, rules);
     let message = rules
@@ -115,8 +115,8 @@ async fn sign(
     Signed::new(transaction, blockhash).ok_or_else(unsigned)
 }
 
-async fn recent_blockhash(engine: &Engine, stale: Option<Hash>, deadline: Instant) -> Result<Blockhash, CreationError> {
-    engine
+async fn recent_blockhash(shared: &Shared, stale: Option<Hash>, deadline: Instant) -> Result<Blockhash, CreationError> {
+    shared
         .blockhashes
         .recent(stale, deadline)
         .await
@@ -127,7 +127,7 @@ async fn recent_blockhash(engine: &Engine, stale: Option<Hash>, deadline: Instan
 }
 
 /// Brings the wallet and the memory up to date with the transaction's fate.
-fn settle(engine: &Engine, signed: &Signed, fate: &Fate, paying: Paying<'_>) {
+fn settle(shared: &Shared, signed: &Signed, fate: &Fate, paying: Paying<'_>) {
     let outcome = match fate {
         Fate::Decided(Landing::Landed { slot }) => {
             paying.landed(*slot);
@@ -151,6 +151,6 @@ fn settle(engine: &Engine, signed: &Signed, fate: &Fate, paying: Paying<'_>) {
     };
     counter!("transactions_settled_total", "outcome" => outcome).increment(1);
     if !matches!(fate, Fate::Unknown) {
-        engine.unsettled.forget(signed);
+        shared.unsettled.forget(signed);
     }
 }

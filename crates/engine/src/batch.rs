@@ -13,7 +13,6 @@ use solana_sdk::signature::Signature;
 use crate::account::{Reading, read_accounts};
 use crate::attempt::{Attempt, Sent};
 use crate::cost::SIGNATURE_FEE_LAMPORTS;
-use crate::engine::Engine;
 use crate::error::{CreationError, Failure};
 use crate::fault::{Consequences, consequences};
 use crate::flights::Answer;
@@ -22,6 +21,7 @@ use crate::open::OpenRequests;
 use crate::plan::{Group, Rules, plan};
 use crate::request::CreationRequest;
 use crate::sending::{Fate, Signed};
+use crate::shared::Shared;
 use crate::statuses::Landing;
 
 /// Rounds before an open request's last trouble is its answer. Halving 32 creations down to one takes six.
@@ -31,7 +31,7 @@ const FRUITLESS_PAUSE: Duration = Duration::from_millis(50);
 
 /// The requests of one call.
 pub(crate) struct Batch<'e> {
-    engine: &'e Engine,
+    shared: &'e Shared,
     deadline: Instant,
     open: OpenRequests<'e>,
     /// A node must have reached this slot to be asked.
@@ -47,11 +47,11 @@ type Resumed = (Arc<Signed>, Vec<Pubkey>);
 
 impl<'e> Batch<'e> {
     /// A batch of requests with distinct PDAs.
-    pub(crate) fn new(engine: &'e Engine, requests: Vec<CreationRequest>, deadline: Instant) -> Self {
+    pub(crate) fn new(shared: &'e Shared, requests: Vec<CreationRequest>, deadline: Instant) -> Self {
         Self {
-            engine,
+            shared,
             deadline,
-            open: OpenRequests::new(engine, requests),
+            open: OpenRequests::new(shared, requests),
             min_slot: None,
             max_creations: usize::MAX,
             stale_blockhash: None,
@@ -83,11 +83,11 @@ impl<'e> Batch<'e> {
             return Ok(());
         }
         let pdas = addresses.len();
-        addresses.extend(self.engine.signers.addresses());
+        addresses.extend(self.shared.signers.addresses());
         let Reading { slot, mut accounts } =
-            read_accounts(&self.engine.pool, &addresses, self.min_slot, Some(self.deadline)).await?;
+            read_accounts(&self.shared.pool, &addresses, self.min_slot, Some(self.deadline)).await?;
         let wallets = accounts.split_off(pdas);
-        for (payer, account) in self.engine.signers.payers().iter().zip(wallets) {
+        for (payer, account) in self.shared.signers.payers().iter().zip(wallets) {
             let lamports = account.map_or(0, |account| account.lamports);
             payer.wallet().read(slot, lamports, Instant::now());
         }
@@ -105,12 +105,12 @@ impl<'e> Batch<'e> {
         let followed: Vec<Pubkey> = out.iter().flat_map(|(_, pdas)| pdas.clone()).collect();
         let rules = self.rules();
         let groups = plan(self.open.admit(&followed), rules);
-        let (engine, deadline, stale) = (self.engine, self.deadline, self.stale_blockhash);
+        let (shared, deadline, stale) = (self.shared, self.deadline, self.stale_blockhash);
         let attempts = groups
             .into_iter()
-            .map(|group| Attempt::make(engine, group, rules, stale, deadline));
+            .map(|group| Attempt::make(shared, group, rules, stale, deadline));
         let resumed = out.into_iter().map(|resumed| async move {
-            let fate = engine.sender.resume(&resumed.0, deadline).await;
+            let fate = shared.sender.resume(&resumed.0, deadline).await;
             (resumed, fate)
         });
         let (attempts, resumed) = join(join_all(attempts), join_all(resumed)).await;
@@ -126,9 +126,9 @@ impl<'e> Batch<'e> {
 
     fn rules(&self) -> Rules<'e> {
         Rules {
-            format: self.engine.formats.current(),
-            shape: &self.engine.config.instruction,
-            mark_created: self.engine.config.mark_created,
+            format: self.shared.formats.current(),
+            shape: &self.shared.config.instruction,
+            mark_created: self.shared.config.mark_created,
             max_creations: self.max_creations,
         }
     }
@@ -137,7 +137,7 @@ impl<'e> Batch<'e> {
     fn take_unsettled(&self) -> Vec<Resumed> {
         let mut out: HashMap<Signature, Resumed> = HashMap::new();
         for pda in self.open.pdas() {
-            if let Some(signed) = self.engine.unsettled.find(&pda) {
+            if let Some(signed) = self.shared.unsettled.find(&pda) {
                 out.entry(signed.signature)
                     .or_insert_with(|| (signed, Vec::new()))
                     .1
@@ -182,7 +182,7 @@ impl<'e> Batch<'e> {
                 self.open.refund_all(&pdas, 0);
                 self.take(consequences(&error, group, terms, rules), blockhash);
             }
-            Fate::FormatRefused if self.engine.formats.fall_back(rules.format) => self.open.refund_all(&pdas, 0),
+            Fate::FormatRefused if self.shared.formats.fall_back(rules.format) => self.open.refund_all(&pdas, 0),
             Fate::FormatRefused => {
                 let refused = Failure::Compilation("no endpoint takes its version".to_owned());
                 self.open.fail_all(&pdas, &CreationError::failed(refused));
@@ -204,7 +204,7 @@ impl<'e> Batch<'e> {
             self.open.leave(pdas, signed.signature);
             return false;
         };
-        self.engine.unsettled.forget(signed);
+        self.shared.unsettled.forget(signed);
         match landing {
             Landing::Landed { slot } => {
                 self.min_slot = self.min_slot.max(Some(*slot));

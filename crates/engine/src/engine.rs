@@ -1,8 +1,7 @@
-//! The engine: what is shared by every batch, and the tasks behind it.
+//! The engine: answers batches of requests, one flight for each PDA, and owns the tasks behind them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -13,17 +12,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::read_accounts;
 use crate::batch::Batch;
-use crate::blockhash::{Blockhashes, blockhashes};
-use crate::budget::Budget;
+use crate::blockhash::blockhashes;
 use crate::config::EngineConfig;
 use crate::cost::RentRate;
-use crate::error::{CreationError, Deferral, EngineError, Outcome};
+use crate::error::{CreationError, EngineError, Outcome};
 use crate::flights::{Answer, Claim, Flight, Flights, answer_of_other};
 use crate::formats::Formats;
 use crate::monitor::{MarketPrice, Monitor, WalletStatus, wallet_statuses};
 use crate::policy::Policy;
 use crate::request::CreationRequest;
 use crate::sending::Sender;
+use crate::shared::Shared;
 use crate::signer::SignerPool;
 use crate::statuses::statuses;
 use crate::unsettled::Unsettled;
@@ -37,18 +36,8 @@ const ANSWER_TIME: Duration = Duration::from_millis(20);
 
 /// Creates session accounts, many in one transaction, and verifies them.
 pub struct Engine {
-    pub(crate) config: EngineConfig,
-    pub(crate) pool: RpcPool,
-    pub(crate) signers: SignerPool,
-    pub(crate) rent: RentRate,
-    pub(crate) formats: Formats,
-    pub(crate) blockhashes: Blockhashes,
-    pub(crate) sender: Sender,
-    pub(crate) unsettled: Unsettled,
-    pub(crate) price: MarketPrice,
-    budget: Mutex<Budget>,
+    shared: Shared,
     flights: Flights,
-    started: Instant,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -95,18 +84,20 @@ impl Engine {
             rebroadcast_interval: config.rebroadcast_interval,
         };
         Ok(Self {
-            config,
-            pool,
-            signers,
-            rent,
-            formats,
-            blockhashes,
-            sender,
-            unsettled: Unsettled::default(),
-            price,
-            budget: Mutex::default(),
+            shared: Shared {
+                config,
+                pool,
+                signers,
+                rent,
+                formats,
+                blockhashes,
+                sender,
+                unsettled: Unsettled::default(),
+                price,
+                budget: Mutex::default(),
+                started: Instant::now(),
+            },
             flights: Flights::default(),
-            started: Instant::now(),
             tasks,
             stop,
         })
@@ -115,13 +106,13 @@ impl Engine {
     /// The rules that requests are checked against.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.config.policy
+        self.shared.policy()
     }
 
     /// The wallets as they were last read.
     #[must_use]
     pub fn wallets(&self) -> Vec<WalletStatus> {
-        wallet_statuses(&self.signers, &self.config.policy)
+        wallet_statuses(&self.shared.signers, self.policy())
     }
 
     /// Serves every request and answers in order. Never runs past `deadline`: what is not done by then is
@@ -150,9 +141,9 @@ impl Engine {
     /// # Errors
     /// [`ChainError`] if no endpoint answers before `deadline`.
     pub async fn inspect(&self, request: &CreationRequest, deadline: Instant) -> Result<Standing, ChainError> {
-        let reading = read_accounts(&self.pool, &[request.pda], None, Some(deadline)).await?;
+        let reading = read_accounts(&self.shared.pool, &[request.pda], None, Some(deadline)).await?;
         let account = reading.accounts.into_iter().next().flatten();
-        Ok(judge(request, account.as_ref(), self.rent))
+        Ok(judge(request, account.as_ref(), self.shared.rent))
     }
 
     /// Stops the background tasks and waits for them. Call it after the last `create_batch` has returned.
@@ -178,7 +169,7 @@ impl Engine {
                 }
             }
             let own = mine.values().map(|(index, _)| requests[*index].clone()).collect();
-            for (request, answer) in Batch::new(self, own, deadline).run().await {
+            for (request, answer) in Batch::new(&self.shared, own, deadline).run().await {
                 if let Some((index, flight)) = mine.remove(&request.pda) {
                     answers[index] = Some(answer.clone());
                     flight.land(request, answer);
@@ -191,34 +182,6 @@ impl Engine {
                 answers[index] = answer;
             }
         }
-    }
-
-    /// Counts `lamports` as spent for a session owner if the budget allows it and `spendable` covers them; takes them
-    /// from `spendable`.
-    pub(crate) fn charge(&self, owner: &Pubkey, lamports: u64, spendable: &mut u64) -> Result<(), Deferral> {
-        let policy = self.policy();
-        let Some(left) = spendable.checked_sub(lamports) else {
-            let reserve = policy.wallet_reserve_lamports;
-            let available = spendable.saturating_add(reserve);
-            return Err(Deferral::WalletReserve {
-                available,
-                requested: lamports,
-                reserve,
-            });
-        };
-        self.budget().charge(owner, lamports, policy, self.started.elapsed())?;
-        *spendable = left;
-        Ok(())
-    }
-
-    /// Gives the budget back what was not spent for a session owner.
-    pub(crate) fn refund(&self, owner: &Pubkey, lamports: u64) {
-        self.budget().refund(owner, lamports);
-    }
-
-    /// The budget's numbers. They are never left half changed, so a poisoned lock is as good as any.
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

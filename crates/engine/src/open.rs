@@ -10,18 +10,18 @@ use solana_sdk::signature::Signature;
 
 use crate::account::AccountState;
 use crate::cost::SIGNATURE_FEE_LAMPORTS;
-use crate::engine::Engine;
 use crate::error::{CreationError, Deferral, Failure, Outcome};
 use crate::flights::Answer;
 use crate::plan::Creation;
 use crate::rejection::Rejection;
 use crate::request::CreationRequest;
 use crate::sending::Signed;
+use crate::shared::Shared;
 use crate::verify::{Standing, judge};
 
 /// Open requests by their PDAs, and what was answered.
 pub(crate) struct OpenRequests<'e> {
-    engine: &'e Engine,
+    shared: &'e Shared,
     works: BTreeMap<Pubkey, Work>,
     answers: Vec<(CreationRequest, Answer)>,
 }
@@ -46,9 +46,9 @@ struct Created {
 
 impl<'e> OpenRequests<'e> {
     /// Requests with distinct PDAs. One whose address doesn't follow from its seeds is answered at once.
-    pub(crate) fn new(engine: &'e Engine, requests: Vec<CreationRequest>) -> Self {
+    pub(crate) fn new(shared: &'e Shared, requests: Vec<CreationRequest>) -> Self {
         let mut open = Self {
-            engine,
+            shared,
             works: BTreeMap::new(),
             answers: Vec::with_capacity(requests.len()),
         };
@@ -99,7 +99,7 @@ impl<'e> OpenRequests<'e> {
     /// must not be used again.
     pub(crate) fn judge(&mut self, pda: &Pubkey, account: Option<&AccountState>) -> Option<Hash> {
         let work = self.works.get_mut(pda)?;
-        match judge(&work.creation.request, account, self.engine.rent) {
+        match judge(&work.creation.request, account, self.shared.rent) {
             Standing::Missing { prefunded } => {
                 work.creation.prefunded = prefunded;
                 let created = work.landed.take()?;
@@ -124,18 +124,18 @@ impl<'e> OpenRequests<'e> {
             self.refund(pda, 0);
             return Some(signed.blockhash());
         }
-        self.engine.unsettled.remember([*pda], signed);
+        self.shared.unsettled.remember([*pda], signed);
         None
     }
 
     /// The creations that the budget and the wallets allow; the others get the refusal as their answer.
     pub(crate) fn admit(&mut self, except: &[Pubkey]) -> Vec<Creation> {
-        let reserve = self.engine.policy().wallet_reserve_lamports;
-        let mut spendable = self.engine.signers.spendable(reserve);
+        let reserve = self.shared.policy().wallet_reserve_lamports;
+        let mut spendable = self.shared.signers.spendable(reserve);
         let mut admitted = Vec::new();
         let mut refused = Vec::new();
         for (pda, work) in self.works.iter_mut().filter(|(pda, _)| !except.contains(pda)) {
-            match work.charge(self.engine, &mut spendable) {
+            match work.charge(self.shared, &mut spendable) {
                 Ok(()) => admitted.push(work.creation.clone()),
                 Err(deferral) => refused.push((*pda, deferral)),
             }
@@ -213,18 +213,18 @@ impl<'e> OpenRequests<'e> {
     fn refund(&mut self, pda: &Pubkey, kept: u64) {
         if let Some(work) = self.works.get_mut(pda) {
             let unspent = std::mem::take(&mut work.charged).saturating_sub(kept);
-            self.engine.refund(&work.creation.request.session_owner, unspent);
+            self.shared.refund(&work.creation.request.session_owner, unspent);
         }
     }
 }
 
 impl Work {
-    fn charge(&mut self, engine: &Engine, spendable: &mut u64) -> Result<(), Deferral> {
+    fn charge(&mut self, shared: &Shared, spendable: &mut u64) -> Result<(), Deferral> {
         let lamports = self
             .creation
-            .rent_due(engine.rent)
+            .rent_due(shared.rent)
             .saturating_add(SIGNATURE_FEE_LAMPORTS);
-        engine.charge(&self.creation.request.session_owner, lamports, spendable)?;
+        shared.charge(&self.creation.request.session_owner, lamports, spendable)?;
         self.charged = lamports;
         Ok(())
     }

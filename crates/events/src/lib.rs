@@ -9,6 +9,7 @@ mod attestation;
 mod base58;
 mod bounded;
 mod decode;
+mod decoded;
 mod discriminator;
 mod event;
 pub mod factory;
@@ -29,7 +30,8 @@ pub use attestation::{
     CreationParameters, MetadataEntry, SessionConfiguration, SessionCreationAttestation, SessionPermissions,
     SessionSettings,
 };
-pub use decode::{Completeness, DeclaredEvent, Decoded, Decoder, LoggedEvent, decode_logs};
+pub use decode::{Decoder, decode_logs};
+pub use decoded::{Completeness, DeclaredEvent, Decoded, LoggedEvent};
 pub use discriminator::{Discriminator, anchor_discriminator};
 pub use event::{Event, EventKind};
 pub use lifecycle::{

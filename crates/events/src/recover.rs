@@ -15,7 +15,7 @@
 use solana_pubkey::Pubkey;
 
 use crate::{
-    decode::Decoded,
+    decoded::Decoded,
     discriminator::Discriminator,
     event::Event,
     factory::{EVENT_INSTRUCTION, INITIALIZE, SessionRequest, event_authority_address},

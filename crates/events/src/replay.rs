@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    decode::{Completeness, DeclaredEvent, Decoded, LoggedEvent},
+    decoded::{Completeness, DeclaredEvent, Decoded, LoggedEvent},
     known::{KnownEvents, Understood},
     log_line::{FrameNote, Line, is_address},
     payload,
