@@ -134,9 +134,13 @@ class Dashboard(unittest.TestCase):
         self.assertEqual(titles, ["Accounts", "From", "Queue", "Function", "Listener", "Wallet"])
 
     def test_every_metric_exists(self):
-        searched = re.findall(r'SEARCH\(\'Namespace=\\"(\w+)\\" MetricName=\\"(\w+)\\"\', \'\w+\'\)', self.body)
+        searched = re.findall(
+            r'SEARCH\(\'Namespace=\\"(\w+)\\" FunctionName=\\"1\\" MetricName=\\"(\w+)\\"\', \'\w+\'\)', self.body
+        )
         self.assertEqual(len(searched), self.body.count("SEARCH("))
         (namespace,) = re.findall(r'NAMESPACE: &str = "(\w+)"', source("functions/create-accounts/src/emf.rs"))
+        self.assertIn('const DIMENSION: &str = "FunctionName";', source("functions/create-accounts/src/emf.rs"))
+        self.assertEqual(properties("Dashboard")["DashboardBody"]["Fn::Sub"].count("${CreateAccounts}"), len(searched) + 5)
         names = re.findall(r'= "([a-z_]+)", [CGH]', source("crates/telemetry/src/names.rs"))
         for found, metric in searched:
             self.assertEqual(found, namespace)

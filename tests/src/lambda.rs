@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use crate::{chain::free_port, sqs_server::tool, wait};
 
 /// How the runtime API calls a function that it did not start itself.
-const NAME: &str = "_";
+pub const NAME: &str = "_";
 /// How long the runtime API may take to answer its first request.
 const START_LIMIT: Duration = Duration::from_secs(30);
 

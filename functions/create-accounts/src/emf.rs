@@ -6,6 +6,8 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 use session_telemetry::names;
 
 const NAMESPACE: &str = "SessionBuilder";
+/// Lambda's own metrics have the same dimension.
+const DIMENSION: &str = "FunctionName";
 const REQUEST_ID: &str = "request_id";
 
 /// The process's recorder.
@@ -17,10 +19,12 @@ pub(crate) struct EmfMetrics(&'static Collector);
 pub(crate) struct EmfError(metrics_cloudwatch_embedded::Error);
 
 impl EmfMetrics {
-    /// Installs the process's recorder and tells it the metrics' units.
-    pub(crate) fn install() -> Result<Self, EmfError> {
+    /// Installs the process's recorder and tells it the metrics' units. Two stacks in one account differ by the name of
+    /// their function.
+    pub(crate) fn install(function_name: String) -> Result<Self, EmfError> {
         let collector = Builder::new()
             .cloudwatch_namespace(NAMESPACE)
+            .with_dimension(DIMENSION, function_name)
             .init()
             .map_err(EmfError)?;
         names::describe();

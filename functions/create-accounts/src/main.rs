@@ -18,15 +18,17 @@ use crate::{emf::EmfMetrics, function::Function};
 
 /// Where Lambda, or whoever plays it, is asked for work.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+/// Tells the metrics of one stack's function from another's.
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
 // One thread: a function has less than two CPUs up to 3 GB of memory, and its work is waiting for the chain.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    std::env::var(RUNTIME_API)
-        .context("this is a Lambda function: run it by `cargo lambda watch`, or deploy it; AWS_LAMBDA_RUNTIME_API")?;
+    from_lambda(RUNTIME_API)?;
+    let metrics = EmfMetrics::install(from_lambda(FUNCTION_NAME)?)?;
     let settings = Settings::load(None, &Overrides::default()).context("the function's environment")?;
     init_logs(&settings.monitoring.log_level, LogFormat::Json)?;
-    let function = Arc::new(Function::new(settings, EmfMetrics::install()?));
+    let function = Arc::new(Function::new(settings, metrics));
 
     // Lambda sends SIGTERM only to functions with an extension; this registers one that does nothing else.
     let stopping = Arc::clone(&function);
@@ -39,4 +41,10 @@ async fn main() -> anyhow::Result<()> {
     lambda_runtime::run(service_fn(invoke))
         .await
         .map_err(|error| anyhow::anyhow!("the runtime API failed: {error}"))
+}
+
+/// A variable that Lambda sets.
+fn from_lambda(name: &str) -> anyhow::Result<String> {
+    std::env::var(name)
+        .with_context(|| format!("this is a Lambda function: run it by `cargo lambda watch`, or deploy it; {name}"))
 }

@@ -13,7 +13,7 @@ use session_queue::{DeadLetter, SendEntry};
 use session_tests::{
     chain::TestChain,
     fault_proxy::{Fault, FaultProxy, Gate},
-    wait,
+    lambda, wait,
 };
 
 use crate::{
@@ -93,6 +93,7 @@ fn assert_told(output: &str) {
             .iter()
             .all(|line| line["request_id"].as_str().is_some_and(|id| !id.is_empty()))
     );
+    assert!(metrics.iter().all(|line| line["FunctionName"] == lambda::NAME));
     let created = lines
         .iter()
         .find(|line| line["message"] == "account created and verified")
