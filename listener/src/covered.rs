@@ -40,8 +40,8 @@ impl Covered {
         queued.times = queued.times.saturating_add(1);
         sessions.order.push_back((session, now));
         if sessions.order.len() > SESSIONS_MAX
-            && let Some((oldest, queued)) = sessions.order.pop_front()
-            && sessions.queued.get(&oldest).is_some_and(|last| last.last == queued)
+            && let Some((oldest, at)) = sessions.order.pop_front()
+            && sessions.queued.get(&oldest).is_some_and(|queued| queued.last == at)
         {
             sessions.queued.remove(&oldest);
         }

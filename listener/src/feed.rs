@@ -113,9 +113,11 @@ impl Feed {
     /// Asks once more for everything that is parked, and takes in what comes.
     pub(crate) async fn ask_again(&self) -> Result<(), Stopped> {
         let Some(parking) = &self.parking else { return Ok(()) };
-        for listed in parking.parked() {
-            let asked = self.patience.wait(self.history.transaction(listed.signature)).await;
-            match asked.ok_or(Stopped)? {
+        let ask = |listed: Listed| async move { (listed, self.history.transaction(listed.signature).await) };
+        let asked = stream::iter(parking.parked()).map(ask).buffered(self.fetch_concurrency);
+        let mut asked = std::pin::pin!(asked);
+        while let Some((listed, asked)) = self.patience.wait(asked.next()).await.ok_or(Stopped)? {
+            match asked {
                 Ok(transaction) => {
                     self.take(listed, &transaction).await?;
                     parking.release(&listed.signature);
@@ -141,29 +143,27 @@ impl Feed {
     /// Asks until the transaction comes, or is parked.
     async fn fetch(&self, listed: Listed) -> Result<Fetched, Stopped> {
         let what = format!("fetching transaction {}", listed.signature);
-        let mut stall = Stall::default();
         let mut tries = 0;
-        let fetched = loop {
-            let asked = self.patience.wait(self.history.transaction(listed.signature)).await;
-            let error = match asked.ok_or(Stopped)? {
-                Ok(transaction) => break Fetched::New(Box::new(transaction)),
-                Err(error) => error,
-            };
+        let ask = || {
             tries += 1;
-            if tries >= TRIES_BEFORE_PARKING && self.park(listed, &error).await? {
-                break Fetched::Parked;
-            }
-            self.patience.bear(&mut stall, &what, &error).await.ok_or(Stopped)?;
+            self.ask(listed, tries)
         };
-        self.patience.overcome(&mut stall, &what);
-        Ok(fetched)
+        self.patience.insist(&what, ask).await.ok_or(Stopped)
+    }
+
+    /// Asks once more; what has not come after enough tries is parked.
+    async fn ask(&self, listed: Listed, tries: u32) -> Result<Fetched, HistoryError> {
+        match self.history.transaction(listed.signature).await {
+            Ok(transaction) => Ok(Fetched::New(Box::new(transaction))),
+            Err(error) if tries >= TRIES_BEFORE_PARKING && self.park(listed, &error).await => Ok(Fetched::Parked),
+            Err(error) => Err(error),
+        }
     }
 
     /// Parks a transaction if it is this one alone that cannot be had: a node that answers nothing has to be waited for.
-    async fn park(&self, listed: Listed, error: &HistoryError) -> Result<bool, Stopped> {
-        let Some(parking) = &self.parking else { return Ok(false) };
-        let tip = self.patience.wait(self.history.tip()).await.ok_or(Stopped)?;
-        Ok(tip.is_ok() && parking.park(listed, error))
+    async fn park(&self, listed: Listed, error: &HistoryError) -> bool {
+        let Some(parking) = &self.parking else { return false };
+        self.history.tip().await.is_ok() && parking.park(listed, error)
     }
 
     async fn take(

@@ -55,7 +55,7 @@ impl Patience {
     pub(crate) async fn insist<T, E: Setback, F: Future<Output = Result<T, E>>>(
         &self,
         what: &str,
-        attempt: impl Fn() -> F,
+        mut attempt: impl FnMut() -> F,
     ) -> Option<T> {
         let mut stall = Stall::default();
         loop {
