@@ -1,4 +1,4 @@
-//! A GET, timed.
+//! Requests to servers on this machine, timed; and a metric of their `/metrics`.
 
 use std::{
     net::SocketAddr,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use http_body_util::{BodyExt, Empty};
-use hyper::{StatusCode, body::Bytes};
+use hyper::{Method, Request, StatusCode, body::Bytes};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
 /// An answer and how long it took.
@@ -30,12 +30,30 @@ impl Answer {
 
 /// GETs a path from a server on this machine.
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
+    ask(Method::GET, &format!("http://{address}{path}")).await
+}
+
+/// PUTs nothing to a URL.
+pub async fn put(url: &str) -> Answer {
+    ask(Method::PUT, url).await
+}
+
+/// A metric of a service's `/metrics` that is a whole number, all its labels together; 0 before it was first counted.
+pub async fn metric(address: SocketAddr, name: &str) -> u64 {
+    let page = get(address, "/metrics").await;
+    assert!(page.status.is_success(), "{page:?}");
+    let values = page.body.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        (series.split('{').next() == Some(name)).then(|| value.parse::<u64>().unwrap())
+    });
+    values.sum()
+}
+
+async fn ask(method: Method, url: &str) -> Answer {
     let started = Instant::now();
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let response = client
-        .get(format!("http://{address}{path}").parse().unwrap())
-        .await
-        .unwrap();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::builder().method(method).uri(url).body(Empty::<Bytes>::new());
+    let response = client.request(request.unwrap()).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     Answer {

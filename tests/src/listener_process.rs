@@ -45,15 +45,9 @@ impl ListenerProcess {
         listener
     }
 
-    /// A metric, over all its labels.
-    pub async fn metric(&self, name: &str) -> f64 {
-        let page = http::get(self.address, "/metrics").await;
-        assert!(page.status.is_success(), "{page:?}");
-        let values = page.body.lines().filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            (series.split('{').next() == Some(name)).then(|| value.parse::<f64>().unwrap())
-        });
-        values.sum()
+    /// A metric of its `/metrics`, all its labels together.
+    pub async fn metric(&self, name: &str) -> u64 {
+        http::metric(self.address, name).await
     }
 
     /// Sends it a signal by its name, such as `TERM`.

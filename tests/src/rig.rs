@@ -148,12 +148,7 @@ impl Rig {
 
     /// A counter of `/metrics`, all its labels together. The process's services share it: compare two readings.
     pub async fn counter(&self, name: &str) -> u64 {
-        let page = http::get(self.pipeline.address(), "/metrics").await.body;
-        let of_counter = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        page.lines()
-            .filter(of_counter)
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-            .sum()
+        http::metric(self.pipeline.address(), name).await
     }
 
     /// Waits until the dead-letter queue holds a message, and gives it.

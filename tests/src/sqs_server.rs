@@ -10,15 +10,12 @@ use std::{
 
 use aws_config::BehaviorVersion;
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
-use http_body_util::Empty;
-use hyper::{Request, body::Bytes};
-use hyper_util::{client::legacy, rt::TokioExecutor};
 use session_queue_sqs::{SqsConfig, SqsQueue};
 use tokio::process::Child;
 
 use crate::{
     chain::{free_port, tools_dir},
-    wait,
+    http, wait,
 };
 
 /// Any will do for the server, but the SDK signs no request without them.
@@ -58,6 +55,14 @@ pub struct QueueAttributes {
     pub visibility_timeout: Duration,
     /// Receives after which a message moves to the dead-letter queue.
     pub max_receive_count: u32,
+}
+
+impl QueueAttributes {
+    /// Nothing that was received comes back while a test runs.
+    pub const RECEIVED_ONCE: Self = Self {
+        visibility_timeout: Duration::from_mins(10),
+        max_receive_count: 5,
+    };
 }
 
 /// Runs a test binary's tests in a child that has credentials for the server: the SDK takes them from the environment,
@@ -144,12 +149,8 @@ impl SqsServer {
 
     /// Creates a bucket: the server speaks S3's protocol as well, at the same address.
     pub async fn create_bucket(&self, name: &str) {
-        let request = Request::put(format!("{}/{name}", self.endpoint_url))
-            .body(Empty::<Bytes>::new())
-            .unwrap();
-        let client = legacy::Client::builder(TokioExecutor::new()).build_http();
-        let answer = client.request(request).await.unwrap();
-        assert!(answer.status().is_success(), "{answer:?}");
+        let answer = http::put(&format!("{}/{name}", self.endpoint_url)).await;
+        assert!(answer.status.is_success(), "{answer:?}");
     }
 
     async fn create_queue(&self, name: &str, attributes: Vec<(QueueAttributeName, String)>) -> String {

@@ -15,7 +15,6 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use libtest_mimic::{Arguments, Trial};
 use rand::Rng;
 use serde_json::Value;
 use session_message::Message;
@@ -23,7 +22,8 @@ use session_queue::{Queue, ReceiveRequest};
 use session_queue_sqs::SqsQueue;
 use session_tests::{
     chain::TestChain,
-    sqs_server::{QueueAttributes, QueuePair, SqsServer, main_with_credentials},
+    on_aws,
+    sqs_server::{QueueAttributes, QueuePair, SqsServer},
     wait,
 };
 use solana_sdk::signature::Signature;
@@ -43,24 +43,15 @@ const STATUSES_MAX: usize = 256;
 type Requested = Arc<Mutex<Vec<(String, Signature)>>>;
 
 fn main() -> ExitCode {
-    main_with_credentials(|| {
-        let trial = Trial::test("every_session_is_queued_whenever_the_listener_is_killed", || {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(every_session_is_queued_whenever_the_listener_is_killed());
-            Ok(())
-        });
-        libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
-    })
+    on_aws::run(&[("every_session_is_queued_whenever_the_listener_is_killed", || {
+        Box::pin(every_session_is_queued_whenever_the_listener_is_killed())
+    })])
 }
 
 async fn every_session_is_queued_whenever_the_listener_is_killed() {
     let chain = Arc::new(TestChain::embedded().await);
     let server = SqsServer::start().await;
-    let attributes = QueueAttributes {
-        visibility_timeout: Duration::from_mins(10),
-        max_receive_count: 5,
-    };
-    let pair = server.create(attributes).await;
+    let pair = server.create(QueueAttributes::RECEIVED_ONCE).await;
     let queue = pair.source().await;
     let state = tempfile::tempdir().unwrap();
     let requested = Requested::default();
@@ -70,6 +61,7 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
     for _ in 0..KILLS {
         let mut listener = start(&chain, &pair, state.path());
         let life = rand::rng().random_range(0..LIFE_MAX_MS);
+        // Killed at any moment, and at another one each time.
         tokio::time::sleep(Duration::from_millis(life)).await;
         listener.kill().await.unwrap();
         // Nobody sends now: what the cursor has passed must be in the queue.

@@ -41,7 +41,6 @@ pub(crate) async fn two_at_once() {
     let requested = stage.request_sessions(FEW).await;
     stage.take_all(&requested, &mut Queued::new()).await;
     let newest = newest_slot(&stage, &requested).await;
-    let newest = f64::from(u32::try_from(newest).unwrap());
     for listener in &listeners {
         wait::until_true("a cursor that both have saved", LIMIT, || async {
             listener.metric("listener_cursor_slot").await >= newest
@@ -49,7 +48,7 @@ pub(crate) async fn two_at_once() {
         .await;
     }
     for listener in listeners {
-        assert!(listener.metric("listener_cursor_save_failures_total").await.abs() < 0.5);
+        assert_eq!(listener.metric("listener_cursor_save_failures_total").await, 0);
         assert!(http::get(listener.address(), "/health").await.status.is_success());
         assert!(listener.terminate().await.success());
     }

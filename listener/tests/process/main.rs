@@ -10,14 +10,9 @@ mod pages;
 mod signals;
 mod stage;
 
-use std::{pin::Pin, process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
-use session_tests::sqs_server::main_with_credentials;
-use tokio::runtime::Runtime;
-
-/// A scenario, which panics where the listener does not do what it should.
-type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
+use session_tests::on_aws::{self, Scenario};
 
 const ALL: &[(&str, Scenario)] = &[
     ("its_messages_reach_sqs_and_its_pages_tell_of_it", || {
@@ -44,19 +39,5 @@ const ALL: &[(&str, Scenario)] = &[
 ];
 
 fn main() -> ExitCode {
-    main_with_credentials(|| {
-        let mut arguments = Arguments::from_args();
-        // Two cores hold one chain at a time.
-        arguments.test_threads.get_or_insert(1);
-        let runtime = Arc::new(Runtime::new().unwrap());
-        let trial = |(name, scenario): &(&str, Scenario)| {
-            let (on, scenario) = (Arc::clone(&runtime), *scenario);
-            Trial::test(*name, move || {
-                on.block_on(scenario());
-                Ok(())
-            })
-        };
-        let trials = ALL.iter().map(trial).collect();
-        libtest_mimic::run(&arguments, trials).exit_code()
-    })
+    on_aws::run(ALL)
 }

@@ -7,12 +7,12 @@ use tokio::process::Command;
 
 use crate::stage::{LIMIT, Queued, Requested, Stage};
 
-const SESSIONS: u32 = 12;
+const SESSIONS: usize = 12;
 
 pub(crate) async fn messages_and_pages() {
     let stage = Stage::start().await;
     let listener = stage.listener(stage.aws()).await;
-    let requested = stage.request_sessions(SESSIONS as usize).await;
+    let requested = stage.request_sessions(SESSIONS).await;
     let mut queued = Queued::new();
     stage.take_all(&requested, &mut queued).await;
     assert_eq!(queued.len(), requested.len(), "nothing that nobody asked for");
@@ -54,7 +54,7 @@ async fn assert_pages(listener: &ListenerProcess) {
     assert!(stats["uptime_seconds"].is_u64(), "{stats}");
     // A message can be taken before its sender has counted it.
     wait::until_true("all messages counted", LIMIT, || async {
-        listener.metric("listener_published_total").await >= f64::from(SESSIONS)
+        listener.metric("listener_published_total").await >= SESSIONS as u64
     })
     .await;
 }

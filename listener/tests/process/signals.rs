@@ -94,9 +94,8 @@ async fn listener_that_cannot_send(stage: &Stage, proxy: &TcpProxy) -> (Listener
     let listener = stage.listener(&url(proxy)).await;
     proxy.stall();
     let requested = stage.request_sessions(FEW).await;
-    let few = f64::from(u32::try_from(FEW).unwrap());
     wait::until_true("all requests read", LIMIT, || async {
-        listener.metric("listener_transactions_total").await >= few
+        listener.metric("listener_transactions_total").await >= FEW as u64
     })
     .await;
     (listener, requested)

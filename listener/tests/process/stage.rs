@@ -42,11 +42,7 @@ impl Stage {
     pub(crate) async fn start() -> Self {
         let chain = Arc::new(TestChain::embedded().await);
         let server = SqsServer::start().await;
-        let attributes = QueueAttributes {
-            visibility_timeout: Duration::from_mins(10),
-            max_receive_count: 5,
-        };
-        let queues = server.create(attributes).await;
+        let queues = server.create(QueueAttributes::RECEIVED_ONCE).await;
         server.create_bucket(BUCKET).await;
         Self {
             chain,

@@ -147,6 +147,7 @@ async fn a_message_made_visible_is_received_at_once(subject: Subject) {
         .change_visibility(&handle, Duration::from_mins(1))
         .await
         .unwrap();
+    // The first timeout has to pass, and nothing shows when it has.
     tokio::time::sleep(VISIBILITY_TIMEOUT + Duration::from_millis(100)).await;
     assert_eq!(
         subject.receive_now().await,
@@ -220,6 +221,7 @@ async fn a_poll_ends_with_a_send(subject: Subject) {
     let queue = Arc::clone(&subject.queue);
     let poll = tokio::spawn(async move { receive(queue.as_ref(), 1, LONG).await });
     let started = Instant::now();
+    // The poll has begun by then, most likely; if not, the message is there before it, which is true as well.
     tokio::time::sleep(Duration::from_millis(300)).await;
     subject.send("a").await;
     assert_eq!(poll.await.unwrap().len(), 1);

@@ -10,26 +10,10 @@ mod by_hand;
 mod flow;
 mod scenarios;
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
-use session_tests::sqs_server::main_with_credentials;
-use tokio::runtime::Runtime;
+use session_tests::on_aws;
 
 fn main() -> ExitCode {
-    main_with_credentials(|| {
-        let mut arguments = Arguments::from_args();
-        // Two cores hold one chain at a time.
-        arguments.test_threads.get_or_insert(1);
-        let runtime = Arc::new(Runtime::new().unwrap());
-        let trial = |(name, scenario): &(&str, scenarios::Scenario)| {
-            let (on, scenario) = (Arc::clone(&runtime), *scenario);
-            Trial::test(*name, move || {
-                on.block_on(scenario());
-                Ok(())
-            })
-        };
-        let trials = scenarios::ALL.iter().map(trial).collect();
-        libtest_mimic::run(&arguments, trials).exit_code()
-    })
+    on_aws::run(scenarios::ALL)
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -13,16 +12,15 @@ use session_queue::{DeadLetter, SendEntry};
 use session_tests::{
     chain::TestChain,
     fault_proxy::{Fault, FaultProxy, Gate},
-    lambda, wait,
+    lambda,
+    on_aws::Scenario,
+    wait,
 };
 
 use crate::{
     by_hand,
     flow::{Flow, LIMIT, QUEUE},
 };
-
-/// A scenario, which panics where the service does not do what it should.
-pub(crate) type Scenario = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Every scenario, with its name.
 pub(crate) const ALL: &[(&str, Scenario)] = &[
