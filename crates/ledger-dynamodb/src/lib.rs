@@ -1,0 +1,1 @@
+//! The ledger in DynamoDB: conditional writes, shared by every function environment.

@@ -1,0 +1,1 @@
+//! What lasts on one machine: one SQLite file, one owner, readable by others.
