@@ -1,13 +1,18 @@
-"""What a month of Session Builder costs on AWS: prices, quantities and their product, as the table in README.md.
+"""What a month of Session Builder costs: prices, quantities and their product, as the tables in README.md.
 
 Prices are those of us-east-1 in US dollars, without any free tier. Beside each stands the page that names it, and when
 that page was written or last read; AWS's own are at aws.amazon.com/SERVICE/pricing. Quantities err upwards: every session
 is an invocation and a transaction of its own, though batches share both.
 """
 
+import json
+import sys
+import urllib.request
 from dataclasses import dataclass
 
 SESSIONS_A_DAY = (10, 1_000, 100_000)
+# Where other things begin to count; README.md says which.
+MANY_SESSIONS_A_DAY = 10_000_000
 
 DAYS = 365 / 12
 HOURS = 24 * DAYS
@@ -49,12 +54,12 @@ LOG_GIGABYTE = 0.50 + 0.03
 STATUS_LINE_BYTES = 300
 SESSION_LOG_BYTES = 6_000
 
-# Three metrics are always there; the function's thirty in the hours in which it runs. Prices of metrics, alarms and
+# Those that metric filters make are always there; the function's thirty in the hours in which it runs. Prices of metrics, alarms and
 # dashboard: signoz.io/guides/cloudwatch-pricing, 2026-02.
 METRIC = 0.30
-METRICS_ALWAYS = 3
+METRICS_ALWAYS = 8
 METRICS_OF_THE_FUNCTION = 30
-ALARMS = 7 * 0.10
+ALARMS = 13 * 0.10
 DASHBOARD = 3.00
 
 # AWS X-Ray pricing, read 2026-11.
@@ -66,8 +71,26 @@ GIGABYTE_OUT = 0.09
 LISTING_BYTES = 1_000
 SESSION_BYTES_OUT = 10_000
 
-# Ten images of 30 MB.
+# Ten images of 30 MB. Those with a tag are kept until somebody deletes them.
 IMAGES = 10 * 0.03 * 0.10
+
+# The secret with the RPC's URL (AWS Secrets Manager pricing: $0.40 a secret and month, read 2026-11).
+SECRETS = 1 * 0.40
+
+# The ledger: a hold is placed and settled, and each is a write to the budget, to its owner's and of the hold itself, in
+# transactions, which count twice (AWS DynamoDB on-demand pricing since 2024-11: $0.625 a million writes).
+LEDGER_WRITE = 0.625 / 1e6
+LEDGER_WRITES_A_SESSION = 2 * 3 * 2
+
+# What Solana takes, in lamports. A session's account has 162 bytes and what its id and namespaces need: 200 for an id of
+# 20 bytes and a namespace of 8. Rent is for the account and 128 bytes that every one has. The price of a byte falls in
+# steps (SIMD-0437): 6,960 before September 2026 and again if SIMD-0438 raises it, 5,080 on mainnet in November 2026, 696
+# at the end. Given an RPC's address, this script asks what it is now.
+ACCOUNT_BYTES = 200
+RENT_OVERHEAD_BYTES = 128
+LAMPORTS_A_BYTE = (6_960, 5_080, 696)
+SIGNATURE_LAMPORTS = 5_000
+LAMPORTS_A_SOL = 1e9
 
 
 @dataclass(frozen=True)
@@ -98,10 +121,12 @@ def month(sessions_a_day):
         Item("Logs", "(43,800 × 300 B + sessions × 6 kB) × ($0.50 + $0.03) / GB", log_gigabytes * LOG_GIGABYTE),
         Item(
             "Metrics",
-            "(3 + 30 × share of hours with sessions) × $0.30",
+            "(8 + 30 × share of hours with sessions) × $0.30",
             (METRICS_ALWAYS + METRICS_OF_THE_FUNCTION * busy) * METRIC,
         ),
-        Item("Alarms, dashboard", "7 × $0.10 + $3", ALARMS + DASHBOARD),
+        Item("Alarms, dashboard", "13 × $0.10 + $3", ALARMS + DASHBOARD),
+        Item("DynamoDB", "sessions × 12 writes × $0.625 / 10⁶", sessions * LEDGER_WRITES_A_SESSION * LEDGER_WRITE),
+        Item("Secret", "1 × $0.40", SECRETS),
         Item("X-Ray", "sessions × $5 / 10⁶", sessions * TRACE),
         Item("Data out", "(525,600 × 1 kB + sessions × 10 kB) × $0.09 / GB", gigabytes_out * GIGABYTE_OUT),
         Item("ECR", "10 images × 30 MB × $0.10 / GB", IMAGES),
@@ -123,5 +148,30 @@ def table():
     return "\n".join(lines)
 
 
+def lamports(price_of_a_byte):
+    """What one session takes from the wallet, in a transaction of its own."""
+    return (ACCOUNT_BYTES + RENT_OVERHEAD_BYTES) * price_of_a_byte + SIGNATURE_LAMPORTS
+
+
+def todays_price(url):
+    """What a byte costs now, by the cluster's own word."""
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "getMinimumBalanceForRentExemption", "params": [ACCOUNT_BYTES]}
+    request = urllib.request.Request(url, json.dumps(ask).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)["result"] // (ACCOUNT_BYTES + RENT_OVERHEAD_BYTES)
+
+
+def chain_table(prices=LAMPORTS_A_BYTE):
+    """What the wallet spends in a month, in Markdown."""
+    heads = " | ".join(f"{sessions:,} a day" for sessions in (*SESSIONS_A_DAY, MANY_SESSIONS_A_DAY))
+    lines = [f"| lamports a byte | a session | {heads} |", "|--:|--:|" + "--:|" * (len(SESSIONS_A_DAY) + 1)]
+    for price in prices:
+        sol = [sessions * DAYS * lamports(price) / LAMPORTS_A_SOL for sessions in (*SESSIONS_A_DAY, MANY_SESSIONS_A_DAY)]
+        lines.append(f"| {price:,} | {lamports(price):,} lamports | " + " | ".join(f"{one:,.2f} SOL" for one in sol) + " |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     print(table())
+    print()
+    print(chain_table(LAMPORTS_A_BYTE if len(sys.argv) < 2 else (todays_price(sys.argv[1]),)))
