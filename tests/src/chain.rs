@@ -8,7 +8,7 @@ use std::{
 };
 
 use session_builder::embedded::EmbeddedChain;
-use session_chain::{CommitmentConfig, Endpoint};
+use session_chain::{CommitmentConfig, Endpoint, cluster::RENT_SYSVAR};
 use session_events::{
     PdaComputedEvent,
     factory::{self, SESSION_FACTORY_ID, SessionRequest},
@@ -21,6 +21,7 @@ use solana_sdk::{
     signature::{Keypair, Signature, Signer},
     transaction::Transaction,
 };
+use surfpool_sdk::cheatcodes::builders::SetAccount;
 use tokio::{
     process::{Child, Command},
     sync::Mutex,
@@ -213,6 +214,17 @@ impl TestChain {
             .unwrap();
         assert_eq!(account.lamports, rent, "rent is paid once, and no more");
         rent
+    }
+
+    /// Sets the embedded chain's price of storage, laid out as SIMD-0194 has it: lamports a byte, and a threshold of 1.
+    pub fn set_rent(&self, lamports_per_byte: u64) {
+        let sysvar = [&lamports_per_byte.to_le_bytes()[..], &1.0_f64.to_le_bytes(), &[50]].concat();
+        let account = SetAccount::new(RENT_SYSVAR)
+            .owner(Pubkey::from_str_const("Sysvar1111111111111111111111111111111111111"))
+            .lamports(10_000_000)
+            .data(sysvar);
+        let chain = self.as_embedded().expect("only the embedded chain's rent can be set");
+        chain.surfnet().cheatcodes().execute(account).unwrap();
     }
 
     /// Requests one new session and waits until the request is confirmed.

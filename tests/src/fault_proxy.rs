@@ -84,6 +84,8 @@ struct Script {
     lasting: HashMap<String, Fault>,
     particular: Vec<Particular>,
     requests: HashMap<String, u64>,
+    /// Texts of answers, and what the proxy makes of them.
+    rewrites: Vec<(String, String)>,
 }
 
 /// A fault of the requests whose parameters hold a text.
@@ -138,6 +140,11 @@ impl FaultProxy {
             text: text.to_owned(),
             fault,
         });
+    }
+
+    /// Writes something else in place of a text in every answer, as gateways do that read and write JSON anew.
+    pub fn rewrite(&self, text: &str, other: &str) {
+        self.script().rewrites.push((text.to_owned(), other.to_owned()));
     }
 
     /// From now on nothing is spoilt.
@@ -209,6 +216,18 @@ impl State {
         next.or_else(particular).or_else(|| script.lasting.get(method).cloned())
     }
 
+    fn rewritten(&self, answer: Bytes) -> Bytes {
+        let rewrites = self.script.lock().unwrap().rewrites.clone();
+        if rewrites.is_empty() {
+            return answer;
+        }
+        let answer = String::from_utf8(answer.to_vec()).unwrap();
+        let rewritten = rewrites
+            .iter()
+            .fold(answer, |answer, (text, other)| answer.replace(text, other));
+        Bytes::from(rewritten)
+    }
+
     async fn forward(&self, body: Bytes) -> Response<Full<Bytes>> {
         let request = Request::post(&self.upstream)
             .header("content-type", "application/json")
@@ -218,7 +237,7 @@ impl State {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 let bytes = body.collect().await.unwrap().to_bytes();
-                let mut response = Response::new(Full::new(bytes));
+                let mut response = Response::new(Full::new(self.rewritten(bytes)));
                 *response.status_mut() = parts.status;
                 response
             }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use scripted::{Reply, ScriptedServer};
 use serde_json::{Value, json};
-use session_chain::{ChainError, CommitmentConfig, RetryPolicy, Retryability, RpcClient, RpcPool};
+use session_chain::{ChainError, CommitmentConfig, RetryPolicy, Retryability, RpcClient, RpcPool, TransactionFailure};
 use solana_sdk::transaction::TransactionError;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
@@ -178,7 +178,7 @@ async fn a_refusal_by_simulation_carries_its_reason() {
     let server = ScriptedServer::start([Reply::Error(-32_002, data)]).await;
     let error = slot(&pool_of(&[&server]), None).await.unwrap_err();
     let ChainError::PreflightFailed {
-        error: TransactionError::InstructionError(3, _),
+        failure: TransactionFailure::Known(TransactionError::InstructionError(3, _)),
         logs,
     } = error
     else {

@@ -66,7 +66,7 @@ fn rent_of(shared: &Shared, group: &Group) -> u64 {
     group
         .creations
         .iter()
-        .map(|creation| creation.rent_due(shared.rent))
+        .map(|creation| creation.rent_due(shared.cluster.rent()))
         .fold(0, u64::saturating_add)
 }
 
@@ -132,6 +132,11 @@ fn settle(shared: &Shared, signed: &Signed, fate: &Fate, paying: Paying<'_>) {
         Fate::Decided(Landing::Landed { slot }) => {
             paying.landed(*slot);
             "landed"
+        }
+        // It is in a block, did not run and cost nothing.
+        Fate::Decided(Landing::NotExecuted { .. }) => {
+            paying.refund();
+            "not_executed"
         }
         // The fee is gone and the rent is not; the next reading of the balance has both right.
         Fate::Decided(Landing::Failed { .. }) => {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::{join, join_all};
-use session_chain::ChainError;
+use session_chain::replies::read_accounts;
+use session_chain::{ChainError, Cluster};
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 
-use crate::account::{Reading, read_accounts};
 use crate::attempt::{Attempt, Sent};
 use crate::cost::SIGNATURE_FEE_LAMPORTS;
 use crate::error::{CreationError, Failure};
@@ -84,12 +84,14 @@ impl<'e> Batch<'e> {
         }
         let pdas = addresses.len();
         addresses.extend(self.shared.signers.addresses());
-        let Reading { slot, mut accounts } =
-            read_accounts(&self.shared.pool, &addresses, self.min_slot, Some(self.deadline)).await?;
-        let wallets = accounts.split_off(pdas);
-        for (payer, account) in self.shared.signers.payers().iter().zip(wallets) {
-            let lamports = account.map_or(0, |account| account.lamports);
-            payer.wallet().read(slot, lamports, Instant::now());
+        // The price of storage at the same slot: nobody is refused or charged by an older one.
+        addresses.extend(Cluster::FACTS);
+        let reading = read_accounts(&self.shared.pool, &addresses, self.min_slot, Some(self.deadline)).await?;
+        self.shared.cluster.note(&addresses, &reading);
+        let (accounts, others) = reading.accounts.split_at(pdas);
+        for (payer, account) in self.shared.signers.payers().iter().zip(others) {
+            let lamports = account.as_ref().map_or(0, |account| account.lamports);
+            payer.wallet().read(reading.slot, lamports, Instant::now());
         }
         for (pda, account) in addresses.into_iter().zip(accounts) {
             if let Some(blockhash) = self.open.judge(&pda, account.as_ref()) {
@@ -167,6 +169,7 @@ impl<'e> Batch<'e> {
         match fate {
             Fate::Decided(Landing::Landed { slot }) => {
                 self.min_slot = self.min_slot.max(Some(slot));
+                self.shared.formats.landed(rules.format);
                 self.open.land(&pdas, &signed, slot);
                 return true;
             }
@@ -190,6 +193,12 @@ impl<'e> Batch<'e> {
             Fate::Decided(Landing::Expired) => {
                 self.stale_blockhash = Some(blockhash);
                 self.open.expire(&pdas, signature);
+            }
+            Fate::Decided(Landing::NotExecuted { slot }) => {
+                tracing::warn!(%signature, slot, "a transaction is in a block and did not run: its payer could not pay");
+                self.min_slot = self.min_slot.max(Some(slot));
+                self.stale_blockhash = Some(blockhash);
+                self.open.not_executed(&pdas, signature);
             }
             Fate::NotSent(error) => self.open.fail_all(&pdas, &error.into()),
             Fate::Unknown => self.open.leave(&pdas, signature),
@@ -218,6 +227,11 @@ impl<'e> Batch<'e> {
             Landing::Expired => {
                 self.stale_blockhash = Some(signed.blockhash());
                 self.open.expire(pdas, signed.signature);
+            }
+            Landing::NotExecuted { slot } => {
+                self.min_slot = self.min_slot.max(Some(*slot));
+                self.stale_blockhash = Some(signed.blockhash());
+                self.open.not_executed(pdas, signed.signature);
             }
         }
         matches!(landing, Landing::Landed { .. })

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use session_chain::{ChainError, RpcClient, RpcPool};
+use session_chain::{ChainError, Cluster, CommitmentConfig, RpcPool, replies};
 use solana_sdk::hash::Hash;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::account::RECENT;
+/// The commitment of what only needs to be recent: `finalized` burns a good part of a blockhash's life.
+pub(crate) const RECENT: CommitmentConfig = CommitmentConfig::confirmed();
+
+/// Slots after which a blockhash is replaced in the background: a sixth of the 150 blocks that it lives. One twice as old
+/// is not used.
+const MAX_AGE_SLOTS: u32 = 25;
 
 /// A blockhash and how long it lives.
 #[derive(Clone, Copy, Debug)]
@@ -31,48 +36,48 @@ type Fetched = Option<Result<Blockhash, Arc<ChainError>>>;
 pub(crate) struct Blockhashes {
     fetched: watch::Receiver<Fetched>,
     wanted: Arc<Notify>,
-    max_age: Duration,
+    cluster: Cluster,
 }
 
 /// The fetching task's side.
 pub(crate) struct BlockhashFetcher {
     fetched: watch::Sender<Fetched>,
     wanted: Arc<Notify>,
-    max_age: Duration,
+    cluster: Cluster,
 }
 
 /// Both sides.
-pub(crate) fn blockhashes(max_age: Duration) -> (Blockhashes, BlockhashFetcher) {
+pub(crate) fn blockhashes(cluster: Cluster) -> (Blockhashes, BlockhashFetcher) {
     let (sender, receiver) = watch::channel(None);
     let wanted = Arc::new(Notify::new());
     let consumers = Blockhashes {
         fetched: receiver,
         wanted: Arc::clone(&wanted),
-        max_age,
+        cluster: cluster.clone(),
     };
     (
         consumers,
         BlockhashFetcher {
             fetched: sender,
             wanted,
-            max_age,
+            cluster,
         },
     )
 }
 
 impl Blockhashes {
-    /// A blockhash other than `not` that is young enough. One past its `max_age` is still given out while its
-    /// successor is fetched.
+    /// A blockhash other than `not` that is young enough. One past its age is still given out while its successor is
+    /// fetched.
     pub(crate) async fn recent(&self, not: Option<Hash>, deadline: Instant) -> Result<Blockhash, RecentError> {
         let mut fetched = self.fetched.clone();
         loop {
             let current = fetched.borrow_and_update().clone();
             if let Some(Ok(blockhash)) = &current {
-                let age = blockhash.fetched_at.elapsed();
-                if age > self.max_age {
+                let (age, max_age) = (blockhash.fetched_at.elapsed(), self.cluster.slots(MAX_AGE_SLOTS));
+                if age > max_age {
                     self.wanted.notify_one();
                 }
-                if age <= 2 * self.max_age && not != Some(blockhash.hash) {
+                if age <= 2 * max_age && not != Some(blockhash.hash) {
                     return Ok(*blockhash);
                 }
             }
@@ -118,17 +123,12 @@ impl BlockhashFetcher {
     async fn fetch(&self, pool: &RpcPool) -> Result<Blockhash, ChainError> {
         // Measured from before the call, so that the age is never too low.
         let fetched_at = Instant::now();
-        let ask = |client: Arc<RpcClient>| async move {
-            client.get_latest_blockhash_with_commitment_and_context(RECENT).await
-        };
-        let response = pool
-            .call("getLatestBlockhash", Some(fetched_at + self.max_age), ask)
-            .await?;
-        let (hash, last_valid_block_height) = response.value;
+        let deadline = fetched_at + self.cluster.slots(MAX_AGE_SLOTS);
+        let latest = replies::latest_blockhash(pool, RECENT, Some(deadline)).await?;
         Ok(Blockhash {
-            hash,
-            last_valid_block_height,
-            slot: response.context.slot,
+            hash: latest.hash,
+            last_valid_block_height: latest.last_valid_block_height,
+            slot: latest.slot,
             fetched_at,
         })
     }

@@ -18,13 +18,9 @@ pub struct EngineConfig {
     pub transaction_version: TransactionVersion,
     /// Set the session's entry to Created in the transaction that creates its account.
     pub mark_created: Option<MarkCreated>,
-    /// Shortest pause between two status polls while anything is in flight.
-    pub status_poll_interval: Duration,
-    /// Pause between two broadcasts of a transaction that hasn't landed.
+    /// Longest pause between two broadcasts of a transaction that hasn't landed. Five slots where those are shorter.
     pub rebroadcast_interval: Duration,
-    /// A cached blockhash older than this is replaced in the background; one twice as old is not used.
-    pub blockhash_max_age: Duration,
-    /// Pause between two readings of the wallets' balances and of recent priority fees.
+    /// Pause between two readings of the wallets' balances, the cluster's facts and recent priority fees.
     pub wallet_poll_interval: Duration,
 }
 
@@ -35,9 +31,7 @@ impl Default for EngineConfig {
             instruction: InstructionShape::default(),
             transaction_version: TransactionVersion::Auto,
             mark_created: None,
-            status_poll_interval: Duration::from_millis(75),
             rebroadcast_interval: Duration::from_secs(2),
-            blockhash_max_age: Duration::from_secs(10),
             wallet_poll_interval: Duration::from_secs(15),
         }
     }

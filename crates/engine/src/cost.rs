@@ -1,4 +1,4 @@
-//! What a creation costs: rent, fees, compute units and room in the runtime's instruction trace. Pure.
+//! What a creation costs beside its rent: fees, compute units and room in the runtime's instruction trace. Pure.
 
 /// Lamports of fee for each signature (the cluster's fixed base fee).
 pub(crate) const SIGNATURE_FEE_LAMPORTS: u64 = 5_000;
@@ -8,9 +8,6 @@ pub(crate) const TRACE_ENTRIES: usize = 64;
 
 /// Compute units that one transaction may ask for.
 pub(crate) const MAX_COMPUTE_UNITS: u32 = 1_400_000;
-
-/// Bytes that the runtime charges for besides an account's data.
-const ACCOUNT_OVERHEAD_BYTES: u64 = 128;
 
 /// Program entry, decoding, checks and one CPI. The program `session` was measured at 2,155 units; owner programs that
 /// are written with a framework take several times that, and units that aren't used cost nothing without a priority fee.
@@ -24,28 +21,6 @@ const UNITS_PER_FURTHER_CPI: u32 = 3_000;
 
 /// The runtime charges one unit for every 250 bytes that a CPI carries over.
 const BYTES_PER_UNIT: u64 = 250;
-
-/// The cluster's price of storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RentRate {
-    /// Lamports for each byte that make an account rent-exempt.
-    pub(crate) lamports_per_byte: u64,
-}
-
-impl RentRate {
-    /// The rate behind the exempt minimum of an account without data.
-    pub(crate) fn from_minimum_of_empty(lamports: u64) -> Self {
-        Self {
-            lamports_per_byte: lamports.div_ceil(ACCOUNT_OVERHEAD_BYTES),
-        }
-    }
-
-    /// Lamports that make an account with `size` bytes of data rent-exempt.
-    pub(crate) fn exempt_minimum(self, size: u64) -> u64 {
-        size.saturating_add(ACCOUNT_OVERHEAD_BYTES)
-            .saturating_mul(self.lamports_per_byte)
-    }
-}
 
 /// Compute units that a creation needs at most.
 pub(crate) fn compute_units(size: u64, bump: u8, prefunded: bool) -> u32 {
@@ -75,14 +50,6 @@ pub(crate) fn priority_fee(micro_lamports_per_unit: u64, compute_units: u32, cap
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_rate_gives_back_the_known_minimums_of_mainnet() {
-        let rent = RentRate::from_minimum_of_empty(890_880);
-        assert_eq!(rent.lamports_per_byte, 6_960);
-        assert_eq!(rent.exempt_minimum(0), 890_880);
-        assert_eq!(rent.exempt_minimum(165), 2_039_280);
-    }
 
     #[test]
     fn the_priority_fee_has_a_hard_cap_and_is_zero_where_recent_fees_are() {

@@ -1,20 +1,19 @@
 //! The engine: answers batches of requests, one flight for each PDA, and owns the tasks behind them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use session_chain::{ChainError, RpcClient, RpcPool};
+use session_chain::replies::read_accounts;
+use session_chain::{ChainError, Cluster, RpcPool};
 use solana_pubkey::Pubkey;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::account::read_accounts;
 use crate::batch::Batch;
 use crate::blockhash::blockhashes;
 use crate::config::EngineConfig;
-use crate::cost::RentRate;
 use crate::error::{CreationError, EngineError, Outcome};
 use crate::flights::{Answer, Claim, Flight, Flights, answer_of_other};
 use crate::formats::Formats;
@@ -62,25 +61,27 @@ impl Engine {
             });
         }
         pool.verify_cluster(Some(deadline)).await?;
-        let rent = rent_rate(&pool, deadline).await?;
-        let formats = Formats::detect(config.transaction_version, &pool, &payer, deadline).await?;
+        let cluster = Cluster::learn(&pool, deadline).await?;
+        let formats = Formats::detect(config.transaction_version, cluster.clone(), &pool, &payer, deadline).await?;
         let price = MarketPrice::default();
         let monitor = Monitor {
             pool: pool.clone(),
             signers: signers.clone(),
+            cluster: cluster.clone(),
             policy: config.policy.clone(),
             price: price.clone(),
         };
         monitor.look().await?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (blockhashes, fetcher) = blockhashes(config.blockhash_max_age);
-        let (statuses, poller) = statuses(config.status_poll_interval);
+        let (blockhashes, fetcher) = blockhashes(cluster.clone());
+        let (statuses, poller) = statuses(cluster.clone());
         tasks.spawn(fetcher.run(pool.clone(), stop.clone()));
         tasks.spawn(poller.run(pool.clone(), stop.clone()));
         tasks.spawn(monitor.run(config.wallet_poll_interval, stop.clone()));
         let sender = Sender {
             pool: pool.clone(),
             statuses,
+            cluster: cluster.clone(),
             rebroadcast_interval: config.rebroadcast_interval,
         };
         Ok(Self {
@@ -88,7 +89,7 @@ impl Engine {
                 config,
                 pool,
                 signers,
-                rent,
+                cluster,
                 formats,
                 blockhashes,
                 sender,
@@ -107,6 +108,12 @@ impl Engine {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         self.shared.policy()
+    }
+
+    /// What is known of the cluster.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.shared.cluster
     }
 
     /// The wallets as they were last read.
@@ -143,7 +150,7 @@ impl Engine {
     pub async fn inspect(&self, request: &CreationRequest, deadline: Instant) -> Result<Standing, ChainError> {
         let reading = read_accounts(&self.shared.pool, &[request.pda], None, Some(deadline)).await?;
         let account = reading.accounts.into_iter().next().flatten();
-        Ok(judge(request, account.as_ref(), self.shared.rent))
+        Ok(judge(request, account.as_ref()))
     }
 
     /// Stops the background tasks and waits for them. Call it after the last `create_batch` has returned.
@@ -189,12 +196,4 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.stop.cancel();
     }
-}
-
-async fn rent_rate(pool: &RpcPool, deadline: Instant) -> Result<RentRate, ChainError> {
-    let ask = |client: Arc<RpcClient>| async move { client.get_minimum_balance_for_rent_exemption(0).await };
-    let minimum = pool
-        .call("getMinimumBalanceForRentExemption", Some(deadline), ask)
-        .await?;
-    Ok(RentRate::from_minimum_of_empty(minimum))
 }

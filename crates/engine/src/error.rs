@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_chain::ChainError;
+use session_chain::{ChainError, TransactionFailure};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
-use solana_sdk::transaction::TransactionError;
 use thiserror::Error;
 
 use crate::program_error::ProgramError;
@@ -112,10 +111,13 @@ pub enum Failure {
     },
     /// The transaction failed as a whole.
     #[error("the transaction failed: {0}")]
-    Transaction(TransactionError),
+    Transaction(TransactionFailure),
     /// The transaction never made it into a block.
     #[error("transaction {0} expired without landing")]
     Expired(Signature),
+    /// The transaction is in a block, and did not run.
+    #[error("transaction {0} is in a block and did not run: its payer could not pay for it")]
+    NotExecuted(Signature),
     /// The transaction was confirmed, and its account is gone: the cluster took another fork.
     #[error("the account of transaction {0} is gone: its fork was dropped")]
     Vanished(Signature),
@@ -179,7 +181,7 @@ impl CreationError {
                 ..
             } => *signature,
             Self::Failed {
-                reason: Failure::Expired(signature) | Failure::Vanished(signature),
+                reason: Failure::Expired(signature) | Failure::NotExecuted(signature) | Failure::Vanished(signature),
             } => Some(*signature),
             _ => None,
         }
@@ -256,6 +258,7 @@ impl Failure {
             Self::Program { .. } => "program_failed",
             Self::Transaction(_) => "transaction_failed",
             Self::Expired(_) => "transaction_expired",
+            Self::NotExecuted(_) => "transaction_not_executed",
             Self::Vanished(_) => "account_vanished",
             Self::Signing { .. } => "signing_failed",
             Self::Compilation(_) => "compilation_failed",

@@ -1,5 +1,6 @@
 //! What a transaction's failure means for each of its creations. Pure.
 
+use session_chain::TransactionFailure;
 use session_events::session::SESSION_PROGRAM_ID;
 use solana_pubkey::Pubkey;
 use solana_sdk::instruction::InstructionError;
@@ -25,7 +26,31 @@ pub(crate) struct Consequences {
 }
 
 /// Finds out who is to blame for `error` and what becomes of whom.
-pub(crate) fn consequences(error: &TransactionError, group: &Group, terms: Terms, rules: Rules<'_>) -> Consequences {
+pub(crate) fn consequences(
+    failure: &TransactionFailure,
+    group: &Group,
+    terms: Terms,
+    rules: Rules<'_>,
+) -> Consequences {
+    match failure {
+        TransactionFailure::Known(error) => known_consequences(error, group, terms, rules),
+        TransactionFailure::Instruction { index, .. } => match group.creation_at(usize::from(*index), terms, rules) {
+            Some((creation, _)) => Consequences {
+                answers: vec![(
+                    creation.request.pda,
+                    CreationError::failed(Failure::Transaction(failure.clone())),
+                )],
+                ..Consequences::default()
+            },
+            None => halve(group),
+        },
+        TransactionFailure::Unknown(_) => {
+            for_all(group, || CreationError::failed(Failure::Transaction(failure.clone())))
+        }
+    }
+}
+
+fn known_consequences(error: &TransactionError, group: &Group, terms: Terms, rules: Rules<'_>) -> Consequences {
     match error {
         TransactionError::InstructionError(place, error) => {
             match group.creation_at(usize::from(*place), terms, rules) {
@@ -41,7 +66,9 @@ pub(crate) fn consequences(error: &TransactionError, group: &Group, terms: Terms
         | TransactionError::AccountNotFound
         | TransactionError::InsufficientFundsForRent { .. } => for_all(group, || Deferral::WalletEmpty.into()),
         TransactionError::MaxLoadedAccountsDataSizeExceeded | TransactionError::TooManyAccountLocks => halve(group),
-        error => for_all(group, || CreationError::failed(Failure::Transaction(error.clone()))),
+        error => for_all(group, || {
+            CreationError::failed(Failure::Transaction(error.clone().into()))
+        }),
     }
 }
 
@@ -144,7 +171,7 @@ mod tests {
             }
         };
         let group = plan((0..6).map(creation).collect(), rules).remove(0);
-        let consequences = consequences(error, &group, TERMS, rules);
+        let consequences = consequences(&error.clone().into(), &group, TERMS, rules);
         (group, consequences)
     }
 

@@ -4,7 +4,6 @@
 //! missing ones into as few transactions as fit, **land** them, and read again, which is the **verification**. What
 //! fails is split off with its own reason and the others go on. See DESIGN, invariants 2, 4 and 5.
 
-mod account;
 mod attempt;
 mod batch;
 mod blockhash;

@@ -22,14 +22,6 @@ pub enum Mismatch {
         /// Bytes on chain.
         found: u64,
     },
-    /// It may be collected.
-    #[error("it has {lamports} lamports, and {required} make it rent-exempt")]
-    NotRentExempt {
-        /// Lamports on chain.
-        lamports: u64,
-        /// Lamports that its length requires.
-        required: u64,
-    },
     /// Its data is neither zeroes nor this session.
     #[error("its data is neither zeroes nor the beginning of this session's: it begins with {beginning:02x?}")]
     Content {
@@ -48,7 +40,6 @@ impl Mismatch {
         match self {
             Self::Owner { .. } => "owner_mismatch",
             Self::Length { .. } => "length_mismatch",
-            Self::NotRentExempt { .. } => "not_rent_exempt",
             Self::Content { .. } => "content_mismatch",
             Self::Executable => "executable_account",
         }

@@ -1,15 +1,15 @@
-//! Watches what changes slowly: the wallets' balances and the market price of compute units.
+//! Watches what changes slowly: the wallets' balances, the cluster's facts and the market price of compute units.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use metrics::gauge;
-use session_chain::{ChainError, RpcClient, RpcPool};
+use session_chain::replies::{read_accounts, recent_prioritization_fees};
+use session_chain::{ChainError, Cluster, RpcPool};
 use solana_pubkey::Pubkey;
 use tokio_util::sync::CancellationToken;
 
-use crate::account::read_balances;
 use crate::policy::Policy;
 use crate::signer::SignerPool;
 
@@ -41,6 +41,7 @@ impl MarketPrice {
 pub(crate) struct Monitor {
     pub(crate) pool: RpcPool,
     pub(crate) signers: SignerPool,
+    pub(crate) cluster: Cluster,
     pub(crate) policy: Policy,
     pub(crate) price: MarketPrice,
 }
@@ -67,9 +68,12 @@ impl Monitor {
     pub(crate) async fn look(&self) -> Result<(), ChainError> {
         let deadline = Instant::now() + PATIENCE;
         let addresses = self.signers.addresses();
-        let (slot, balances) = read_balances(&self.pool, &addresses, Some(deadline)).await?;
-        for (payer, lamports) in self.signers.payers().iter().zip(balances) {
-            payer.wallet().read(slot, lamports, Instant::now());
+        let asked = [&addresses[..], &Cluster::FACTS].concat();
+        let reading = read_accounts(&self.pool, &asked, None, Some(deadline)).await?;
+        self.cluster.note(&asked, &reading);
+        for (payer, account) in self.signers.payers().iter().zip(&reading.accounts) {
+            let lamports = account.as_ref().map_or(0, |account| account.lamports);
+            payer.wallet().read(reading.slot, lamports, Instant::now());
         }
         report(&wallet_statuses(&self.signers, &self.policy));
         if self.policy.max_priority_fee_lamports > 0 {
@@ -115,9 +119,7 @@ fn report(wallets: &[WalletStatus]) {
 
 /// What three of four recent blocks took for a transaction that writes to these accounts.
 async fn recent_price(pool: &RpcPool, accounts: &[Pubkey], deadline: Instant) -> Result<u64, ChainError> {
-    let ask = |client: Arc<RpcClient>| async move { client.get_recent_prioritization_fees(accounts).await };
-    let recent = pool.call("getRecentPrioritizationFees", Some(deadline), ask).await?;
-    let mut prices: Vec<u64> = recent.iter().map(|block| block.prioritization_fee).collect();
+    let mut prices = recent_prioritization_fees(pool, accounts, Some(deadline)).await?;
     prices.sort_unstable();
     Ok(prices.get(prices.len() * 3 / 4).copied().unwrap_or(0))
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use session_chain::ChainError;
+use metrics::counter;
+use session_chain::{AccountState, ChainError};
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 
-use crate::account::AccountState;
 use crate::cost::SIGNATURE_FEE_LAMPORTS;
 use crate::error::{CreationError, Deferral, Failure, Outcome};
 use crate::flights::Answer;
@@ -17,7 +17,7 @@ use crate::rejection::Rejection;
 use crate::request::CreationRequest;
 use crate::sending::Signed;
 use crate::shared::Shared;
-use crate::verify::{Standing, judge};
+use crate::verify::{Standing, is_below_minimum, judge};
 
 /// Open requests by their PDAs, and what was answered.
 pub(crate) struct OpenRequests<'e> {
@@ -99,13 +99,16 @@ impl<'e> OpenRequests<'e> {
     /// must not be used again.
     pub(crate) fn judge(&mut self, pda: &Pubkey, account: Option<&AccountState>) -> Option<Hash> {
         let work = self.works.get_mut(pda)?;
-        match judge(&work.creation.request, account, self.shared.rent) {
+        match judge(&work.creation.request, account) {
             Standing::Missing { prefunded } => {
                 work.creation.prefunded = prefunded;
                 let created = work.landed.take()?;
                 return self.undo(pda, &created.signed);
             }
             Standing::Verified => {
+                if account.is_some_and(|account| is_below_minimum(account, self.shared.cluster.rent())) {
+                    counter!("accounts_below_rent_minimum_total").increment(1);
+                }
                 let outcome = work.landed.take().map_or(Outcome::AlreadyExisted, Created::outcome);
                 self.answer(pda, Ok(outcome));
             }
@@ -173,6 +176,14 @@ impl<'e> OpenRequests<'e> {
         }
     }
 
+    /// The transaction is in a block and did not run: its lamports are free, and the requests stay open.
+    pub(crate) fn not_executed(&mut self, pdas: &[Pubkey], signature: Signature) {
+        self.refund_all(pdas, 0);
+        for pda in pdas {
+            self.trouble(pda, Failure::NotExecuted(signature));
+        }
+    }
+
     /// What went wrong with a request that stays open.
     pub(crate) fn trouble(&mut self, pda: &Pubkey, trouble: Failure) {
         if let Some(work) = self.works.get_mut(pda) {
@@ -222,7 +233,7 @@ impl Work {
     fn charge(&mut self, shared: &Shared, spendable: &mut u64) -> Result<(), Deferral> {
         let lamports = self
             .creation
-            .rent_due(shared.rent)
+            .rent_due(shared.cluster.rent())
             .saturating_add(SIGNATURE_FEE_LAMPORTS);
         shared.charge(&self.creation.request.session_owner, lamports, spendable)?;
         self.charged = lamports;

@@ -1,13 +1,14 @@
 //! From creations to transactions: as many in each as bytes, compute units, addresses and the runtime's instruction
 //! trace allow. Pure.
 
+use session_chain::RentRate;
 use solana_message::v1::MAX_ADDRESSES;
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 use solana_sdk::instruction::Instruction;
 
 use crate::config::MarkCreated;
-use crate::cost::{self, MAX_COMPUTE_UNITS, RentRate, TRACE_ENTRIES};
+use crate::cost::{self, MAX_COMPUTE_UNITS, TRACE_ENTRIES};
 use crate::instruction::InstructionShape;
 use crate::marking;
 use crate::message::{Terms, WireFormat, transaction_bytes};

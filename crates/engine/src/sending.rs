@@ -5,21 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use metrics::counter;
-use session_chain::{ChainError, ClientError, RpcClient, RpcPool};
-use solana_client::client_error::ClientErrorKind;
+use session_chain::{ChainError, Cluster, RpcClient, RpcPool, TransactionFailure, proves_not_sent};
 use solana_client::rpc_config::RpcSendTransactionConfig;
-use solana_client::rpc_request::RpcError;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::TransactionError;
 use solana_transaction::versioned::VersionedTransaction;
 
-use crate::account::RECENT;
-use crate::blockhash::Blockhash;
+use crate::blockhash::{Blockhash, RECENT};
 use crate::statuses::{Landing, Statuses};
 
 /// JSON-RPC 2.0's "invalid params": the answer of a node that can't decode a version-1 transaction.
 const INVALID_PARAMS: i64 = -32_602;
+
+/// Slots between two broadcasts, where they are shorter than the configured pause.
+const REBROADCAST_SLOTS: u32 = 5;
 
 /// A signed transaction. Its signature is known before anything is sent (pitfall 22).
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) enum Fate {
     /// The chain has decided.
     Decided(Landing),
     /// The simulation refused it, and no node has it.
-    Refused(TransactionError),
+    Refused(TransactionFailure),
     /// The node can't read its format, and no node has it.
     FormatRefused,
     /// It could not be sent, and no node has it.
@@ -70,6 +70,7 @@ impl Signed {
 pub(crate) struct Sender {
     pub(crate) pool: RpcPool,
     pub(crate) statuses: Statuses,
+    pub(crate) cluster: Cluster,
     pub(crate) rebroadcast_interval: Duration,
 }
 
@@ -87,10 +88,10 @@ impl Sender {
             return self.follow(signed, deadline).await;
         }
         match refusal {
-            ChainError::PreflightFailed { error, .. } => match error {
-                TransactionError::AlreadyProcessed => self.follow(signed, deadline).await,
-                TransactionError::UnsupportedVersion => Fate::FormatRefused,
-                error => Fate::Refused(error),
+            ChainError::PreflightFailed { failure, .. } => match failure {
+                TransactionFailure::Known(TransactionError::AlreadyProcessed) => self.follow(signed, deadline).await,
+                TransactionFailure::Known(TransactionError::UnsupportedVersion) => Fate::FormatRefused,
+                failure => Fate::Refused(failure),
             },
             ChainError::Rpc {
                 code: INVALID_PARAMS, ..
@@ -134,12 +135,13 @@ impl Sender {
             .statuses
             .watch(signed.signature, signed.last_valid_block_height)
             .await;
+        let pause = self.rebroadcast_interval.min(self.cluster.slots(REBROADCAST_SLOTS));
         loop {
             tokio::select! {
                 biased;
                 landing = &mut decided => return landing.map_or(Fate::Unknown, Fate::Decided),
                 () = tokio::time::sleep_until(deadline.into()) => return Fate::Unknown,
-                () = tokio::time::sleep(self.rebroadcast_interval) => {}
+                () = tokio::time::sleep(pause) => {}
             }
             self.broadcast(signed, deadline).await;
         }
@@ -160,16 +162,5 @@ impl Sender {
                 tracing::debug!(signature = %signed.signature, %error, "an endpoint did not take the broadcast");
             }
         }
-    }
-}
-
-/// Whether the node read the request and said no, or was never reached.
-fn proves_not_sent(error: &ClientError) -> bool {
-    match error.kind() {
-        ClientErrorKind::RpcError(RpcError::RpcResponseError { .. }) => true,
-        ClientErrorKind::Reqwest(error) => error.is_connect() || error.is_builder(),
-        // An HTTP status that refuses the request, 429 among them, comes from in front of the node.
-        ClientErrorKind::Io(error) => session_chain::is_client_refusal(error),
-        _ => false,
     }
 }

@@ -3,13 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use session_chain::RpcPool;
+use session_chain::{Cluster, RpcPool};
 use solana_pubkey::Pubkey;
 
 use crate::blockhash::Blockhashes;
 use crate::budget::Budget;
 use crate::config::EngineConfig;
-use crate::cost::RentRate;
 use crate::error::Deferral;
 use crate::formats::Formats;
 use crate::monitor::MarketPrice;
@@ -23,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) config: EngineConfig,
     pub(crate) pool: RpcPool,
     pub(crate) signers: SignerPool,
-    pub(crate) rent: RentRate,
+    pub(crate) cluster: Cluster,
     pub(crate) formats: Formats,
     pub(crate) blockhashes: Blockhashes,
     pub(crate) sender: Sender,

@@ -1,28 +1,32 @@
 //! One status poll for every transaction in flight.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use session_chain::{ChainError, RpcClient, RpcPool};
+use session_chain::replies::{self, SignatureStatus, StatusReply};
+use session_chain::{ChainError, Cluster, RpcPool, TransactionFailure};
 use solana_sdk::signature::Signature;
-use solana_sdk::transaction::TransactionError;
-use solana_transaction_status_client_types::TransactionStatus;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::account::RECENT;
+use crate::blockhash::RECENT;
 
 /// `getSignatureStatuses` takes this many signatures.
 const SIGNATURES_PER_CALL: usize = 256;
 /// Transactions that may wait for their first poll.
 const QUEUE_LENGTH: usize = 1_024;
-/// No cluster confirms sooner: half a slot of 400 ms passes on average before the next block, and then its votes.
-const FIRST_POLL_AGE: Duration = Duration::from_millis(300);
-/// A blockhash lives 150 blocks, about a minute; a transaction this old is asked for its expiry as well.
-const EXPIRY_CHECK_AGE: Duration = Duration::from_secs(10);
-/// Pause between two expiry checks.
-const EXPIRY_CHECK_PAUSE: Duration = Duration::from_secs(2);
+/// Parts of a slot that all waits are counted in.
+const PARTS: u32 = 16;
+/// No cluster confirms sooner: half a slot passes on average before the next block, and then its votes.
+const FIRST_POLL_PARTS: u32 = 12;
+/// Shortest pause between two polls while anything is in flight.
+const POLL_PARTS: u32 = 3;
+/// A blockhash lives 150 blocks; a transaction this old is asked for its expiry as well.
+const EXPIRY_CHECK_SLOTS: u32 = 25;
+/// Slots between two expiry checks, and the patience of one.
+const EXPIRY_PAUSE_SLOTS: u32 = 5;
+/// A poll is given up after this, however short the slots are: a node answers when it can.
+const POLL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the chain says of a transaction for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +34,9 @@ pub(crate) enum Landing {
     /// It succeeded.
     Landed { slot: u64 },
     /// It is in a block, and failed.
-    Failed { slot: u64, error: TransactionError },
+    Failed { slot: u64, error: TransactionFailure },
+    /// It is in a block and did not run, for its payer could not pay: nothing was spent (SIMD-0290).
+    NotExecuted { slot: u64 },
     /// It is in no block and can't come into one.
     Expired,
 }
@@ -43,7 +49,7 @@ pub(crate) struct Statuses {
 /// The polling task's side.
 pub(crate) struct StatusPoller {
     queue: mpsc::Receiver<Watch>,
-    interval: Duration,
+    cluster: Cluster,
     watched: HashMap<Signature, Watched>,
     next_expiry_check: Instant,
 }
@@ -62,12 +68,12 @@ struct Watched {
     answers: Vec<oneshot::Sender<Landing>>,
 }
 
-/// Both sides. `interval` is the shortest pause between two polls.
-pub(crate) fn statuses(interval: Duration) -> (Statuses, StatusPoller) {
+/// Both sides. Waits are counted in the slots of `cluster`.
+pub(crate) fn statuses(cluster: Cluster) -> (Statuses, StatusPoller) {
     let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
     let poller = StatusPoller {
         queue: receiver,
-        interval,
+        cluster,
         watched: HashMap::new(),
         next_expiry_check: Instant::now(),
     };
@@ -137,9 +143,10 @@ impl StatusPoller {
         let age = |watched: &Watched| watched.since.elapsed();
         let oldest = self.watched.values().map(age).max().unwrap_or_default();
         let youngest = self.watched.values().map(age).min().unwrap_or_default();
-        FIRST_POLL_AGE
+        let parts = |count: u32| self.cluster.slots(count) / PARTS;
+        parts(FIRST_POLL_PARTS)
             .saturating_sub(oldest)
-            .max(self.interval)
+            .max(parts(POLL_PARTS))
             .max(youngest / 8)
     }
 
@@ -148,13 +155,19 @@ impl StatusPoller {
         for chunk in signatures.chunks(SIGNATURES_PER_CALL) {
             let (_, statuses) = ask(pool, chunk).await?;
             for (signature, status) in chunk.iter().zip(statuses) {
-                if let Some(landing) = status.and_then(|status| settled(&status, pool)) {
-                    self.answer(signature, &landing);
+                match status {
+                    StatusReply::Known(status) => {
+                        if let Some(landing) = settled(status, pool) {
+                            self.answer(signature, &landing);
+                        }
+                    }
+                    StatusReply::Unreadable(status) => tracing::warn!(%signature, status, "a status cannot be read"),
+                    StatusReply::Unknown => {}
                 }
             }
         }
         if self.next_expiry_check <= Instant::now() {
-            self.next_expiry_check = Instant::now() + EXPIRY_CHECK_PAUSE;
+            self.next_expiry_check = Instant::now() + self.cluster.slots(EXPIRY_PAUSE_SLOTS);
             self.check_expiry(pool).await?;
         }
         Ok(())
@@ -162,7 +175,8 @@ impl StatusPoller {
 
     /// A transaction has expired if a node that has seen the block height pass its last valid one does not know it.
     async fn check_expiry(&mut self, pool: &RpcPool) -> Result<(), ChainError> {
-        let old = |watched: &(&Signature, &Watched)| watched.1.since.elapsed() >= EXPIRY_CHECK_AGE;
+        let old_enough = self.cluster.slots(EXPIRY_CHECK_SLOTS);
+        let old = |watched: &(&Signature, &Watched)| watched.1.since.elapsed() >= old_enough;
         let signatures: Vec<Signature> = self
             .watched
             .iter()
@@ -172,10 +186,7 @@ impl StatusPoller {
         if signatures.is_empty() {
             return Ok(());
         }
-        let ask_height = |client: Arc<RpcClient>| async move { client.get_epoch_info_with_commitment(RECENT).await };
-        let now = pool
-            .call("getEpochInfo", Some(Instant::now() + EXPIRY_CHECK_PAUSE), ask_height)
-            .await?;
+        let now = replies::progress(pool, RECENT, Some(Instant::now() + POLL_PATIENCE)).await?;
         for chunk in signatures.chunks(SIGNATURES_PER_CALL) {
             let (slot, statuses) = ask(pool, chunk).await?;
             if slot < now.absolute_slot {
@@ -184,7 +195,7 @@ impl StatusPoller {
             for (signature, status) in chunk.iter().zip(statuses) {
                 let watch = self.watched.get(signature);
                 let is_past = watch.is_some_and(|watch| now.block_height > watch.last_valid_block_height);
-                if is_past && status.is_none() {
+                if is_past && status == StatusReply::Unknown {
                     self.answer(signature, &Landing::Expired);
                 }
             }
@@ -206,24 +217,17 @@ impl StatusPoller {
 }
 
 /// The slot of the answer, and a status for each signature.
-async fn ask(pool: &RpcPool, signatures: &[Signature]) -> Result<(u64, Vec<Option<TransactionStatus>>), ChainError> {
-    let ask = |client: Arc<RpcClient>| async move { client.get_signature_statuses(signatures).await };
-    let response = pool
-        .call("getSignatureStatuses", Some(Instant::now() + EXPIRY_CHECK_PAUSE), ask)
-        .await?;
-    Ok((response.context.slot, response.value))
+async fn ask(pool: &RpcPool, signatures: &[Signature]) -> Result<(u64, Vec<StatusReply>), ChainError> {
+    replies::signature_statuses(pool, signatures, Some(Instant::now() + POLL_PATIENCE)).await
 }
 
 /// The status as an answer, once it has the pool's commitment: a fork may still undo it before.
-fn settled(status: &TransactionStatus, pool: &RpcPool) -> Option<Landing> {
-    if !status.satisfies_commitment(pool.commitment()) {
-        return None;
-    }
-    Some(match &status.err {
-        None => Landing::Landed { slot: status.slot },
-        Some(error) => Landing::Failed {
-            slot: status.slot,
-            error: error.clone(),
-        },
+fn settled(status: SignatureStatus, pool: &RpcPool) -> Option<Landing> {
+    let SignatureStatus { slot, level, result } = status;
+    level.satisfies(pool.commitment()).then(|| match result {
+        Ok(()) => Landing::Landed { slot },
+        Err(None) => Landing::NotExecuted { slot },
+        Err(Some(failure)) if failure.is_without_execution() => Landing::NotExecuted { slot },
+        Err(Some(error)) => Landing::Failed { slot, error },
     })
 }

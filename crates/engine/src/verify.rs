@@ -1,9 +1,8 @@
 //! Whether what is at an address is the account that was asked for (DESIGN, invariant 5). Pure.
 
+use session_chain::{AccountState, RentRate};
 use session_events::session::SESSION_ACCOUNT;
 
-use crate::account::AccountState;
-use crate::cost::RentRate;
 use crate::mismatch::Mismatch;
 use crate::request::CreationRequest;
 
@@ -22,7 +21,7 @@ pub enum Standing {
 }
 
 /// Compares what is on chain with what was asked for. The address was re-derived when the request was validated.
-pub(crate) fn judge(request: &CreationRequest, account: Option<&AccountState>, rent: RentRate) -> Standing {
+pub(crate) fn judge(request: &CreationRequest, account: Option<&AccountState>) -> Standing {
     let Some(account) = account else {
         return Standing::Missing { prefunded: 0 };
     };
@@ -31,13 +30,13 @@ pub(crate) fn judge(request: &CreationRequest, account: Option<&AccountState>, r
             prefunded: account.lamports,
         };
     }
-    match compare(request, account, rent) {
+    match compare(request, account) {
         Ok(()) => Standing::Verified,
         Err(mismatch) => Standing::Mismatched(mismatch),
     }
 }
 
-fn compare(request: &CreationRequest, account: &AccountState, rent: RentRate) -> Result<(), Mismatch> {
+fn compare(request: &CreationRequest, account: &AccountState) -> Result<(), Mismatch> {
     if account.owner != request.owner_program {
         return Err(Mismatch::Owner {
             expected: request.owner_program,
@@ -54,18 +53,17 @@ fn compare(request: &CreationRequest, account: &AccountState, rent: RentRate) ->
             found,
         });
     }
-    let required = rent.exempt_minimum(request.size);
-    if account.lamports < required {
-        return Err(Mismatch::NotRentExempt {
-            lamports: account.lamports,
-            required,
-        });
-    }
     if is_zeroed(&account.data) || is_same_session(request, &account.data) {
         return Ok(());
     }
     let beginning = account.data.iter().take(16).copied().collect();
     Err(Mismatch::Content { beginning })
+}
+
+/// Whether the account holds less than its length requires today. The runtime let it be created at the rate of its slot,
+/// and rates change in both directions: that is worth counting, and no reason to refuse it.
+pub(crate) fn is_below_minimum(account: &AccountState, rent: RentRate) -> bool {
+    account.lamports < rent.exempt_minimum(account.data.len() as u64)
 }
 
 fn is_zeroed(data: &[u8]) -> bool {
@@ -94,8 +92,6 @@ mod tests {
 
     use super::*;
 
-    const RENT: RentRate = RentRate { lamports_per_byte: 10 };
-
     fn request() -> CreationRequest {
         CreationRequest {
             pda: Pubkey::new_from_array([1; 32]),
@@ -108,7 +104,7 @@ mod tests {
 
     fn created() -> AccountState {
         AccountState {
-            lamports: RENT.exempt_minimum(100),
+            lamports: 1_000,
             owner: request().owner_program,
             executable: false,
             data: vec![0; 100],
@@ -116,12 +112,12 @@ mod tests {
     }
 
     fn judged(account: &AccountState) -> Standing {
-        judge(&request(), Some(account), RENT)
+        judge(&request(), Some(account))
     }
 
     #[test]
     fn nothing_and_lamports_alone_are_no_account() {
-        assert_eq!(judge(&request(), None, RENT), Standing::Missing { prefunded: 0 });
+        assert_eq!(judge(&request(), None), Standing::Missing { prefunded: 0 });
         let griefed = AccountState {
             lamports: 5,
             owner: solana_system_interface::program::ID,
@@ -160,13 +156,6 @@ mod tests {
             ),
             (
                 AccountState {
-                    lamports: RENT.exempt_minimum(100) - 1,
-                    ..created()
-                },
-                "not_rent_exempt",
-            ),
-            (
-                AccountState {
                     executable: true,
                     ..created()
                 },
@@ -186,6 +175,18 @@ mod tests {
             };
             assert_eq!(mismatch.reason_code(), code);
         }
+    }
+
+    #[test]
+    fn an_account_below_todays_minimum_is_verified_and_seen() {
+        let rate_of_its_slot = RentRate::new(5);
+        let account = AccountState {
+            lamports: rate_of_its_slot.exempt_minimum(100),
+            ..created()
+        };
+        assert_eq!(judged(&account), Standing::Verified);
+        assert!(!is_below_minimum(&account, rate_of_its_slot));
+        assert!(is_below_minimum(&account, RentRate::new(6)));
     }
 
     #[test]

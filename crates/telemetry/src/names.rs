@@ -43,6 +43,10 @@ metrics! {
     RPC_RATE_LIMITED_TOTAL = "rpc_rate_limited_total", Counter, Unit::Count, "Requests that the RPC refused because there were too many.";
     TRANSACTIONS_SENT_TOTAL = "transactions_sent_total", Counter, Unit::Count, "Transactions signed and sent for the first time.";
     TRANSACTIONS_SETTLED_TOTAL = "transactions_settled_total", Counter, Unit::Count, "Transactions whose end is known, by outcome.";
+    ACCOUNTS_BELOW_RENT_MINIMUM_TOTAL = "accounts_below_rent_minimum_total", Counter, Unit::Count, "Verified accounts that hold less than their length requires at today's price of storage.";
+    CREATION_LATENCY_SLOTS = "creation_latency_slots", Histogram, Unit::Count, "From an event's block to the block of its account's creation, in slots.";
+    RENT_LAMPORTS_PER_BYTE = "rent_lamports_per_byte", Gauge, Unit::Count, "The cluster's price of storage that is in use, in lamports a byte.";
+    SLOT_TIME_SECONDS = "slot_time_seconds", Gauge, Unit::Seconds, "How long a slot takes, as measured.";
     WALLET_LOW = "wallet_low", Gauge, Unit::Count, "Wallets that have less than they should be refilled at.";
     LISTENER_CONNECTED = "listener_connected", Gauge, Unit::Count, "1 while notifications come in, else 0.";
     LISTENER_DISCONNECTS_TOTAL = "listener_disconnects_total", Counter, Unit::Count, "WebSocket connections that ended, by reason.";

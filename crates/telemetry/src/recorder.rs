@@ -10,6 +10,11 @@ const LATENCY_BUCKETS_SECONDS: &[f64] = &[
     0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0, 30.0,
 ];
 
+/// Upper bounds of the histogram of latencies in slots.
+const LATENCY_BUCKETS_SLOTS: &[f64] = &[
+    1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 150.0,
+];
+
 /// The recorder could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecorderError {
@@ -39,7 +44,9 @@ pub fn install_prometheus() -> Result<PrometheusHandle, RecorderError> {
 /// [`RecorderError::Build`].
 pub fn prometheus() -> Result<PrometheusRecorder, RecorderError> {
     let duration = Matcher::Full(String::from(names::EVENT_PROCESSING_DURATION));
+    let slots = Matcher::Full(String::from(names::CREATION_LATENCY_SLOTS));
     Ok(PrometheusBuilder::new()
         .set_buckets_for_metric(duration, LATENCY_BUCKETS_SECONDS)?
+        .set_buckets_for_metric(slots, LATENCY_BUCKETS_SLOTS)?
         .build_recorder())
 }

@@ -41,6 +41,16 @@ impl RecordReport {
         Some(Duration::try_from(self.concluded_at - observed_at).unwrap_or(Duration::ZERO))
     }
 
+    /// From the event's block to the block of the creation, in slots: what the chain's own clock says, whatever a slot
+    /// takes. `None` where this service did not create the account.
+    #[must_use]
+    pub fn latency_slots(&self) -> Option<u64> {
+        let Conclusion::Verified(Outcome::Created { slot, .. }) = &self.conclusion else {
+            return None;
+        };
+        Some(slot.saturating_sub(self.message.as_ref()?.source.slot))
+    }
+
     /// Counts the conclusion, and the latency of a verified account.
     pub fn record_metrics(&self) {
         match &self.conclusion {
@@ -61,6 +71,10 @@ impl RecordReport {
             Outcome::Created { .. } => counter!(names::ACCOUNTS_CREATED_TOTAL).increment(1),
             Outcome::AlreadyExisted => counter!(names::ACCOUNTS_EXISTING_TOTAL).increment(1),
         }
+        if let Some(slots) = self.latency_slots() {
+            #[expect(clippy::cast_precision_loss, reason = "a latency has a few slots")]
+            histogram!(names::CREATION_LATENCY_SLOTS).record(slots as f64);
+        }
         let Some(latency) = self.latency() else { return };
         histogram!(names::EVENT_PROCESSING_DURATION, "event" => EVENT).record(latency.as_secs_f64());
         if latency > DEADLINE {
@@ -80,7 +94,8 @@ impl RecordReport {
             .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
         match &self.conclusion {
             Conclusion::Verified(Outcome::Created { signature, slot, .. }) => {
-                tracing::info!(message_id, attempt, trace, pda, session_id, latency_ms, %signature, slot, "account created and verified");
+                let latency_slots = self.latency_slots();
+                tracing::info!(message_id, attempt, trace, pda, session_id, latency_ms, latency_slots, %signature, slot, "account created and verified");
             }
             Conclusion::Verified(Outcome::AlreadyExisted) => {
                 tracing::info!(

@@ -15,33 +15,32 @@ use solana_client::client_error::reqwest::{self, Client, Response, StatusCode, h
 use solana_client::client_error::{ClientError, Result};
 use solana_client::rpc_custom_error::{
     JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
-    NodeUnhealthyErrorData,
 };
 use solana_client::rpc_request::{RpcError, RpcRequest, RpcResponseErrorData};
 use solana_client::rpc_sender::{RpcSender, RpcTransportStats};
 use thiserror::Error;
 
 use crate::ChainError;
+use crate::replies::{SimulationReply, TransactionFailure};
 
 /// A `Retry-After` above this is taken for a mistake of the server.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(2);
 
-/// An HTTP status that is no success. Travels inside the client library's error as an `io::Error` and is taken out
-/// of it by type.
+/// What the client library's errors have no room for. Travels inside them as an `io::Error` and is taken out by type.
 #[derive(Debug, Error)]
-#[error("HTTP status {status}")]
-pub(crate) struct HttpRefusal {
-    pub(crate) status: u16,
-    pub(crate) retry_after: Option<Duration>,
+pub(crate) enum Refusal {
+    /// An HTTP status that is no success.
+    #[error("HTTP status {status}")]
+    Http { status: u16, retry_after: Option<Duration> },
+    /// The node simulated a transaction before sending it on, and it failed.
+    #[error("the node's simulation refused the transaction: {failure}")]
+    Preflight {
+        failure: TransactionFailure,
+        logs: Vec<String>,
+    },
 }
 
-/// Whether `error` is an HTTP status under 500: the server read the request and did not act on it.
-#[must_use]
-pub fn is_client_refusal(error: &io::Error) -> bool {
-    http_refusal(error).is_some_and(|refusal| refusal.status < 500)
-}
-
-pub(crate) fn http_refusal(error: &io::Error) -> Option<&HttpRefusal> {
+pub(crate) fn refusal(error: &io::Error) -> Option<&Refusal> {
     error.get_ref()?.downcast_ref()
 }
 
@@ -63,6 +62,7 @@ struct Reply {
 #[derive(Deserialize)]
 struct ErrorObject {
     code: i64,
+    #[serde(default)]
     message: String,
     #[serde(default)]
     data: Value,
@@ -99,7 +99,7 @@ impl Sender {
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(refusal(&response))
+            Err(http_refusal(&response))
         }
     }
 }
@@ -113,7 +113,7 @@ impl RpcSender for Sender {
         let reply: Reply = serde_json::from_slice(&body)?;
         match reply.error {
             None => Ok(reply.result),
-            Some(error) => Err(rpc_error(error).into()),
+            Some(error) => Err(rpc_error(error)),
         }
     }
 
@@ -131,12 +131,12 @@ fn without_address(error: reqwest::Error) -> ClientError {
     error.without_url().into()
 }
 
-fn refusal(response: &Response) -> ClientError {
+fn http_refusal(response: &Response) -> ClientError {
     let status = response.status();
     let retry_after = (status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE)
         .then(|| retry_after(response))
         .flatten();
-    io::Error::other(HttpRefusal {
+    io::Error::other(Refusal::Http {
         status: status.as_u16(),
         retry_after,
     })
@@ -156,21 +156,28 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
 }
 
-fn rpc_error(error: ErrorObject) -> RpcError {
-    let data = match error.code {
-        JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE => serde_json::from_value(error.data).map_or(
-            RpcResponseErrorData::Empty,
-            RpcResponseErrorData::SendTransactionPreflightFailure,
-        ),
-        JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY => serde_json::from_value(error.data).map_or(
-            RpcResponseErrorData::Empty,
-            |NodeUnhealthyErrorData { num_slots_behind }| RpcResponseErrorData::NodeUnhealthy { num_slots_behind },
-        ),
+fn rpc_error(error: ErrorObject) -> ClientError {
+    let ErrorObject { code, message, data } = error;
+    let data = match code {
+        JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE => match preflight_failure(data) {
+            Some(refusal) => return io::Error::other(refusal).into(),
+            None => RpcResponseErrorData::Empty,
+        },
+        JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY => match data.get("numSlotsBehind") {
+            Some(behind) => RpcResponseErrorData::NodeUnhealthy {
+                num_slots_behind: behind.as_u64(),
+            },
+            None => RpcResponseErrorData::Empty,
+        },
         _ => RpcResponseErrorData::Empty,
     };
-    RpcError::RpcResponseError {
-        code: error.code,
-        message: error.message,
-        data,
-    }
+    RpcError::RpcResponseError { code, message, data }.into()
+}
+
+fn preflight_failure(data: Value) -> Option<Refusal> {
+    let reply: SimulationReply = serde_json::from_value(data).ok()?;
+    Some(Refusal::Preflight {
+        failure: reply.failure()?,
+        logs: reply.logs.unwrap_or_default(),
+    })
 }

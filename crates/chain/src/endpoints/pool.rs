@@ -11,9 +11,9 @@ use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_client::rpc_client::RpcClientConfig;
 use solana_commitment_config::CommitmentConfig;
 
-use crate::breaker::Breaker;
-use crate::classify::classify;
-use crate::sender::{Sender, http_client};
+use crate::endpoints::breaker::Breaker;
+use crate::endpoints::classify::classify;
+use crate::endpoints::sender::{Sender, http_client};
 use crate::{ChainError, Endpoint, EndpointLabel, RetryPolicy, Retryability};
 
 /// The configured endpoints, in order of preference. Clones share everything.

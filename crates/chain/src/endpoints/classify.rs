@@ -7,8 +7,8 @@ use solana_client::client_error::{ClientError, ClientErrorKind, reqwest};
 use solana_client::rpc_custom_error as codes;
 use solana_client::rpc_request::{RpcError, RpcResponseErrorData};
 
-use crate::sender::{HttpRefusal, http_refusal};
-use crate::{ChainError, EndpointLabel};
+use crate::endpoints::sender::{Refusal, refusal};
+use crate::{ChainError, EndpointLabel, TransactionFailure};
 
 /// What `error` means. `limit` is how long the request was allowed to take.
 pub(crate) fn classify(error: ClientError, endpoint: &EndpointLabel, limit: Duration) -> ChainError {
@@ -26,7 +26,7 @@ pub(crate) fn classify(error: ClientError, endpoint: &EndpointLabel, limit: Dura
             reason: error.to_string(),
         },
         ClientErrorKind::TransactionError(error) => ChainError::PreflightFailed {
-            error,
+            failure: TransactionFailure::Known(error),
             logs: Vec::new(),
         },
         ClientErrorKind::SigningError(error) => ChainError::InvalidRequest {
@@ -37,8 +37,12 @@ pub(crate) fn classify(error: ClientError, endpoint: &EndpointLabel, limit: Dura
 }
 
 fn classify_io(error: &io::Error, endpoint: EndpointLabel) -> ChainError {
-    match http_refusal(error) {
-        Some(HttpRefusal {
+    match refusal(error) {
+        Some(Refusal::Preflight { failure, logs }) => ChainError::PreflightFailed {
+            failure: failure.clone(),
+            logs: logs.clone(),
+        },
+        Some(Refusal::Http {
             status: 429,
             retry_after,
         }) => ChainError::RateLimited {
@@ -46,22 +50,18 @@ fn classify_io(error: &io::Error, endpoint: EndpointLabel) -> ChainError {
             retry_after: *retry_after,
         },
         // A server that names the time of its return is treated as one that limits the rate.
-        Some(HttpRefusal {
+        Some(Refusal::Http {
             retry_after: Some(after),
             ..
         }) => ChainError::RateLimited {
             endpoint,
             retry_after: Some(*after),
         },
-        Some(HttpRefusal { status, .. }) if *status < 500 => ChainError::Refused {
+        Some(Refusal::Http { status, .. }) if *status < 500 => ChainError::Refused {
             endpoint,
             status: *status,
         },
-        Some(refusal) => ChainError::Unavailable {
-            endpoint,
-            reason: refusal.to_string(),
-        },
-        None => ChainError::Unavailable {
+        Some(Refusal::Http { .. }) | None => ChainError::Unavailable {
             endpoint,
             reason: error.to_string(),
         },
@@ -102,17 +102,6 @@ fn classify_code(code: i64, message: String, data: RpcResponseErrorData, endpoin
         (codes::JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, _) => ChainError::NodeBehind {
             endpoint,
             slots_behind: None,
-        },
-        (code, RpcResponseErrorData::SendTransactionPreflightFailure(result)) => match result.err {
-            Some(error) => ChainError::PreflightFailed {
-                error: error.into(),
-                logs: result.logs.unwrap_or_default(),
-            },
-            None => ChainError::Rpc {
-                endpoint,
-                code,
-                message,
-            },
         },
         (codes::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED, _) => {
             ChainError::MinContextSlotNotReached { endpoint }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use solana_sdk::transaction::TransactionError;
 use thiserror::Error;
 
-use crate::EndpointLabel;
+use crate::{EndpointLabel, TransactionFailure};
 
 /// Why an RPC operation has no answer. Endpoints are named by scheme, host and port only.
 #[derive(Debug, Error)]
@@ -113,10 +112,10 @@ pub enum ChainError {
     )]
     UnsupportedTransactionVersion,
     /// JSON-RPC -32002: the transaction failed when the node simulated it; nothing was sent on.
-    #[error("the node's simulation refused the transaction: {error}")]
+    #[error("the node's simulation refused the transaction: {failure}")]
     PreflightFailed {
         /// Why.
-        error: TransactionError,
+        failure: TransactionFailure,
         /// The program logs.
         logs: Vec<String>,
     },
