@@ -1,10 +1,12 @@
 //! The cluster is not as this client knows it: older prices, shorter slots, and what gateways make of a node's words.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use session_engine::{EngineConfig, Outcome};
 use session_tests::{
     chain::TestChain,
-    creation::{CreationRig, LIMIT, assert_all_created, assert_all_there, requests},
+    creation::{CreationRig, assert_all_created, assert_all_there, requests},
     fault_proxy::{Fault, FaultProxy},
     wait,
 };
@@ -32,22 +34,45 @@ async fn an_account_below_todays_minimum_is_verified() {
 async fn slots_that_get_shorter_are_measured() {
     let chain = TestChain::embedded().await;
     let rig = CreationRig::start(&chain).await;
-    let slot_ms = |rig: &CreationRig| rig.engine.cluster().slots(1).as_millis();
-    let measured = |low, high| {
-        let rig = &rig;
-        wait::until_true("the slot's time is measured", LIMIT, move || async move {
-            // Every look at an account says its slot.
-            assert_all_there(&rig.create(&requests(1, 10)).await);
-            (low..high).contains(&slot_ms(rig))
-        })
-    };
-    let surfnet = chain.as_embedded().unwrap().surfnet();
-    for (set, low, high) in [(200, 180, 260), (400, 360, 460)] {
-        let interval = ClockCommand::UpdateSlotInterval(set);
+    let mut of_the_chain = Vec::new();
+    for interval_ms in [400, 200] {
+        let interval = ClockCommand::UpdateSlotInterval(interval_ms);
+        let surfnet = chain.as_embedded().unwrap().surfnet();
         surfnet
             .send_command(SimnetCommand::CommandClock(None, interval))
             .unwrap();
-        measured(low, high).await;
+        let slot_time = wait::until(
+            "the engine's slot time is the chain's",
+            Duration::from_mins(2),
+            || async {
+                let slot_time = slot_time_meanwhile(&chain, &rig).await;
+                let ratio = rig.engine.cluster().slots(1).as_secs_f64() / slot_time.as_secs_f64();
+                println!(
+                    "set {interval_ms} ms, chain {slot_time:?}, engine {:?}",
+                    rig.engine.cluster().slots(1)
+                );
+                (0.85..1.15).contains(&ratio).then_some(slot_time)
+            },
+        )
+        .await;
+        of_the_chain.push(slot_time);
+    }
+    assert!(
+        of_the_chain[1] < of_the_chain[0] * 3 / 4,
+        "the chain got no faster: {of_the_chain:?}"
+    );
+}
+
+/// The chain's slot time over 40 of its slots, by its own word, while the engine creates accounts.
+async fn slot_time_meanwhile(chain: &TestChain, rig: &CreationRig) -> Duration {
+    let slot = || async { chain.rpc().get_slot().await.unwrap() };
+    let (started, first) = (Instant::now(), slot().await);
+    loop {
+        assert_all_there(&rig.create(&requests(1, 10)).await);
+        let slots = slot().await - first;
+        if slots >= 40 {
+            return started.elapsed() / u32::try_from(slots).unwrap();
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const SLOTS_MIN: u64 = 24;
 const SPACING: Duration = Duration::from_millis(500);
 
 /// Slots may have got shorter since: older observations are forgotten once newer ones suffice.
-const WINDOW: Duration = Duration::from_secs(40);
+const WINDOW: Duration = Duration::from_secs(12);
 
 /// A node tells a sample's period in whole seconds: over a shorter one the rounding decides.
 const SAMPLE_MIN: Duration = Duration::from_secs(10);
