@@ -20,7 +20,7 @@ impl EventHandler for PrintQueued {
 
     async fn handle(&self, event: &ObservedEvent) -> Result<(), Box<dyn Error + Send + Sync>> {
         if let EventBody::Known(Event::SessionQueued(queued)) = &event.body {
-            println!("{} waits in place {}", queued.session_id, queued.queue_position);
+            println!("{} waits in place {}", queued.session_id(), queued.queue_position());
         }
         Ok(())
     }

@@ -1,15 +1,16 @@
 //! What a listener asks the chain about accounts.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use session_chain::RpcPool;
 use session_events::SessionEntry;
-use solana_client::{
-    rpc_request::RpcRequest,
-    rpc_response::{OptionalContext, Response, RpcKeyedAccount},
-};
+use solana_client::rpc_request::RpcRequest;
 use solana_pubkey::Pubkey;
 
-use crate::error::ReconcileError;
+use crate::{
+    error::ReconcileError,
+    wire::{AccountOwner, InContext, KeyedAccount},
+};
 
 /// Most accounts that a node gives at once (Solana RPC, `getMultipleAccounts`).
 const ACCOUNTS_MAX: usize = 100;
@@ -23,8 +24,16 @@ pub(crate) struct FactoryAccounts {
 /// All entries at one moment.
 pub(crate) struct Entries {
     pub(crate) slot: u64,
-    /// Address and data of each account that starts as an entry does.
-    pub(crate) accounts: Vec<(Pubkey, Vec<u8>)>,
+    /// Each account that starts as an entry does.
+    pub(crate) accounts: Vec<EntryAccount>,
+}
+
+/// An account that starts as an entry does.
+pub(crate) struct EntryAccount {
+    /// As the node writes it.
+    pub(crate) address: String,
+    /// Its data, unless the node writes it in a way that cannot be read.
+    pub(crate) data: Option<Vec<u8>>,
 }
 
 impl FactoryAccounts {
@@ -38,37 +47,34 @@ impl FactoryAccounts {
             "withContext": true,
             "filters": [{"memcmp": {"offset": 0, "bytes": discriminator, "encoding": "base58"}}],
         }]);
-        let answer: OptionalContext<Vec<RpcKeyedAccount>> = self
+        let answer: InContext<Vec<KeyedAccount>> = self
             .ask(RpcRequest::GetProgramAccounts, "getProgramAccounts", parameters)
             .await?;
-        let OptionalContext::Context(Response { context, value }) = answer else {
-            return Err(ReconcileError::Reply(
-                "getProgramAccounts does not say at which slot".to_owned(),
-            ));
-        };
         Ok(Entries {
-            slot: context.slot,
-            accounts: value.iter().map(account).collect::<Result<_, _>>()?,
+            slot: answer.context.slot,
+            accounts: answer.value.into_iter().map(entry).collect(),
         })
     }
 
-    /// For each session whether its account exists, which is to say belongs to its owner program. Lamports alone make no
+    /// For each session whether its account exists, which is to say belongs to `session_program`. Lamports alone make no
     /// account (pitfall 21).
     pub(crate) async fn exist(
         &self,
-        sessions: &[(Pubkey, Pubkey)],
+        sessions: &[Pubkey],
+        session_program: &Pubkey,
         min_context_slot: u64,
     ) -> Result<Vec<bool>, ReconcileError> {
+        let session_program = session_program.to_string();
         let mut exist = Vec::with_capacity(sessions.len());
         for chunk in sessions.chunks(ACCOUNTS_MAX) {
-            let addresses: Vec<String> = chunk.iter().map(|(address, _)| address.to_string()).collect();
+            let addresses: Vec<String> = chunk.iter().map(ToString::to_string).collect();
             let parameters = json!([addresses, {
                 "encoding": "base64",
                 "commitment": self.pool.commitment().commitment,
                 "dataSlice": {"offset": 0, "length": 0},
                 "minContextSlot": min_context_slot,
             }]);
-            let answer: Response<Vec<Value>> = self
+            let answer: InContext<Vec<Option<AccountOwner>>> = self
                 .ask(RpcRequest::GetMultipleAccounts, "getMultipleAccounts", parameters)
                 .await?;
             if answer.value.len() != chunk.len() {
@@ -77,9 +83,8 @@ impl FactoryAccounts {
                     "asked for {asked} accounts and got {got}"
                 )));
             }
-            exist.extend(chunk.iter().zip(&answer.value).map(|((_, owner), account)| {
-                account.get("owner").and_then(Value::as_str) == Some(owner.to_string().as_str())
-            }));
+            let owners = answer.value.into_iter();
+            exist.extend(owners.map(|account| account.is_some_and(|account| account.owner == session_program)));
         }
         Ok(exist)
     }
@@ -98,12 +103,10 @@ impl FactoryAccounts {
     }
 }
 
-fn account(keyed: &RpcKeyedAccount) -> Result<(Pubkey, Vec<u8>), ReconcileError> {
-    let address = keyed
-        .pubkey
-        .parse()
-        .map_err(|_| ReconcileError::Reply(format!("{:?} is no address", keyed.pubkey)))?;
-    let data = keyed.account.data.decode();
-    let data = data.ok_or_else(|| ReconcileError::Reply(format!("the data of {address} does not decode")))?;
-    Ok((address, data))
+fn entry(keyed: KeyedAccount) -> EntryAccount {
+    let data = keyed.account.data.0;
+    EntryAccount {
+        address: keyed.pubkey,
+        data: data.and_then(|text| STANDARD.decode(text).ok()),
+    }
 }

@@ -5,15 +5,16 @@ use session_chain::{ChainError, Retryability, RpcPool};
 use solana_client::{
     rpc_config::{RpcSignaturesForAddressConfig, RpcTransactionConfig},
     rpc_request::RpcRequest,
-    rpc_response::RpcConfirmedTransactionStatusWithSignature,
 };
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
-use solana_transaction_status_client_types::{EncodedConfirmedTransactionWithStatusMeta, UiTransactionEncoding};
+use solana_transaction_status_client_types::UiTransactionEncoding;
 
 use crate::{
     history::{Listed, Pages, WalkError},
     patience::Setback,
+    reading::Unreadable,
+    wire::{ConfirmedTransaction, Fate, ListedTransaction},
 };
 
 /// Transactions of version 1 exist since September 2026; a lower number is answered with error -32015 (pitfall 12).
@@ -35,6 +36,8 @@ pub(crate) enum HistoryError {
     BadSignature { signature: String },
     #[error("the node lists transaction {signature} and does not have it")]
     MissingTransaction { signature: Signature },
+    #[error("transaction {signature} cannot be read as the node gives it: {reason}")]
+    Unreadable { signature: Signature, reason: Unreadable },
     #[error("the node is at slot {tip}, and the cursor at slot {cursor}: waiting for the node")]
     BehindCursor { tip: u64, cursor: u64 },
     #[error("the node's history is not whole: {detail}")]
@@ -46,7 +49,7 @@ impl Setback for HistoryError {
         match self {
             Self::Chain(error) => error.retryability() == Retryability::Never,
             Self::BadSignature { .. } | Self::Gap { .. } => true,
-            Self::MissingTransaction { .. } | Self::BehindCursor { .. } => false,
+            Self::MissingTransaction { .. } | Self::Unreadable { .. } | Self::BehindCursor { .. } => false,
         }
     }
 }
@@ -72,10 +75,7 @@ impl ProgramHistory {
     }
 
     /// A transaction with its logs and inner instructions.
-    pub(crate) async fn transaction(
-        &self,
-        signature: Signature,
-    ) -> Result<EncodedConfirmedTransactionWithStatusMeta, HistoryError> {
+    pub(crate) async fn transaction(&self, signature: Signature) -> Result<ConfirmedTransaction, HistoryError> {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(self.pool.commitment()),
@@ -121,7 +121,7 @@ impl Pages for AddressPages {
             min_context_slot: Some(self.min_context_slot),
         };
         let parameters = json!([self.address.to_string(), config]);
-        let entries: Vec<RpcConfirmedTransactionStatusWithSignature> = self
+        let entries: Vec<ListedTransaction> = self
             .pool
             .call("getSignaturesForAddress", None, |client| {
                 let parameters = parameters.clone();
@@ -132,13 +132,13 @@ impl Pages for AddressPages {
     }
 }
 
-fn listed(entry: &RpcConfirmedTransactionStatusWithSignature) -> Result<Listed, HistoryError> {
+fn listed(entry: &ListedTransaction) -> Result<Listed, HistoryError> {
     let signature = entry.signature.parse().map_err(|_| HistoryError::BadSignature {
         signature: entry.signature.clone(),
     })?;
     Ok(Listed {
         signature,
         slot: entry.slot,
-        failed: entry.err.is_some(),
+        failed: entry.err == Fate::Failed,
     })
 }

@@ -13,6 +13,8 @@ use crate::error::ListenerError;
 pub struct ListenerConfig {
     /// The `session_factory` to listen to.
     pub program_id: Pubkey,
+    /// The program that its sessions belong to: what is recovered follows from it.
+    pub session_program: Pubkey,
     /// A newer IDL of it, if its events have changed since this service was built.
     pub idl: Option<Idl>,
     /// Where to begin when there is no cursor yet.
@@ -47,6 +49,7 @@ impl Default for ListenerConfig {
     fn default() -> Self {
         Self {
             program_id: SESSION_FACTORY_ID,
+            session_program: SESSION_PROGRAM_ID,
             idl: None,
             start_at: StartAt::Now,
             listing_interval: Duration::from_secs(5),
@@ -70,10 +73,6 @@ impl Default for ListenerConfig {
 pub struct ReconcileConfig {
     /// How often; `None`: only when asked to.
     pub interval: Option<Duration>,
-    /// Programs that may own sessions: one of them explains an entry's session address, or nobody does.
-    pub owner_programs: Vec<Pubkey>,
-    /// Size of a session's account where its request cannot be found any more.
-    pub unknown_size_bytes: u64,
     /// A request is left alone for so long, because its event is probably under way.
     pub min_age: Duration,
     /// A session that was queued is not queued again by a comparison before so long, and each time twice as long.
@@ -84,8 +83,6 @@ impl Default for ReconcileConfig {
     fn default() -> Self {
         Self {
             interval: Some(Duration::from_mins(10)),
-            owner_programs: vec![SESSION_PROGRAM_ID],
-            unknown_size_bytes: 1_024,
             min_age: Duration::from_mins(1),
             requeue_after: Duration::from_hours(1),
         }
@@ -155,9 +152,10 @@ impl ListenerConfig {
 
     /// What reads this configuration's events.
     pub(crate) fn decoder(&self) -> Result<Decoder, ListenerError> {
-        Ok(match &self.idl {
+        let decoder = match &self.idl {
             Some(idl) => Decoder::with_idl(&self.program_id, idl)?,
             None => Decoder::new(&self.program_id),
-        })
+        };
+        Ok(decoder.with_session_program(&self.session_program))
     }
 }

@@ -92,7 +92,7 @@ pub async fn reconcile(
     stop: CancellationToken,
 ) -> Result<ReconcileReport, ListenerError> {
     let errand = Errand::new(config, pool, queue, Mark::default(), stop)?;
-    let reconciliation = Reconciliation::new(&errand.history, &errand.intake, &errand.patience, &config.reconcile);
+    let reconciliation = Reconciliation::new(&errand.history, &errand.intake, &errand.patience, config);
     let report = reconciliation.run(dry_run).await;
     drop(reconciliation);
     errand.finish().await?;

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::{
     intake::{Intake, messages_of},
     live::{Notification, left},
+    wire::Fate,
 };
 use session_telemetry::names;
 
@@ -35,12 +36,12 @@ impl FastPath {
         Notification {
             signature,
             slot,
-            failed,
+            fate,
             logs,
         }: Notification,
     ) {
         let intake = &self.intake;
-        if failed {
+        if fate == Fate::Failed {
             // It changes nothing; the listing knows it as failed, too.
             return intake.reader.read_failed(&signature, &logs);
         }
@@ -53,7 +54,9 @@ impl FastPath {
             Some(false) => return,
             None => return left("too_far_ahead"),
         }
-        let Some(events) = intake.reader.read_logs(&signature, &logs, Origin::Live) else {
+        let whole = fate == Fate::Succeeded;
+        let events = whole.then(|| intake.reader.read_logs(&signature, &logs, Origin::Live));
+        let Some(events) = events.flatten() else {
             // The whole transaction is needed, and the listing reads whole transactions.
             intake.ledger.with(|frontier| frontier.release(&signature));
             left("incomplete_logs");
@@ -65,5 +68,6 @@ impl FastPath {
         };
         counter!(names::LISTENER_TRANSACTIONS_TOTAL, "origin" => Origin::Live.name()).increment(1);
         intake.take(signature, slot, events, room).await;
+        intake.settle(&signature);
     }
 }

@@ -6,7 +6,6 @@ use futures::{StreamExt, stream};
 use metrics::counter;
 use session_message::Origin;
 use session_telemetry::names;
-use solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta;
 
 use crate::{
     chain::{AddressPages, HistoryError, ProgramHistory},
@@ -14,8 +13,8 @@ use crate::{
     intake::{Intake, messages_of},
     parking::Parking,
     patience::{Patience, Stall},
-    reading::Found,
-    transaction,
+    reading::{Found, Reading, Unreadable},
+    wire::ConfirmedTransaction,
 };
 
 /// Attempts before a transaction is parked: some 3 s, in which a node that is behind its own listing catches up.
@@ -35,11 +34,11 @@ pub(crate) struct Feed {
 /// What asking for a listed transaction has come to.
 enum Fetched {
     /// Nobody had taken it in before.
-    New(Box<EncodedConfirmedTransactionWithStatusMeta>),
+    New(Vec<Found>),
     /// It failed on chain, or was taken in before.
     Known,
-    /// It cannot be had for now.
-    Parked,
+    /// It cannot be had whole for now; these events of it are certain.
+    Parked(Vec<Found>),
 }
 
 /// It ended because the listener is stopping.
@@ -81,8 +80,13 @@ impl Feed {
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
             let (listed, fetched) = fetched?;
-            if let Fetched::New(transaction) = fetched {
-                messages += self.take(listed, &transaction).await?;
+            match fetched {
+                Fetched::New(events) => {
+                    messages += self.take(listed, events).await?;
+                    self.intake.settle(&listed.signature);
+                }
+                Fetched::Parked(events) => messages += self.take(listed, events).await?,
+                Fetched::Known => {}
             }
             if listed.slot <= complete {
                 self.intake
@@ -102,8 +106,8 @@ impl Feed {
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
             let (listed, fetched) = fetched?;
-            if let Fetched::New(transaction) = fetched {
-                messages += u64::from(messages_of(&self.events(&listed, &transaction)));
+            if let Fetched::New(events) | Fetched::Parked(events) = fetched {
+                messages += u64::from(messages_of(&events));
             }
             self.intake.ledger.with(|frontier| frontier.release(&listed.signature));
         }
@@ -113,13 +117,14 @@ impl Feed {
     /// Asks once more for everything that is parked, and takes in what comes.
     pub(crate) async fn ask_again(&self) -> Result<(), Stopped> {
         let Some(parking) = &self.parking else { return Ok(()) };
-        let ask = |listed: Listed| async move { (listed, self.history.transaction(listed.signature).await) };
+        let ask = |listed: Listed| async move { (listed, self.read_whole(listed).await) };
         let asked = stream::iter(parking.parked()).map(ask).buffered(self.fetch_concurrency);
         let mut asked = std::pin::pin!(asked);
         while let Some((listed, asked)) = self.patience.wait(asked.next()).await.ok_or(Stopped)? {
             match asked {
-                Ok(transaction) => {
-                    self.take(listed, &transaction).await?;
+                Ok(events) => {
+                    self.take(listed, events).await?;
+                    self.intake.settle(&listed.signature);
                     parking.release(&listed.signature);
                 }
                 Err(error) => tracing::debug!(signature = %listed.signature, %error, "it still cannot be had"),
@@ -153,11 +158,32 @@ impl Feed {
 
     /// Asks once more; what has not come after enough tries is parked.
     async fn ask(&self, listed: Listed, tries: u32) -> Result<Fetched, HistoryError> {
-        match self.history.transaction(listed.signature).await {
-            Ok(transaction) => Ok(Fetched::New(Box::new(transaction))),
-            Err(error) if tries >= TRIES_BEFORE_PARKING && self.park(listed, &error).await => Ok(Fetched::Parked),
-            Err(error) => Err(error),
+        let (events, error) = match self.read(listed).await {
+            Ok(Reading { events, gap: None }) => return Ok(Fetched::New(events)),
+            Ok(Reading {
+                events,
+                gap: Some(reason),
+            }) => (events, unreadable(listed, reason)),
+            Err(error) => (Vec::new(), error),
+        };
+        if tries >= TRIES_BEFORE_PARKING && self.park(listed, &error).await {
+            return Ok(Fetched::Parked(events));
         }
+        Err(error)
+    }
+
+    async fn read_whole(&self, listed: Listed) -> Result<Vec<Found>, HistoryError> {
+        let Reading { events, gap } = self.read(listed).await?;
+        match gap {
+            None => Ok(events),
+            Some(reason) => Err(unreadable(listed, reason)),
+        }
+    }
+
+    async fn read(&self, listed: Listed) -> Result<Reading, HistoryError> {
+        let transaction: ConfirmedTransaction = self.history.transaction(listed.signature).await?;
+        let reader = &self.intake.reader;
+        Ok(reader.read_transaction(&listed.signature, &transaction, self.origin))
     }
 
     /// Parks a transaction if it is this one alone that cannot be had: a node that answers nothing has to be waited for.
@@ -166,12 +192,8 @@ impl Feed {
         self.history.tip().await.is_ok() && parking.park(listed, error)
     }
 
-    async fn take(
-        &self,
-        listed: Listed,
-        transaction: &EncodedConfirmedTransactionWithStatusMeta,
-    ) -> Result<u64, Stopped> {
-        let events = self.events(&listed, transaction);
+    /// Takes the events of a transaction in; answers how many messages they make.
+    async fn take(&self, listed: Listed, events: Vec<Found>) -> Result<u64, Stopped> {
         let messages = messages_of(&events);
         let room = self
             .intake
@@ -182,13 +204,9 @@ impl Feed {
         self.intake.take(listed.signature, listed.slot, events, room).await;
         Ok(messages.into())
     }
+}
 
-    fn events(&self, listed: &Listed, transaction: &EncodedConfirmedTransactionWithStatusMeta) -> Vec<Found> {
-        if transaction::failed(transaction) {
-            return Vec::new();
-        }
-        self.intake
-            .reader
-            .read_transaction(&listed.signature, transaction, self.origin)
-    }
+fn unreadable(listed: Listed, reason: Unreadable) -> HistoryError {
+    let signature = listed.signature;
+    HistoryError::Unreadable { signature, reason }
 }

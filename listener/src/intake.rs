@@ -66,7 +66,7 @@ impl Intake {
         permit?.ok().map(|permit| Room(Some(permit)))
     }
 
-    /// Takes the events of a claimed transaction in. Afterwards the transaction is settled but for its messages.
+    /// Takes events of a claimed transaction in.
     pub(crate) async fn take(&self, signature: Signature, slot: u64, events: Vec<Found>, mut room: Room) {
         for Found { index, body, origin } in events {
             let observed_at = self.clock.first_sight(slot);
@@ -80,7 +80,11 @@ impl Intake {
             };
             self.take_event(event, Some(signature), &mut room).await;
         }
-        self.ledger.with(|frontier| frontier.settle(&signature));
+    }
+
+    /// All events of a claimed transaction are taken in: it is settled but for its messages.
+    pub(crate) fn settle(&self, signature: &Signature) {
+        self.ledger.with(|frontier| frontier.settle(signature));
     }
 
     /// Takes one event in: a request for an account goes to the outbox. `transaction` is not settled before its message.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use metrics::{counter, gauge, histogram};
-use session_events::{Event, EventKind};
+use session_events::{Event, EventKind, SessionQueuedEvent};
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
 use time::OffsetDateTime;
@@ -66,8 +66,13 @@ impl Lifecycle {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::SessionQueued(queued) => {
-                number(names::SESSION_QUEUE_POSITION, queued.queue_position);
-                remember(&mut waiting.queued, queued.session_pda, queued.deadline);
+                number(names::SESSION_QUEUE_POSITION, queued.queue_position());
+                match queued {
+                    SessionQueuedEvent::Request(request) => number(names::SESSION_QUEUE_DEPTH, request.queue_size),
+                    SessionQueuedEvent::Session(session) => {
+                        remember(&mut waiting.queued, session.session_pda, session.deadline);
+                    }
+                }
             }
             Event::SessionReserved(reserved) => {
                 let session = (reserved.session_owner, reserved.session_id.clone());

@@ -230,7 +230,7 @@ fn start_readers(
         ("listing", spawn_reader(sweeper.run(), stop)),
     ];
     if let Some(interval) = config.reconcile.interval {
-        let reconciliation = Reconciliation::new(history, intake, patience, &config.reconcile);
+        let reconciliation = Reconciliation::new(history, intake, patience, config);
         readers.push(("comparison", spawn_reader(reconciliation.run_every(interval), stop)));
     }
     readers

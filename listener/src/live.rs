@@ -1,18 +1,11 @@
 //! The subscription: a fast path to new transactions, and the heartbeat that shows it alive (pitfalls 5 and 6).
 //!
-//! The client's own channel is unbounded, so it is emptied by a task that never waits. What its reader cannot take at
-//! once is left to the listing, which moves the cursor in any case.
+//! Its reader never waits: what cannot be taken at once is left to the listing, which moves the cursor in any case.
 
 use std::{sync::Arc, time::Duration};
 
-use futures::StreamExt;
 use metrics::{counter, gauge};
 use session_chain::{Endpoint, RpcPool};
-use solana_client::{
-    nonblocking::pubsub_client::{PubsubClient, PubsubClientError},
-    rpc_config::{RpcTransactionLogsConfig, RpcTransactionLogsFilter},
-    rpc_response::{Response, RpcLogsResponse},
-};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tokio::{
@@ -21,7 +14,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{patience::pauses, slot_clock::SlotClock, status::StatusBoard};
+use crate::{
+    patience::pauses,
+    slot_clock::SlotClock,
+    socket::{Heard, Socket, SocketError},
+    status::StatusBoard,
+    wire::{Fate, LogsNotification},
+};
 use session_telemetry::names;
 
 /// A connection that held for so long was a good one: the next failure is a new story.
@@ -34,7 +33,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 pub(crate) struct Notification {
     pub(crate) signature: Signature,
     pub(crate) slot: u64,
-    pub(crate) failed: bool,
+    pub(crate) fate: Fate,
     pub(crate) logs: Vec<String>,
 }
 
@@ -55,25 +54,22 @@ pub(crate) struct Live {
 /// Why a subscription ended.
 #[derive(Debug, thiserror::Error)]
 enum LiveError {
-    #[error("no connection: {0}")]
-    Connect(Box<PubsubClientError>),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     #[error("no connection and subscriptions within {} ms", .0.as_millis())]
     ConnectTimeout(Duration),
-    #[error("the subscription was refused: {0}")]
-    Subscribe(Box<PubsubClientError>),
-    #[error("the connection ended")]
-    Ended,
-    #[error("no slot notification for {} ms", .0.as_millis())]
+    #[error("no sign of life for {} ms", .0.as_millis())]
     Silent(Duration),
 }
 
 impl LiveError {
     fn reason(&self) -> &'static str {
         match self {
-            Self::Connect(_) => "connect",
+            Self::Socket(SocketError::Connect(_)) => "connect",
+            Self::Socket(SocketError::Broken(_)) => "broken",
+            Self::Socket(SocketError::Refused { .. }) => "subscribe",
+            Self::Socket(SocketError::Ended) => "ended",
             Self::ConnectTimeout(_) => "connect_timeout",
-            Self::Subscribe(_) => "subscribe",
-            Self::Ended => "ended",
             Self::Silent(_) => "silent",
         }
     }
@@ -121,47 +117,49 @@ impl Live {
 
     /// Holds one subscription as long as it lives.
     async fn hold(&self, endpoint: &Endpoint) -> LiveError {
-        let client = match timeout(self.connect_timeout, PubsubClient::new(endpoint.ws.as_str())).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(error)) => return LiveError::Connect(Box::new(error)),
-            Err(_) => return LiveError::ConnectTimeout(self.connect_timeout),
-        };
-        let error = self.listen(&client, endpoint).await;
-        // Its task ends with the client in any case; this only gives it time to say goodbye.
-        let _ = timeout(CLOSE_LIMIT, client.shutdown()).await;
-        error
-    }
-
-    async fn listen(&self, client: &PubsubClient, endpoint: &Endpoint) -> LiveError {
-        let filter = RpcTransactionLogsFilter::Mentions(vec![self.program_id.to_string()]);
-        let config = RpcTransactionLogsConfig {
-            commitment: Some(self.pool.commitment()),
-        };
-        let subscriptions = async { tokio::try_join!(client.logs_subscribe(filter, config), client.slot_subscribe()) };
-        let ((mut logs, _), (mut slots, _)) = match timeout(self.connect_timeout, subscriptions).await {
-            Ok(Ok(subscriptions)) => subscriptions,
-            Ok(Err(error)) => return LiveError::Subscribe(Box::new(error)),
+        let mut socket = match timeout(self.connect_timeout, self.subscribe(endpoint)).await {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(error)) => return error.into(),
             Err(_) => return LiveError::ConnectTimeout(self.connect_timeout),
         };
         tracing::info!(endpoint = %endpoint.label(), program = %self.program_id, "subscribed");
         self.set_connected(true);
         self.gap.notify_one();
-        let silence = sleep(self.silence_limit);
-        tokio::pin!(silence);
+        let error = self.listen(&mut socket).await;
+        // The connection ends when it is dropped; this only gives it time to say goodbye.
+        let _ = timeout(CLOSE_LIMIT, socket.close()).await;
+        error
+    }
+
+    async fn subscribe(&self, endpoint: &Endpoint) -> Result<Socket, SocketError> {
+        let mut socket = Socket::open(&endpoint.ws, &self.program_id, self.pool.commitment()).await?;
         loop {
-            tokio::select! {
-                slot = slots.next() => match slot {
-                    Some(info) => {
-                        silence.as_mut().reset(tokio::time::Instant::now() + self.silence_limit);
-                        self.saw_slot(info.slot);
-                    }
-                    None => return LiveError::Ended,
-                },
-                notification = logs.next() => match notification {
-                    Some(notification) => self.pass_on(notification),
-                    None => return LiveError::Ended,
-                },
-                () = &mut silence => return LiveError::Silent(self.silence_limit),
+            match socket.next().await? {
+                Heard::Subscribed => return Ok(socket),
+                heard => self.heard(heard),
+            }
+        }
+    }
+
+    async fn listen(&self, socket: &mut Socket) -> LiveError {
+        loop {
+            match timeout(self.silence_limit, socket.next()).await {
+                Ok(Ok(heard)) => self.heard(heard),
+                Ok(Err(error)) => return error.into(),
+                Err(_) => return LiveError::Silent(self.silence_limit),
+            }
+        }
+    }
+
+    fn heard(&self, heard: Heard) {
+        match heard {
+            Heard::Life | Heard::Subscribed => {}
+            Heard::Slot(slot) => self.saw_slot(slot),
+            Heard::Logs(notification) => self.pass_on(notification),
+            Heard::Unreadable(error) => {
+                tracing::warn!(%error, "a notification cannot be read: it is left to the listing");
+                left("unreadable");
+                self.gap.notify_one();
             }
         }
     }
@@ -177,7 +175,7 @@ impl Live {
     }
 
     /// Never waits: a notification that finds no room is left to the listing.
-    fn pass_on(&self, Response { context, value }: Response<RpcLogsResponse>) {
+    fn pass_on(&self, LogsNotification { context, value }: LogsNotification) {
         self.clock.saw(context.slot);
         // Simulated transactions have an all-zero signature, which reads as ones in base58 (pitfall 9).
         let signature = value
@@ -191,8 +189,8 @@ impl Live {
         let notification = Notification {
             signature,
             slot: context.slot,
-            failed: value.err.is_some(),
-            logs: value.logs,
+            fate: value.err,
+            logs: value.logs.unwrap_or_default(),
         };
         if self.notifications.try_send(notification).is_err() {
             left("no_room");

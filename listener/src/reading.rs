@@ -1,14 +1,20 @@
 //! From a transaction to its events: logs first, instructions where the logs are not enough.
 
 use metrics::counter;
-use session_events::{Completeness, Decoded, Decoder, Refusal, RefusalReason};
+use session_events::{
+    Completeness, DeclaredEvent, Decoded, Decoder, ExecutedInstruction, Refusal, RefusalReason, Unrecovered,
+    UnrecoveredReason,
+};
 use session_message::Origin;
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
-use solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta;
 
-use crate::{observed::EventBody, transaction};
+use crate::{
+    observed::EventBody,
+    transaction::{self, InstructionsError},
+    wire::{ConfirmedTransaction, Fate, Meta},
+};
 
 /// An event of a transaction.
 #[derive(Debug)]
@@ -16,6 +22,26 @@ pub(crate) struct Found {
     pub(crate) index: u32,
     pub(crate) body: EventBody,
     pub(crate) origin: Origin,
+}
+
+/// What was read of a transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// The events that are certain.
+    pub(crate) events: Vec<Found>,
+    /// Why there may be others, if there may: then the transaction does not count as read.
+    pub(crate) gap: Option<Unreadable>,
+}
+
+/// Why a transaction cannot be read whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("the node gives no record of its execution")]
+    NoMeta,
+    #[error("the node does not say whether it succeeded")]
+    NoFate,
+    #[error("its logs are not whole, and its instructions cannot be told: {0}")]
+    Instructions(#[from] InstructionsError),
 }
 
 /// Reads transactions of one program.
@@ -28,6 +54,13 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(decoder: Decoder, program_id: &Pubkey) -> Self {
+        for (event, detail) in decoder.unreadable_events() {
+            tracing::warn!(
+                event,
+                detail,
+                "the IDL's declaration of this event cannot be read: it will be refused"
+            );
+        }
         Self {
             decoder,
             frame_opening: format!("Program {program_id} invoke ["),
@@ -37,7 +70,7 @@ impl Reader {
     /// The events in the logs of a successful transaction; `None` if the logs alone do not tell them all.
     pub(crate) fn read_logs(&self, signature: &Signature, logs: &[String], origin: Origin) -> Option<Vec<Found>> {
         let decoded = self.decoder.decode(logs);
-        if decoded.completeness != Completeness::Complete || self.calls_itself(logs) {
+        if decoded.completeness != Completeness::Complete || logs.is_empty() || self.calls_itself(logs) {
             return None;
         }
         report_refusals(signature, logs, &decoded.refusals);
@@ -49,59 +82,65 @@ impl Reader {
         report_refusals(signature, logs, &self.decoder.decode_failed(logs).refusals);
     }
 
-    /// The events of a successful transaction, as many as can be had.
+    /// The events of a transaction, as many as can be had; none if it failed.
     pub(crate) fn read_transaction(
         &self,
         signature: &Signature,
-        transaction: &EncodedConfirmedTransactionWithStatusMeta,
+        transaction: &ConfirmedTransaction,
         origin: Origin,
-    ) -> Vec<Found> {
-        let logs = transaction::logs(transaction).unwrap_or_default();
+    ) -> Reading {
+        let unread = |gap| Reading {
+            events: Vec::new(),
+            gap: Some(gap),
+        };
+        let Some(meta) = &transaction.meta else {
+            return unread(Unreadable::NoMeta);
+        };
+        match meta.err {
+            Fate::Succeeded => self.read_successful(signature, transaction, meta, origin),
+            Fate::Failed => Reading::default(),
+            Fate::Untold => unread(Unreadable::NoFate),
+        }
+    }
+
+    fn read_successful(
+        &self,
+        signature: &Signature,
+        transaction: &ConfirmedTransaction,
+        meta: &Meta,
+        origin: Origin,
+    ) -> Reading {
+        let logs = meta.log_messages.as_deref().unwrap_or_default();
         let decoded = self.decoder.decode(logs);
         report_refusals(signature, logs, &decoded.refusals);
         let whole = decoded.completeness == Completeness::Complete && !logs.is_empty();
         if whole && !self.calls_itself(logs) {
-            return found(decoded, origin);
+            return Reading {
+                events: found(decoded, origin),
+                gap: None,
+            };
         }
         if !whole {
             counter!(names::LISTENER_INCOMPLETE_LOGS_TOTAL).increment(1);
             tracing::warn!(%signature, completeness = ?decoded.completeness, "logs are cut or missing: reading instructions");
         }
-        self.recover(signature, transaction, decoded, origin)
-    }
-
-    /// What the logs hold, and what the instructions hold beyond that.
-    fn recover(
-        &self,
-        signature: &Signature,
-        transaction: &EncodedConfirmedTransactionWithStatusMeta,
-        decoded: Decoded,
-        origin: Origin,
-    ) -> Vec<Found> {
-        let instructions = match transaction::executed_instructions(transaction) {
-            Ok(instructions) => instructions,
-            Err(error) => {
-                counter!(names::LISTENER_UNRECOVERED_TOTAL, "reason" => "unreadable_transaction").increment(1);
-                tracing::error!(%signature, %error, "instructions cannot be read: events of this transaction may be missing");
-                return found(decoded, origin);
+        match transaction::executed_instructions(transaction, meta) {
+            Ok(instructions) => {
+                let mut recovery = self.decoder.recover(&instructions, transaction.slot);
+                if whole {
+                    recovery = recovery.told();
+                }
+                report_unrecovered(signature, &instructions, &recovery.unrecovered);
+                let recovery = recovery.missing_from(&decoded);
+                let mut events = found(decoded, origin);
+                events.extend(recovered(recovery));
+                Reading { events, gap: None }
             }
-        };
-        let recovery = self.decoder.recover(&instructions, transaction.slot);
-        if decoded.completeness != Completeness::Complete {
-            for unrecovered in &recovery.unrecovered {
-                counter!(names::LISTENER_UNRECOVERED_TOTAL, "reason" => "instruction").increment(1);
-                tracing::warn!(%signature, instruction = unrecovered.instruction, reason = %unrecovered.reason,
-                    "events of this instruction are lost with the logs; sessions among them are found in account state");
-            }
+            Err(error) => Reading {
+                events: found(decoded, origin),
+                gap: Some(error.into()),
+            },
         }
-        let missing = recovery.missing_from(&decoded);
-        let mut events = found(decoded, origin);
-        events.extend(missing.into_iter().map(|recovered| Found {
-            index: u32::try_from(recovered.instruction).unwrap_or(u32::MAX),
-            body: EventBody::Known(recovered.event),
-            origin: Origin::Recovery,
-        }));
-        events
     }
 
     /// Whether the program called itself, as it does to record events in instructions (Anchor's `emit_cpi!`). Lines that
@@ -139,15 +178,30 @@ fn found(decoded: Decoded, origin: Origin) -> Vec<Found> {
         body: EventBody::Known(logged.event),
         origin,
     });
-    let declared = decoded.declared.into_iter().map(|declared| Found {
-        index: declared.index,
-        body: EventBody::Declared {
-            name: declared.name,
-            fields: declared.fields,
-        },
-        origin,
-    });
+    let declared = decoded.declared.into_iter().map(|event| declared(event, origin));
     let mut events: Vec<Found> = known.chain(declared).collect();
+    events.sort_by_key(|event| event.index);
+    events
+}
+
+fn declared(DeclaredEvent { index, name, fields }: DeclaredEvent, origin: Origin) -> Found {
+    Found {
+        index,
+        body: EventBody::Declared { name, fields },
+        origin,
+    }
+}
+
+fn recovered(recovery: session_events::Recovery) -> Vec<Found> {
+    let known = recovery.events.into_iter().map(|recovered| Found {
+        index: u32::try_from(recovered.instruction).unwrap_or(u32::MAX),
+        body: EventBody::Known(recovered.event),
+        origin: Origin::Recovery,
+    });
+    let told = recovery.declared.into_iter();
+    let mut events: Vec<Found> = known
+        .chain(told.map(|event| declared(event, Origin::Recovery)))
+        .collect();
     events.sort_by_key(|event| event.index);
     events
 }
@@ -156,12 +210,13 @@ fn found(decoded: Decoded, origin: Origin) -> Vec<Found> {
 /// vanish (pitfall 13). What others print is their own affair.
 fn report_refusals(signature: &Signature, logs: &[String], refusals: &[Refusal]) {
     for Refusal { line, reason } in refusals {
-        counter!(names::EVENTS_REFUSED_TOTAL, "reason" => reason.code()).increment(1);
+        count_refusal(reason);
         let text = logs.get(*line).map(String::as_str).unwrap_or_default();
         match reason {
             RefusalReason::BadBase64
             | RefusalReason::NoDiscriminator { .. }
             | RefusalReason::UnknownDiscriminator(_)
+            | RefusalReason::NoLayout { .. }
             | RefusalReason::ShortBorsh { .. }
             | RefusalReason::TrailingBytes { .. } => {
                 tracing::error!(%signature, line, %reason, text, "an event of the factory cannot be read");
@@ -174,42 +229,28 @@ fn report_refusals(signature: &Signature, logs: &[String], refusals: &[Refusal])
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use session_events::factory::SESSION_FACTORY_ID;
+fn count_refusal(reason: &RefusalReason) {
+    let event = reason.event_name().unwrap_or("unknown").to_owned();
+    counter!(names::EVENTS_REFUSED_TOTAL, "reason" => reason.code(), "event" => event).increment(1);
+}
 
-    use super::*;
-
-    fn calls_itself(lines: &[&str]) -> bool {
-        let reader = Reader::new(Decoder::new(&SESSION_FACTORY_ID), &SESSION_FACTORY_ID);
-        let lines: Vec<String> = lines
-            .iter()
-            .map(|line| line.replace("FACTORY", &SESSION_FACTORY_ID.to_string()))
-            .collect();
-        reader.calls_itself(&lines)
-    }
-
-    #[test]
-    fn a_call_to_itself_is_seen_and_other_calls_are_not() {
-        assert!(calls_itself(&[
-            "Program FACTORY invoke [1]",
-            "Program FACTORY invoke [2]"
-        ]));
-        assert!(calls_itself(&[
-            "Program X invoke [1]",
-            "Program FACTORY invoke [2]",
-            "Program Y invoke [3]",
-            "Program FACTORY invoke [3]"
-        ]));
-        assert!(!calls_itself(&["Program X invoke [1]", "Program FACTORY invoke [2]"]));
-        assert!(!calls_itself(&[
-            "Program FACTORY invoke [1]",
-            "Program X invoke [1]",
-            "Program FACTORY invoke [2]"
-        ]));
-        assert!(!calls_itself(&[
-            "Program FACTORY invoke [1]",
-            "Program log: Program FACTORY invoke [2]"
-        ]));
+/// Reports instructions of the factory whose events, if they had any, are not known: whatever the logs look like, an event
+/// that the factory told itself and nobody can read must not vanish.
+fn report_unrecovered(signature: &Signature, instructions: &[ExecutedInstruction], unrecovered: &[Unrecovered]) {
+    for Unrecovered { instruction, reason } in unrecovered {
+        counter!(names::LISTENER_UNRECOVERED_TOTAL, "reason" => reason.code()).increment(1);
+        if let UnrecoveredReason::Undecodable(refusal) = reason {
+            count_refusal(refusal);
+            let data = instructions
+                .get(*instruction)
+                .map(|executed| bs58::encode(&executed.data).into_string());
+            tracing::error!(%signature, instruction, %reason, data, "an event of the factory cannot be read");
+        } else {
+            tracing::warn!(%signature, instruction, %reason,
+                "events of this instruction, if it had any, are not known; sessions among them are found in account state");
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

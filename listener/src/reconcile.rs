@@ -1,29 +1,31 @@
 //! The second, independent source of truth: account state.
 //!
-//! The factory keeps a `SessionEntry` for every session. One with status `Requested` whose session account is missing
-//! is a request that nobody has served: its event may be on its way, or be lost. This finds every loss that listening
-//! could have had, also from before this service existed.
+//! The factory keeps a `SessionEntry` for every session. One whose session account is missing is a request that nobody has
+//! served: its event may be on its way, or be lost. This finds every loss that listening could have had, also from before
+//! this service existed. The entry's status is not asked, because anybody may set it.
+//!
+//! What is queued follows from the entry by the factory's own rules, or is what the factory logged. Where neither can be had,
+//! the session is reported by name: nothing is guessed.
 
 use std::{sync::Arc, time::Duration};
 
 use metrics::counter;
-use session_events::{Event, PdaComputedEvent, SessionEntry, SessionStatus, session_address};
+use session_events::{Event, PdaComputedEvent, SessionEntry, factory::SessionRequest};
 use session_message::Origin;
-use session_telemetry::names;
+use session_telemetry::{Quoted, names};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use time::OffsetDateTime;
 
 use crate::{
-    accounts::FactoryAccounts,
+    accounts::{EntryAccount, FactoryAccounts},
     chain::{HistoryError, ProgramHistory},
-    config::ReconcileConfig,
+    config::{ListenerConfig, ReconcileConfig},
     error::ReconcileError,
     history::{FULL_PAGE, Pages},
     intake::Intake,
     observed::{EventBody, ObservedEvent},
     patience::Patience,
-    transaction,
 };
 
 /// A service that was down for long learns soon what it missed, though not before its fill is under way.
@@ -31,24 +33,26 @@ const FIRST_AFTER: Duration = Duration::from_mins(1);
 /// An entry's own history is short, unless somebody wants it to look long.
 const ENTRY_PAGES_MAX: usize = 5;
 
-/// What a comparison found.
+/// What a comparison found. The entries are those that follow, in sum.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReconcileReport {
     /// Whether it only looked.
     pub dry_run: bool,
     /// Entries of the factory.
     pub entries: u64,
-    /// Accounts that look like entries and do not decode.
-    pub malformed: Vec<Pubkey>,
-    /// Entries with status `Requested`.
-    pub requested: u64,
-    /// Of these, requests that are so new that their event is probably under way.
+    /// Accounts that look like entries and do not decode, as the node names them.
+    pub malformed: Vec<String>,
+    /// Optimistic sessions, which ask for no account.
+    pub optimistic: u64,
+    /// Sessions whose account exists.
+    pub existing: u64,
+    /// Requests that are so new that their event is probably under way.
     pub young: u64,
-    /// Of these, requests that were queued a short while ago.
+    /// Requests that were queued a short while ago.
     pub covered: u64,
-    /// Of these, requests whose session address follows from no owner program that is allowed.
-    pub unexplained: Vec<Pubkey>,
-    /// Of these, the sessions that were queued, or would have been.
+    /// Sessions without an account whose address does not follow from the session program.
+    pub underivable: Vec<UnderivableSession>,
+    /// Sessions that were queued, or would have been.
     pub queued: Vec<MissedSession>,
 }
 
@@ -61,8 +65,19 @@ pub struct MissedSession {
     pub session_id: String,
     /// The transaction that requested it, if it was found.
     pub signature: Option<Signature>,
-    /// Bytes of its account: as requested if the transaction was found, otherwise as configured.
+    /// Bytes of its account: as the factory logged, or as its rules have it for the entry.
     pub size_bytes: u64,
+}
+
+/// A session that cannot be created by what its entry says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderivableSession {
+    /// The entry's address.
+    pub entry: Pubkey,
+    /// The session's address, which follows from none of the seeds.
+    pub address: Pubkey,
+    /// Its name.
+    pub session_id: String,
 }
 
 /// Compares entries with sessions.
@@ -71,14 +86,14 @@ pub(crate) struct Reconciliation {
     history: ProgramHistory,
     intake: Arc<Intake>,
     patience: Patience,
+    session_program: Pubkey,
     config: ReconcileConfig,
 }
 
-/// A request without a session, and what explains its address.
-struct Missing {
+/// An entry whose session should exist.
+struct Candidate {
     entry_address: Pubkey,
     entry: SessionEntry,
-    owner_program: Pubkey,
 }
 
 impl Reconciliation {
@@ -86,7 +101,7 @@ impl Reconciliation {
         history: &ProgramHistory,
         intake: &Arc<Intake>,
         patience: &Patience,
-        config: &ReconcileConfig,
+        config: &ListenerConfig,
     ) -> Self {
         Self {
             accounts: FactoryAccounts {
@@ -96,7 +111,8 @@ impl Reconciliation {
             history: history.clone(),
             intake: Arc::clone(intake),
             patience: patience.clone(),
-            config: config.clone(),
+            session_program: config.session_program,
+            config: config.reconcile.clone(),
         }
     }
 
@@ -108,8 +124,8 @@ impl Reconciliation {
             match self.run(false).await {
                 Ok(report) => tracing::info!(
                     entries = report.entries,
-                    requested = report.requested,
-                    unexplained = report.unexplained.len(),
+                    existing = report.existing,
+                    underivable = report.underivable.len(),
                     queued = report.queued.len(),
                     "account state compared"
                 ),
@@ -138,43 +154,34 @@ impl Reconciliation {
         let candidates = self.candidates(entries.accounts, &mut report);
         let sessions: Vec<_> = candidates
             .iter()
-            .map(|missing| (missing.entry.session_address, missing.owner_program))
+            .map(|candidate| candidate.entry.session_address)
             .collect();
-        let exist = self.stoppable(self.accounts.exist(&sessions, entries.slot)).await?;
-        let missing = candidates
-            .into_iter()
-            .zip(exist)
-            .filter(|(_, exists)| !exists)
-            .map(|(missing, _)| missing);
-        for missing in missing {
-            let event = self.event(&missing, entries.slot).await?;
-            report.queued.push(missed_session(&event));
-            if !dry_run {
-                self.queue(event).await?;
+        let exist = self.accounts.exist(&sessions, &self.session_program, entries.slot);
+        let exist = self.stoppable(exist).await?;
+        for (candidate, exists) in candidates.into_iter().zip(exist) {
+            if exists {
+                report.existing += 1;
+            } else {
+                self.missing(candidate, entries.slot, &mut report).await?;
             }
         }
         Ok(report)
     }
 
-    /// The requested sessions that have to exist by now.
-    fn candidates(&self, accounts: Vec<(Pubkey, Vec<u8>)>, report: &mut ReconcileReport) -> Vec<Missing> {
+    /// The sessions that have to exist by now.
+    fn candidates(&self, accounts: Vec<EntryAccount>, report: &mut ReconcileReport) -> Vec<Candidate> {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let mut candidates = Vec::new();
-        for (entry_address, data) in accounts {
+        for account in accounts {
             report.entries += 1;
-            let entry = match SessionEntry::decode(&data) {
-                Ok(entry) => entry,
-                Err(error) => {
-                    tracing::error!(%entry_address, %error, "an entry of the factory cannot be read");
-                    report.malformed.push(entry_address);
-                    continue;
-                }
-            };
-            if entry.status != SessionStatus::Requested {
+            let Some(candidate) = decoded(&account) else {
+                report.malformed.push(account.address);
                 continue;
-            }
-            report.requested += 1;
-            if now.abs_diff(entry.created_at) < self.config.min_age.as_secs() {
+            };
+            let Candidate { entry, .. } = &candidate;
+            if entry.is_optimistic() {
+                report.optimistic += 1;
+            } else if now.abs_diff(entry.created_at) < self.config.min_age.as_secs() {
                 report.young += 1;
             } else if self
                 .intake
@@ -182,95 +189,76 @@ impl Reconciliation {
                 .is_covered(&entry.session_address, self.config.requeue_after)
             {
                 report.covered += 1;
-            } else if let Some(owner_program) = self.owner_program(&entry) {
-                candidates.push(Missing {
-                    entry_address,
-                    entry,
-                    owner_program,
-                });
             } else {
-                tracing::warn!(%entry_address, session = %entry.session_address, "no allowed owner program explains this session's address");
-                report.unexplained.push(entry_address);
+                candidates.push(candidate);
             }
         }
         candidates
     }
 
-    /// The allowed program under which the session's seeds make its address.
-    fn owner_program(&self, entry: &SessionEntry) -> Option<Pubkey> {
-        let explains = |program: &&Pubkey| {
-            session_address(program, &entry.owner, &entry.session_id)
-                .is_ok_and(|(address, _)| address == entry.session_address)
+    /// Queues a session that does not exist, unless it only looks or the session cannot be derived.
+    async fn missing(
+        &self,
+        candidate: Candidate,
+        slot: u64,
+        report: &mut ReconcileReport,
+    ) -> Result<(), ReconcileError> {
+        let Some(event) = self.event(&candidate, slot).await? else {
+            let Candidate { entry_address, entry } = candidate;
+            tracing::warn!(entry = %entry_address, session = %entry.session_address, session_id = %Quoted(&entry.session_id),
+                "this session has no account, and its address does not follow from the session program");
+            report.underivable.push(UnderivableSession {
+                entry: entry_address,
+                address: entry.session_address,
+                session_id: entry.session_id,
+            });
+            return Ok(());
         };
-        self.config.owner_programs.iter().find(explains).copied()
+        report.queued.push(missed_session(&event));
+        if report.dry_run {
+            Ok(())
+        } else {
+            self.queue(event).await
+        }
     }
 
-    /// The event that was missed: as the factory emitted it if its transaction is found, otherwise made from the entry.
-    async fn event(&self, missing: &Missing, slot: u64) -> Result<ObservedEvent, ReconcileError> {
-        let emitted = self.stoppable(self.emitted(missing, slot)).await?;
-        let observed_at = OffsetDateTime::now_utc();
-        if let Some((signature, slot, index, event)) = emitted {
-            let body = EventBody::Known(Event::PdaComputed(event));
-            let signature = Some(signature);
-            return Ok(ObservedEvent {
-                body,
-                signature,
-                slot,
-                index,
-                observed_at,
-                origin: Origin::Reconciliation,
-            });
-        }
-        let Missing {
-            entry, owner_program, ..
-        } = missing;
-        let event = PdaComputedEvent {
-            expected_pda: entry.session_address,
-            expected_size: self.config.unknown_size_bytes,
-            expected_owner: *owner_program,
-            session_id: entry.session_id.clone(),
-            owner: entry.owner,
-            eval_program: entry.eval_program,
-            shard_address: entry.shard_address,
-            namespaces: entry.namespaces.clone(),
-            compute_slot: slot,
+    /// The event that was missed: as the factory emitted it if its transaction is found, otherwise what the factory's rules
+    /// make of the entry; `None` if they make another address of it.
+    async fn event(&self, candidate: &Candidate, slot: u64) -> Result<Option<ObservedEvent>, ReconcileError> {
+        let emitted = match self.patience.wait(self.emitted(candidate, slot)).await {
+            None => return Err(ReconcileError::Stopped),
+            Some(Ok(emitted)) => emitted,
+            Some(Err(error)) => {
+                tracing::warn!(entry = %candidate.entry_address, %error, "its request cannot be read: the entry is taken at its word");
+                None
+            }
         };
-        let body = EventBody::Known(Event::PdaComputed(event));
-        Ok(ObservedEvent {
-            body,
-            signature: None,
-            slot,
-            index: 0,
-            observed_at,
-            origin: Origin::Reconciliation,
-        })
+        Ok(emitted.or_else(|| self.derived(&candidate.entry, slot)))
+    }
+
+    /// What the factory's rules make of an entry.
+    fn derived(&self, entry: &SessionEntry, slot: u64) -> Option<ObservedEvent> {
+        let request = SessionRequest::from(entry.clone());
+        let event = request.expected_event(&self.session_program, slot).ok()?;
+        (event.expected_pda == entry.session_address).then(|| reconciled(event, None, slot, 0))
     }
 
     /// The event in the entry's first transaction, if that is still known and readable.
-    async fn emitted(
-        &self,
-        missing: &Missing,
-        slot: u64,
-    ) -> Result<Option<(Signature, u64, u32, PdaComputedEvent)>, ReconcileError> {
-        let pages = self.history.pages_of(missing.entry_address, slot);
+    async fn emitted(&self, candidate: &Candidate, slot: u64) -> Result<Option<ObservedEvent>, HistoryError> {
+        let pages = self.history.pages_of(candidate.entry_address, slot);
         let mut before = None;
         for _ in 0..ENTRY_PAGES_MAX {
-            let page = pages.page(before, FULL_PAGE).await.map_err(reply)?;
+            let page = pages.page(before, FULL_PAGE).await?;
             let Some(oldest) = page.last() else { break };
             before = Some(oldest.signature);
         }
         let Some(signature) = before else { return Ok(None) };
-        let transaction = self.history.transaction(signature).await.map_err(reply)?;
-        if transaction::failed(&transaction) {
-            return Ok(None);
-        }
-        let found = self
-            .intake
-            .reader
-            .read_transaction(&signature, &transaction, Origin::Reconciliation);
-        let wanted = found.into_iter().find_map(|found| match found.body {
-            EventBody::Known(Event::PdaComputed(event)) if event.expected_pda == missing.entry.session_address => {
-                Some((signature, transaction.slot, found.index, event))
+        let transaction = self.history.transaction(signature).await?;
+        let reader = &self.intake.reader;
+        let reading = reader.read_transaction(&signature, &transaction, Origin::Reconciliation);
+        let wanted = reading.events.into_iter().find_map(|found| match found.body {
+            EventBody::Known(Event::PdaComputed(event)) if event.expected_pda == candidate.entry.session_address => {
+                Some(reconciled(event, Some(signature), transaction.slot, found.index))
             }
             _ => None,
         });
@@ -292,10 +280,35 @@ impl Reconciliation {
     }
 }
 
-fn reply(error: HistoryError) -> ReconcileError {
-    match error {
-        HistoryError::Chain(error) => ReconcileError::Chain(error),
-        other => ReconcileError::Reply(other.to_string()),
+fn decoded(account: &EntryAccount) -> Option<Candidate> {
+    let Ok(entry_address) = account.address.parse() else {
+        tracing::error!(
+            address = account.address,
+            "an entry of the factory has an address that is none"
+        );
+        return None;
+    };
+    let Some(data) = &account.data else {
+        tracing::error!(%entry_address, "the data of an entry of the factory is not base64");
+        return None;
+    };
+    match SessionEntry::decode(data) {
+        Ok(entry) => Some(Candidate { entry_address, entry }),
+        Err(error) => {
+            tracing::error!(%entry_address, %error, "an entry of the factory cannot be read");
+            None
+        }
+    }
+}
+
+fn reconciled(event: PdaComputedEvent, signature: Option<Signature>, slot: u64, index: u32) -> ObservedEvent {
+    ObservedEvent {
+        body: EventBody::Known(Event::PdaComputed(event)),
+        signature,
+        slot,
+        index,
+        observed_at: OffsetDateTime::now_utc(),
+        origin: Origin::Reconciliation,
     }
 }
 

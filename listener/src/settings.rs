@@ -68,6 +68,7 @@ impl ListenerConfig {
         let listener = &settings.listener;
         Ok(Self {
             program_id: settings.service.program_id,
+            session_program: settings.service.session_program_id,
             idl: listener.idl_path.as_deref().map(read_idl).transpose()?,
             start_at: start_at(&listener.start)?,
             listing_interval: listener.listing_interval,
@@ -76,8 +77,6 @@ impl ListenerConfig {
             unsettled_events_max: listener.max_unsettled_events,
             reconcile: ReconcileConfig {
                 interval: listener.reconcile_interval,
-                owner_programs: settings.policy.allowed_owner_programs.clone(),
-                unknown_size_bytes: listener.reconcile_session_size_bytes,
                 ..ReconcileConfig::default()
             },
             ..Self::default()

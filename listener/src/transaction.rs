@@ -2,91 +2,85 @@
 
 use session_events::ExecutedInstruction;
 use solana_pubkey::Pubkey;
-use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, UiCompiledInstruction, UiInstruction, UiTransactionStatusMeta,
-    option_serializer::OptionSerializer,
-};
+use solana_transaction_status_client_types::{EncodedTransaction, TransactionBinaryEncoding};
+
+use crate::wire::{ConfirmedTransaction, InnerInstruction, Meta};
 
 /// Why a transaction's instructions cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InstructionsError {
-    #[error("the node gives no execution record of the transaction")]
-    NoMeta,
     #[error("the transaction itself does not decode")]
     Undecodable,
+    #[error("the node gives no inner instructions")]
+    NoInnerInstructions,
+    #[error("{expected} addresses are loaded from tables, and the node gives {given}")]
+    NoLoadedAddresses { expected: usize, given: usize },
     #[error("account {index} is named, and there are {accounts}")]
     NoSuchAccount { index: u8, accounts: usize },
+    #[error("inner instructions of instruction {index} are told, and there are {instructions}")]
+    NoSuchInstruction { index: usize, instructions: usize },
     #[error("an inner instruction's data is not base58")]
     BadData,
     #[error("a loaded address is no address: {0:?}")]
     BadAddress(String),
-    #[error("an inner instruction is not in the compiled form")]
-    Parsed,
-}
-
-/// Whether the transaction failed; one without a record of its execution counts as failed only if it says so.
-pub(crate) fn failed(transaction: &EncodedConfirmedTransactionWithStatusMeta) -> bool {
-    transaction
-        .transaction
-        .meta
-        .as_ref()
-        .is_some_and(|meta| meta.err.is_some())
-}
-
-/// The logs, unless the node keeps none.
-pub(crate) fn logs(transaction: &EncodedConfirmedTransactionWithStatusMeta) -> Option<&[String]> {
-    match &transaction.transaction.meta.as_ref()?.log_messages {
-        OptionSerializer::Some(lines) => Some(lines),
-        OptionSerializer::None | OptionSerializer::Skip => None,
-    }
 }
 
 /// All instructions in the order of execution, each of the transaction's own followed by its inner ones.
 pub(crate) fn executed_instructions(
-    transaction: &EncodedConfirmedTransactionWithStatusMeta,
+    transaction: &ConfirmedTransaction,
+    meta: &Meta,
 ) -> Result<Vec<ExecutedInstruction>, InstructionsError> {
-    let meta = transaction.transaction.meta.as_ref().ok_or(InstructionsError::NoMeta)?;
-    let decoded = transaction
-        .transaction
-        .transaction
-        .decode()
-        .ok_or(InstructionsError::Undecodable)?;
-    let mut accounts = decoded.message.static_account_keys().to_vec();
-    accounts.extend(loaded_addresses(meta)?);
+    let text = transaction.transaction.0.clone();
+    let decoded = text.and_then(|text| EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64).decode());
+    let message = decoded.ok_or(InstructionsError::Undecodable)?.message;
+    let looked_up = message.address_table_lookups().unwrap_or_default().iter();
+    let expected = looked_up
+        .map(|lookup| lookup.writable_indexes.len() + lookup.readonly_indexes.len())
+        .sum();
+    let mut accounts = message.static_account_keys().to_vec();
+    accounts.extend(loaded_addresses(meta, expected)?);
     let accounts = Accounts(accounts);
+
+    let groups = meta.inner_instructions.as_deref();
+    let groups = groups.ok_or(InstructionsError::NoInnerInstructions)?;
+    let instructions = message.instructions();
+    if let Some(group) = groups.iter().find(|group| group.index >= instructions.len()) {
+        return Err(InstructionsError::NoSuchInstruction {
+            index: group.index,
+            instructions: instructions.len(),
+        });
+    }
     let mut executed = Vec::new();
-    for (index, instruction) in decoded.message.instructions().iter().enumerate() {
+    for (index, instruction) in instructions.iter().enumerate() {
         executed.push(ExecutedInstruction {
             program: accounts.at(instruction.program_id_index)?,
             accounts: accounts.all(&instruction.accounts)?,
             data: instruction.data.clone(),
             stack_height: Some(1),
         });
-        for inner in inner_instructions(meta, index) {
+        let called = groups.iter().filter(|group| group.index == index);
+        for inner in called.flat_map(|group| &group.instructions) {
             executed.push(accounts.inner(inner)?);
         }
     }
     Ok(executed)
 }
 
-fn inner_instructions(meta: &UiTransactionStatusMeta, index: usize) -> impl Iterator<Item = &UiInstruction> {
-    let groups = match &meta.inner_instructions {
-        OptionSerializer::Some(groups) => groups.as_slice(),
-        OptionSerializer::None | OptionSerializer::Skip => &[],
-    };
-    groups
-        .iter()
-        .filter(move |group| usize::from(group.index) == index)
-        .flat_map(|group| &group.instructions)
-}
-
 /// Addresses from lookup tables: the writable ones, then the others, as instructions count them.
-fn loaded_addresses(meta: &UiTransactionStatusMeta) -> Result<Vec<Pubkey>, InstructionsError> {
-    let OptionSerializer::Some(loaded) = &meta.loaded_addresses else {
-        return Ok(Vec::new());
-    };
+fn loaded_addresses(meta: &Meta, expected: usize) -> Result<Vec<Pubkey>, InstructionsError> {
+    let loaded = meta.loaded_addresses.as_ref();
+    let texts = loaded
+        .into_iter()
+        .flat_map(|loaded| loaded.writable.iter().chain(&loaded.readonly));
     let parse = |text: &String| text.parse().map_err(|_| InstructionsError::BadAddress(text.clone()));
-    loaded.writable.iter().chain(&loaded.readonly).map(parse).collect()
+    let addresses: Vec<Pubkey> = texts.map(parse).collect::<Result<_, _>>()?;
+    if addresses.len() == expected {
+        return Ok(addresses);
+    }
+    Err(InstructionsError::NoLoadedAddresses {
+        expected,
+        given: addresses.len(),
+    })
 }
 
 struct Accounts(Vec<Pubkey>);
@@ -104,21 +98,13 @@ impl Accounts {
         indexes.iter().map(|&index| self.at(index)).collect()
     }
 
-    fn inner(&self, instruction: &UiInstruction) -> Result<ExecutedInstruction, InstructionsError> {
-        let UiInstruction::Compiled(UiCompiledInstruction {
-            program_id_index,
-            accounts,
-            data,
-            stack_height,
-        }) = instruction
-        else {
-            return Err(InstructionsError::Parsed);
-        };
+    fn inner(&self, instruction: &InnerInstruction) -> Result<ExecutedInstruction, InstructionsError> {
+        let data = bs58::decode(&instruction.data).into_vec();
         Ok(ExecutedInstruction {
-            program: self.at(*program_id_index)?,
-            accounts: self.all(accounts)?,
-            data: bs58::decode(data).into_vec().map_err(|_| InstructionsError::BadData)?,
-            stack_height: *stack_height,
+            program: self.at(instruction.program_id_index)?,
+            accounts: self.all(&instruction.accounts)?,
+            data: data.map_err(|_| InstructionsError::BadData)?,
+            stack_height: instruction.stack_height,
         })
     }
 }

@@ -9,6 +9,7 @@ use console::style;
 use create_accounts::{Conclusion, RecordObserver, RecordReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use session_engine::Outcome;
+use session_telemetry::{Escaped, Quoted};
 use solana_pubkey::Pubkey;
 use tokio::sync::watch;
 
@@ -196,7 +197,13 @@ fn plain_line(report: &RecordReport) -> String {
     };
     format!(
         "{} session={} pda={} signature={} size={} attempt={} latency_ms={}{note}",
-        line.word, line.session_id, line.pda, line.signature, line.size_bytes, line.attempt, line.latency_ms
+        line.word,
+        Quoted(&line.session_id),
+        line.pda,
+        Quoted(&line.signature),
+        line.size_bytes,
+        line.attempt,
+        line.latency_ms
     )
 }
 
@@ -210,13 +217,13 @@ fn coloured_line(report: &RecordReport) -> String {
     };
     format!(
         "{word:>11} {} {} {} {:>5} B  attempt {}  {}  {}",
-        style(line.session_id).bold(),
+        style(Escaped(line.session_id)).bold(),
         style(line.pda).cyan(),
-        style(abridged(&line.signature)).dim(),
+        style(Escaped(abridged(&line.signature))).dim(),
         line.size_bytes,
         line.attempt,
         style(format!("{} ms", line.latency_ms)).bold(),
-        line.note,
+        Escaped(line.note),
     )
 }
 

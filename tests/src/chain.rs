@@ -292,3 +292,13 @@ fn free_port_pair() -> u16 {
         }
     }
 }
+
+/// `create_optimistic_session` with all arguments of a request, as the deployed program takes it.
+#[must_use]
+pub fn optimistic_instruction(creator: &Pubkey, request: &factory::SessionRequest) -> Instruction {
+    let mut instruction = factory::request_session_creation(&SESSION_FACTORY_ID, creator, request).unwrap();
+    instruction.accounts.truncate(1);
+    instruction.accounts[0].is_writable = false;
+    instruction.data[..8].copy_from_slice(&factory::CREATE_OPTIMISTIC_SESSION);
+    instruction
+}

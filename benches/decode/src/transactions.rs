@@ -154,7 +154,7 @@ fn computed(number: usize) -> Option<PdaComputedEvent> {
         namespaces: vec!["orders".to_owned(), "payments".to_owned()],
         shard_address: key(number, 3),
     };
-    request.expected_event(number as u64).ok()
+    request.expected_event(&session_events::session::SESSION_PROGRAM_ID, number as u64).ok()
 }
 
 fn created(number: usize, computed: &PdaComputedEvent) -> Box<SessionCreatedEvent> {

@@ -40,6 +40,7 @@ pub(crate) fn service(reader: &mut Reader) -> Service {
         keypair_path: reader.text("service.keypair_path").into(),
         state_dir: reader.text("service.state_dir").into(),
         program_id: reader.parsed("service.program_id", Pubkey::default()),
+        session_program_id: reader.parsed("service.session_program_id", Pubkey::default()),
         batch_size: size(reader, "service.batch_size", 1, 10),
         batch_window: reader.milliseconds("service.batch_window_ms", 0..=300_000),
         function_timeout: reader.seconds("service.function_timeout_secs", 1..=FUNCTION_TIMEOUT_MAX_SECS),
@@ -98,8 +99,6 @@ pub(crate) fn listener(reader: &mut Reader) -> Listener {
         listing_interval: reader.seconds("listener.listing_interval_secs", 1..=3_600),
         reconcile_interval: Some(reader.seconds("listener.reconcile_interval_secs", 0..=7 * DAY_SECS))
             .filter(|interval| *interval > Duration::ZERO),
-        reconcile_session_size_bytes: reader
-            .number("listener.reconcile_session_size_bytes", 1..=ACCOUNT_SIZE_MAX_BYTES),
         max_unsettled_events: size(reader, "listener.max_unsettled_events", 100, 1_000_000),
         idl_path: reader.optional_text("listener.idl_path").map(Into::into),
     }

@@ -46,6 +46,7 @@ pub struct Service {
     pub keypair_path: PathBuf,
     pub state_dir: PathBuf,
     pub program_id: Pubkey,
+    pub session_program_id: Pubkey,
     pub batch_size: usize,
     pub batch_window: Duration,
     pub function_timeout: Duration,
@@ -103,7 +104,6 @@ pub struct Listener {
     pub silence_limit: Duration,
     pub listing_interval: Duration,
     pub reconcile_interval: Option<Duration>,
-    pub reconcile_session_size_bytes: u64,
     pub max_unsettled_events: usize,
     pub idl_path: Option<PathBuf>,
 }

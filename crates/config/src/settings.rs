@@ -127,7 +127,6 @@ impl Settings {
             service,
             retry,
             queue,
-            listener,
             policy,
             ..
         } = self;
@@ -164,14 +163,6 @@ impl Settings {
             policy.wallet_low_lamports.into(),
             "be more than",
             "policy.wallet_reserve_lamports",
-        );
-        // Otherwise every reconciled session would be refused.
-        refuse(
-            listener.reconcile_session_size_bytes <= policy.size_max_bytes,
-            "listener.reconcile_session_size_bytes",
-            listener.reconcile_session_size_bytes.into(),
-            "not be more than",
-            "policy.size_max_bytes",
         );
     }
 

@@ -49,12 +49,37 @@ impl SessionEntry {
     /// First eight bytes of the account's data (IDL).
     pub const DISCRIMINATOR: Discriminator = [219, 102, 139, 251, 220, 105, 108, 219];
 
+    /// Bytes that the program allocates after the entry and never uses.
+    pub const SPARE_BYTES: usize = 64;
+
     /// Reads an account's data. Bytes after the entry are the allocation's rest and are left alone.
     ///
     /// # Errors
     /// [`AccountError`] if the data is too short, another account's, or not a `SessionEntry` by its fields.
     pub fn decode(data: &[u8]) -> Result<Self, AccountError> {
         decode("SessionEntry", Self::DISCRIMINATOR, data)
+    }
+
+    /// The account's data as the program writes it, the spare bytes included.
+    ///
+    /// # Errors
+    /// Borsh's, if a text or a list is longer than a `u32` can say.
+    pub fn to_data(&self) -> Result<Vec<u8>, borsh::io::Error> {
+        let mut data = encode(Self::DISCRIMINATOR, self)?;
+        // The account has room for the time of an activation from the start.
+        let unused = if self.activated_at.is_none() {
+            size_of::<i64>()
+        } else {
+            0
+        };
+        data.resize(data.len() + unused + Self::SPARE_BYTES, 0);
+        Ok(data)
+    }
+
+    /// True for an optimistic session, which has no address and never gets an account.
+    #[must_use]
+    pub fn is_optimistic(&self) -> bool {
+        self.session_address == Pubkey::default()
     }
 }
 
@@ -87,6 +112,14 @@ impl SessionFactoryState {
     /// [`AccountError`] if the data is too short, another account's, or not a `SessionFactoryState` by its fields.
     pub fn decode(data: &[u8]) -> Result<Self, AccountError> {
         decode("SessionFactoryState", Self::DISCRIMINATOR, data)
+    }
+
+    /// The account's data as the program writes it.
+    ///
+    /// # Errors
+    /// None: its fields have fixed sizes.
+    pub fn to_data(&self) -> Result<Vec<u8>, borsh::io::Error> {
+        encode(Self::DISCRIMINATOR, self)
     }
 }
 
@@ -151,6 +184,12 @@ pub enum AccountError {
         /// What Borsh says.
         detail: String,
     },
+}
+
+fn encode(discriminator: Discriminator, fields: &impl BorshSerialize) -> Result<Vec<u8>, borsh::io::Error> {
+    let mut data = discriminator.to_vec();
+    borsh::to_writer(&mut data, fields)?;
+    Ok(data)
 }
 
 fn decode<T: BorshDeserialize>(account: &'static str, expected: Discriminator, data: &[u8]) -> Result<T, AccountError> {

@@ -20,8 +20,9 @@ use crate::{
     decoded::Decoded,
     idl::{Idl, LayoutConflict},
     known::KnownEvents,
-    recover::{self, ExecutedInstruction, Recovery},
+    recover::{ExecutedInstruction, Recovery, Rules},
     replay::Replay,
+    session::SESSION_PROGRAM_ID,
 };
 
 /// Reads the logs of transactions for the events of one factory. Made once, used for every transaction.
@@ -30,6 +31,7 @@ pub struct Decoder {
     factory: Pubkey,
     /// The same as the logs write it: comparing texts is cheaper than decoding base58.
     factory_text: String,
+    session_program: Pubkey,
     known: KnownEvents,
 }
 
@@ -54,8 +56,23 @@ impl Decoder {
         Self {
             factory: *factory,
             factory_text: factory.to_string(),
+            session_program: SESSION_PROGRAM_ID,
             known,
         }
+    }
+
+    /// The same for a factory whose sessions belong to another program than [`SESSION_PROGRAM_ID`]: what is recovered from
+    /// instructions follows from it.
+    #[must_use]
+    pub fn with_session_program(mut self, session_program: &Pubkey) -> Self {
+        self.session_program = *session_program;
+        self
+    }
+
+    /// The events that the user's IDL names and declares in a way that cannot be read, with why: each is refused by its name
+    /// when it comes.
+    pub fn unreadable_events(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.known.unreadable()
     }
 
     /// Decodes the logs of a transaction that succeeded. Never panics, whatever the lines hold.
@@ -73,7 +90,13 @@ impl Decoder {
     /// `instructions` are all of them in the order of execution, each top-level one followed by its inner ones.
     #[must_use]
     pub fn recover(&self, instructions: &[ExecutedInstruction], slot: u64) -> Recovery {
-        recover::run(&self.factory, &self.known, instructions, slot)
+        Rules {
+            factory: &self.factory,
+            session_program: &self.session_program,
+            known: &self.known,
+            slot,
+        }
+        .recover(instructions)
     }
 }
 

@@ -23,6 +23,11 @@ pub(crate) struct KnownEvents {
 enum Layout {
     BuiltIn(EventKind),
     Declared(EventLayout),
+    /// The IDL declares it by something that cannot be read.
+    Unreadable {
+        name: String,
+        detail: String,
+    },
 }
 
 /// An event's bytes, understood.
@@ -41,9 +46,11 @@ impl KnownEvents {
 
     /// The nine, with what the user's IDL adds to them or changes in them.
     pub(crate) fn with_idl(idl: &Idl) -> Result<Self, LayoutConflict> {
-        let built_in = Idl::built_in()?;
-        layout_conflict(idl, &built_in)?;
-        let newer: Vec<&EventLayout> = newer_layouts(idl, &built_in).collect();
+        let [built_in, by_anchor] = [Idl::built_in()?, Idl::by_anchor()?];
+        let idl = idl.filled_by(&built_in);
+        layout_conflict(&idl, &built_in)?;
+        let built_in = [built_in, by_anchor];
+        let newer: Vec<&EventLayout> = newer_layouts(&idl, &built_in).collect();
         let replaced = |kind: EventKind| {
             newer
                 .iter()
@@ -55,8 +62,16 @@ impl KnownEvents {
             .map(|kind| (kind.discriminator(), Layout::BuiltIn(kind)));
         let declared = newer
             .iter()
-            .map(|&layout| (layout.discriminator(), Layout::Declared(layout.clone())));
+            .map(|&layout| (layout.discriminator(), Layout::of(layout.clone())));
         Ok(kept.chain(declared).collect())
+    }
+
+    /// The events that are known by name and cannot be read, with why.
+    pub(crate) fn unreadable(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.layouts.iter().filter_map(|layout| match layout {
+            Layout::Unreadable { name, detail } => Some((name.as_str(), detail.as_str())),
+            Layout::BuiltIn(_) | Layout::Declared(_) => None,
+        })
     }
 
     /// Whether the text of a data line may be one of these events: false is certain, and cheap.
@@ -106,10 +121,21 @@ impl FromIterator<(Discriminator, Layout)> for KnownEvents {
 }
 
 impl Layout {
+    fn of(declared: EventLayout) -> Self {
+        match declared.gap() {
+            None => Self::Declared(declared),
+            Some(gap) => Self::Unreadable {
+                name: declared.name().to_owned(),
+                detail: gap.to_string(),
+            },
+        }
+    }
+
     fn name(&self) -> &str {
         match self {
             Self::BuiltIn(kind) => kind.name(),
             Self::Declared(layout) => layout.name(),
+            Self::Unreadable { name, .. } => name,
         }
     }
 
@@ -126,6 +152,12 @@ impl Layout {
                     fields,
                 })
                 .map_err(|error| error.to_string()),
+            Self::Unreadable { name, detail } => {
+                return Err(RefusalReason::NoLayout {
+                    name: name.clone(),
+                    detail: detail.clone(),
+                });
+            }
         };
         understood.map_err(|detail| RefusalReason::ShortBorsh {
             name: self.name().to_owned(),

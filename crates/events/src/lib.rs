@@ -23,6 +23,7 @@ mod recover;
 mod refusal;
 mod replay;
 pub mod session;
+mod session_queued;
 
 pub use account::{AccountError, SessionEntry, SessionFactoryState, SessionState, SessionStatus};
 pub use address::{PdaError, SESSION_SEED, session_address};
@@ -36,8 +37,9 @@ pub use discriminator::{Discriminator, anchor_discriminator};
 pub use event::{Event, EventKind};
 pub use lifecycle::{
     EmergencySessionResetEvent, ManualSessionInitializedEvent, QueueProcessedEvent, SessionActivatedEvent,
-    SessionCreatedEvent, SessionInitializedFromQueueEvent, SessionQueuedEvent, SessionReservedEvent,
+    SessionCreatedEvent, SessionInitializedFromQueueEvent, SessionReservedEvent,
 };
 pub use pda_computed::PdaComputedEvent;
 pub use recover::{ExecutedInstruction, Means, RecoveredEvent, Recovery, Unrecovered, UnrecoveredReason};
 pub use refusal::{Refusal, RefusalReason};
+pub use session_queued::{QueuedRequest, QueuedSession, SessionQueuedEvent};

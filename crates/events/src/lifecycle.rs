@@ -103,38 +103,6 @@ pub struct SessionActivatedEvent {
     pub activation_slot: u64,
 }
 
-/// A session waits to be initialised (IDL event `SessionQueuedEvent`).
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-pub struct SessionQueuedEvent {
-    /// The session's address.
-    #[serde(with = "base58")]
-    pub session_pda: Pubkey,
-    /// The session's name.
-    #[borsh(deserialize_with = "bounded::string")]
-    pub session_id: String,
-    /// The session's owner.
-    #[serde(with = "base58")]
-    pub owner: Pubkey,
-    /// Program that evaluates the session's functions.
-    #[serde(with = "base58")]
-    pub eval_program: Pubkey,
-    /// Program of the session's shard.
-    #[serde(with = "base58")]
-    pub shard_address: Pubkey,
-    /// Namespaces that the session may use.
-    #[borsh(deserialize_with = "bounded::strings")]
-    pub namespaces: Vec<String>,
-    /// Who queued it.
-    #[serde(with = "base58")]
-    pub queued_by: Pubkey,
-    /// Unix seconds.
-    pub queued_at: i64,
-    /// Until when it must be initialised, unix seconds.
-    pub deadline: i64,
-    /// Place in the on-chain queue.
-    pub queue_position: u64,
-}
-
 /// A queued session was initialised (IDL event `SessionInitializedFromQueueEvent`).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct SessionInitializedFromQueueEvent {

@@ -35,6 +35,14 @@ pub enum RefusalReason {
     /// No known event starts with these bytes.
     #[error("no known event has the discriminator {0:?}")]
     UnknownDiscriminator(Discriminator),
+    /// The user's IDL declares the event by a type that cannot be read.
+    #[error("{name} is declared by the IDL in a way that cannot be read: {detail}")]
+    NoLayout {
+        /// Its name in the IDL.
+        name: String,
+        /// What is wrong with the declaration.
+        detail: String,
+    },
     /// The event's bytes end before its fields do, or a field holds what its type cannot.
     #[error("{name} does not decode: {detail}")]
     ShortBorsh {
@@ -69,10 +77,22 @@ impl RefusalReason {
             Self::BadBase64 => "bad_base64",
             Self::NoDiscriminator { .. } => "no_discriminator",
             Self::UnknownDiscriminator(_) => "unknown_discriminator",
+            Self::NoLayout { .. } => "no_layout",
             Self::ShortBorsh { .. } => "short_borsh",
             Self::TrailingBytes { .. } => "trailing_bytes",
             Self::Truncated => "truncated",
             Self::Unbalanced => "unbalanced",
+        }
+    }
+
+    /// IDL name of the event, where it is known.
+    #[must_use]
+    pub fn event_name(&self) -> Option<&str> {
+        match self {
+            Self::NoLayout { name, .. } | Self::ShortBorsh { name, .. } | Self::TrailingBytes { name, .. } => {
+                Some(name)
+            }
+            _ => None,
         }
     }
 }

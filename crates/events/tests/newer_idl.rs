@@ -96,6 +96,53 @@ fn an_event_that_only_the_idl_knows_is_decoded_by_it() {
 }
 
 #[test]
+fn an_event_whose_type_is_not_declared_is_refused_by_name_and_the_others_are_read() {
+    let body = json!({"kind": "struct", "fields": [{"name": "what", "type": {"defined": {"name": "Gone"}}}]});
+    let mut idl = with_event("GoneEvent", [9; 8], &body, vec![]);
+    let others = with_event("GenericEvent", [8; 8], &body, vec![]);
+    idl["events"].as_array_mut().unwrap().push(others["events"][9].clone());
+    let generic = json!({"name": "GenericEvent", "generics": [{"kind": "type", "name": "T"}], "type": body});
+    idl["types"].as_array_mut().unwrap().push(generic);
+    let decoder = decoder_with(&idl).unwrap();
+    let unreadable: Vec<_> = decoder.unreadable_events().map(|(name, _)| name).collect();
+    assert_eq!(unreadable, ["GoneEvent", "GenericEvent"]);
+
+    for (discriminator, name, what) in [([9; 8], "GoneEvent", "\"Gone\""), ([8; 8], "GenericEvent", "generics")] {
+        let reason = logged(&decoder, &discriminator).refusals.remove(0).reason;
+        assert_eq!(reason.event_name(), Some(name));
+        assert!(matches!(reason, RefusalReason::NoLayout { .. }), "{reason}");
+        assert!(reason.to_string().contains(what), "{reason}");
+    }
+    let mut bytes = EventKind::QueueProcessed.discriminator().to_vec();
+    bytes.extend([0; 32 + 4 + 4 + 7 * 8]);
+    assert_eq!(logged(&decoder, &bytes).events.len(), 1);
+}
+
+#[test]
+fn a_known_event_that_needs_an_unknown_type_is_not_read_by_a_guess() {
+    let mut idl = built_in();
+    let gone = json!({"name": "extra", "type": {"defined": {"name": "Gone"}}});
+    fields_of(&mut idl, "QueueProcessedEvent").push(gone);
+    let decoder = decoder_with(&idl).unwrap();
+    let mut bytes = EventKind::QueueProcessed.discriminator().to_vec();
+    bytes.extend([0; 32 + 4 + 4 + 7 * 8]);
+    let found = logged(&decoder, &bytes);
+    assert_eq!((found.events.len(), found.declared.len()), (0, 0));
+    assert_eq!(found.refusals[0].reason.event_name(), Some("QueueProcessedEvent"));
+}
+
+#[test]
+fn types_that_a_known_event_needs_and_nobody_declares_are_the_built_in_ones() {
+    let mut idl = built_in();
+    let declared = idl["types"].as_array_mut().unwrap();
+    declared.retain(|declared| declared["name"] != "CreationParameters" && declared["name"] != "MetadataEntry");
+    let decoder = decoder_with(&idl).unwrap();
+    assert_eq!(decoder.unreadable_events().count(), 0);
+    let reason = &logged(&decoder, &EventKind::SessionCreated.discriminator()).refusals[0].reason;
+    assert_eq!(reason.event_name(), Some("SessionCreatedEvent"));
+}
+
+#[test]
 fn an_event_that_the_idl_knows_better_is_decoded_by_it_and_the_others_as_before() {
     let mut idl = built_in();
     fields_of(&mut idl, "ManualSessionInitializedEvent").push(json!({"name": "reason", "type": "string"}));
@@ -235,17 +282,18 @@ fn what_is_wrong_with_an_idl_is_named_by_place_and_value() {
         error(&idl)
     );
 
+    let conflict = |idl: &Value| decoder_with(idl).unwrap_err().to_string();
     let mut idl = built_in();
     fields_of(&mut idl, "PDAComputedEvent")[1]["type"] = json!("u256");
     assert!(
-        error(&idl).starts_with("idl.types[0].type.fields[1].type of the IDL is \"u256\""),
+        conflict(&idl).contains("idl.types[0].type.fields[1].type of the IDL is \"u256\""),
         "{}",
-        error(&idl)
+        conflict(&idl)
     );
 
     let mut idl = built_in();
     fields_of(&mut idl, "PDAComputedEvent")[1]["type"] = json!({"defined": {"name": "Gone"}});
-    assert!(error(&idl).contains("\"Gone\""), "{}", error(&idl));
+    assert!(conflict(&idl).contains("\"Gone\""), "{}", conflict(&idl));
 
     let mut idl = built_in();
     idl["events"][1]["discriminator"] = idl["events"][0]["discriminator"].clone();

@@ -6,12 +6,15 @@
 )]
 
 use session_events::{
-    Decoded, Decoder, Event, ExecutedInstruction, Means, QueueProcessedEvent, RecoveredEvent, Recovery,
+    Decoded, Decoder, Event, ExecutedInstruction, Means, QueueProcessedEvent, RecoveredEvent, Recovery, SessionStatus,
     UnrecoveredReason, decode_logs,
     factory::{
-        EVENT_INSTRUCTION, SESSION_FACTORY_ID, SessionRequest, event_authority_address, initialize,
+        EVENT_INSTRUCTION, ManualInitialization, OptimisticRequest, SESSION_FACTORY_ID, SessionRequest, close_session,
+        create_optimistic_session, event_authority_address, initialize, manual_initialize_session,
         request_session_creation, request_session_creation_cpi, update_session_status,
     },
+    idl::Idl,
+    session::SESSION_PROGRAM_ID,
     session_address,
 };
 use solana_pubkey::Pubkey;
@@ -31,7 +34,10 @@ fn request(session_id: &str) -> SessionRequest {
 }
 
 fn computed(session_id: &str) -> Event {
-    request(session_id).expected_event(SLOT).unwrap().into()
+    request(session_id)
+        .expected_event(&SESSION_PROGRAM_ID, SLOT)
+        .unwrap()
+        .into()
 }
 
 fn queue_processed() -> Event {
@@ -104,8 +110,9 @@ fn the_rebuilt_event_is_the_documented_one() {
     let Event::PdaComputed(event) = computed("abc") else {
         panic!("not a PDAComputedEvent")
     };
-    assert_eq!(event.expected_size, 48 + 3 + (260 + 3) + (260 + 4));
-    assert_eq!(event.expected_owner, event.shard_address);
+    assert_eq!(event.expected_size, 184, "162 + 3 + (4 + 3) + (4 + 4) is 180");
+    assert_eq!(event.expected_owner, SESSION_PROGRAM_ID, "whatever the shard is");
+    assert_ne!(event.expected_owner, event.shard_address);
     assert_eq!(event.compute_slot, SLOT);
     assert_eq!(
         event.expected_pda,
@@ -207,15 +214,94 @@ fn what_cannot_be_recovered_is_listed_with_its_reason() {
     assert!(matches!(only_reason(&[short]), UnrecoveredReason::Request { .. }));
 
     let entry = Pubkey::default();
-    let update = update_session_status(&FACTORY, &HOSTILE, &entry, session_events::SessionStatus::Active).unwrap();
-    assert!(matches!(
-        only_reason(&[executed(FACTORY, 1, update.data)]),
-        UnrecoveredReason::LogsOnly { .. }
-    ));
+    let update = update_session_status(&FACTORY, &HOSTILE, &entry, SessionStatus::Active).unwrap();
+    let reason = only_reason(&[executed(FACTORY, 1, update.data)]);
+    assert_eq!(
+        reason.to_string(),
+        "events of update_session_status are only in the logs"
+    );
+    let arguments = ManualInitialization {
+        session_id: "a".to_owned(),
+        force_activation: true,
+    };
+    let manual = manual_initialize_session(&FACTORY, &HOSTILE, &entry, &arguments).unwrap();
+    let reason = only_reason(&[executed(FACTORY, 1, manual.data)]);
+    assert!(reason.to_string().contains("manual_initialize_session"), "{reason}");
     assert!(matches!(
         only_reason(&[executed(FACTORY, 1, vec![1])]),
         UnrecoveredReason::LogsOnly { .. }
     ));
+}
+
+#[test]
+fn instructions_that_emit_nothing_lose_nothing() {
+    let entry = Pubkey::default();
+    let update = |status| update_session_status(&FACTORY, &HOSTILE, &entry, status).unwrap().data;
+    let silent = [
+        initialize(&FACTORY, &HOSTILE).unwrap().data,
+        close_session(&FACTORY, &HOSTILE, &entry, &HOSTILE).unwrap().data,
+        update(SessionStatus::Created),
+        update(SessionStatus::Closed),
+    ];
+    let silent = silent.map(|data| executed(FACTORY, 1, data));
+    assert_eq!(recover(&silent), Recovery::default());
+}
+
+#[test]
+fn an_optimistic_session_is_rebuilt_as_one_that_asks_for_nothing() {
+    let request = OptimisticRequest {
+        owner: HOSTILE,
+        session_id: "abc".to_owned(),
+    };
+    let data = create_optimistic_session(&FACTORY, &HOSTILE, &request).unwrap().data;
+    let mut recovery = recover(&[executed(FACTORY, 1, data)]);
+    let Event::PdaComputed(event) = recovery.events.remove(0).event else {
+        panic!("not a PDAComputedEvent")
+    };
+    assert!(!event.asks_for_account());
+    assert_eq!((event.expected_owner, event.expected_size), (SESSION_PROGRAM_ID, 168));
+    assert_eq!((event.owner, event.session_id.as_str()), (HOSTILE, "abc"));
+    assert_eq!(recovery, Recovery::default());
+}
+
+#[test]
+fn another_session_program_is_the_owner_where_it_is_configured() {
+    let decoder = Decoder::new(&FACTORY).with_session_program(&HOSTILE);
+    let recovery = decoder.recover(&[requested("a", 1)], SLOT);
+    let expected = request("a").expected_event(&HOSTILE, SLOT).unwrap();
+    assert_eq!(recovery.events[0].event, expected.into());
+}
+
+#[test]
+fn complete_logs_without_an_event_say_that_there_was_none() {
+    let recovery = recover(&[requested("silent", 1), told(&queue_processed(), 2)]);
+    assert_eq!(recovery.events.len(), 2);
+    let told = recovery.told();
+    assert_eq!(told.events.len(), 1);
+    assert_eq!(told.events[0].event, queue_processed());
+}
+
+#[test]
+fn an_event_that_only_the_idl_knows_is_told_as_well_as_logged() {
+    let mut idl: serde_json::Value = serde_json::from_str(include_str!("../idl/session_factory.json")).unwrap();
+    let event = serde_json::json!({"name": "NewEvent", "discriminator": [9, 9, 9, 9, 9, 9, 9, 9]});
+    idl["events"].as_array_mut().unwrap().push(event);
+    let body =
+        serde_json::json!({"name": "NewEvent", "type": {"kind": "struct", "fields": [{"name": "n", "type": "u8"}]}});
+    idl["types"].as_array_mut().unwrap().push(body);
+    let decoder = Decoder::with_idl(&FACTORY, &Idl::parse(&idl.to_string()).unwrap()).unwrap();
+
+    let accounts = vec![event_authority_address(&FACTORY).unwrap().0];
+    let data = [EVENT_INSTRUCTION.as_slice(), &[9; 8], &[7]].concat();
+    let told = ExecutedInstruction {
+        accounts,
+        ..executed(FACTORY, 2, data)
+    };
+    let recovery = decoder.recover(&[requested("a", 1), told], SLOT);
+    assert_eq!(recovery.unrecovered, []);
+    assert_eq!(recovery.declared[0].name, "NewEvent");
+    assert_eq!(recovery.declared[0].fields["n"], 7);
+    assert_eq!(recovery.declared[0].index, 1);
 }
 
 #[test]
@@ -237,7 +323,7 @@ fn a_request_that_is_also_told_counts_once() {
 
 #[test]
 fn only_what_the_logs_lack_is_missing_and_the_logged_size_is_right() {
-    let mut logged = request("logged").expected_event(SLOT).unwrap();
+    let mut logged = request("logged").expected_event(&HOSTILE, SLOT).unwrap();
     logged.expected_size += 1;
     let decoded = Decoded {
         events: vec![session_events::LoggedEvent {
@@ -249,7 +335,11 @@ fn only_what_the_logs_lack_is_missing_and_the_logged_size_is_right() {
     let recovery = recover(&[requested("logged", 1), requested("cut", 1)]);
     let missing = recovery.missing_from(&decoded);
     assert_eq!(
-        missing.into_iter().map(|recovered| recovered.event).collect::<Vec<_>>(),
+        missing
+            .events
+            .into_iter()
+            .map(|recovered| recovered.event)
+            .collect::<Vec<_>>(),
         [computed("cut")]
     );
 }

@@ -1,9 +1,11 @@
 //! What the service tells about itself: the names of its metrics, the recorder that keeps them, and its logs.
 
+mod escape;
 mod logs;
 pub mod names;
 mod recorder;
 
+pub use escape::{Escaped, Quoted};
 pub use logs::{LogError, LogFormat, init_logs};
 pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use recorder::{RecorderError, install_prometheus, prometheus};

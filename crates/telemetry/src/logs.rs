@@ -1,11 +1,21 @@
 //! Logs on standard error: lines for a person, or JSON for a machine.
 
-use std::io;
+use std::{
+    fmt::{self, Debug, Write},
+    io,
+};
 
 use tracing_subscriber::{
     EnvFilter,
+    field::MakeExt,
+    fmt::{
+        FormatFields,
+        format::{Writer, debug_fn},
+    },
     util::{SubscriberInitExt, TryInitError},
 };
+
+use crate::escape::EscapingWriter;
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +57,7 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => builder
+            .fmt_fields(escaped_fields())
             .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
             .finish()
             .try_init()?,
@@ -59,4 +70,31 @@ pub fn init_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
             .try_init()?,
     }
     Ok(())
+}
+
+/// Fields as the default format writes them, with everything escaped that would leave its line: values come from strangers.
+fn escaped_fields() -> impl for<'writer> FormatFields<'writer> + 'static {
+    debug_fn(|writer: &mut Writer<'_>, field, value: &dyn Debug| write_field(writer, field.name(), value))
+        .delimited(" ")
+}
+
+fn write_field(writer: impl Write, name: &str, value: &dyn Debug) -> fmt::Result {
+    let mut writer = EscapingWriter(writer);
+    match name {
+        "message" => write!(writer, "{value:?}"),
+        name => write!(writer, "{name}={value:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_field_leaves_its_line() {
+        let mut line = String::new();
+        let value = format_args!("a\n2026-01-31 INFO verified\u{1b}[2K").to_string();
+        write_field(&mut line, "session_id", &format_args!("{value}")).unwrap();
+        assert_eq!(line, "session_id=a\\n2026-01-31 INFO verified\\u{1b}[2K");
+    }
 }

@@ -1,5 +1,6 @@
 //! What the listener sends, and what it says about it.
 
+use session_events::session::SESSION_PROGRAM_ID;
 use session_message::Message;
 use session_queue::ReceivedMessage;
 use session_tests::{http, listener_process::ListenerProcess, wait};
@@ -31,7 +32,13 @@ pub(crate) async fn messages_and_pages() {
 /// Fails unless body and attributes tell of the request.
 async fn assert_message(stage: &Stage, (request, signature): &Requested, received: &ReceivedMessage) {
     let Message { event, source, .. } = Message::from_json(&received.body).unwrap();
-    assert_eq!(event, request.clone().expected_event(event.compute_slot).unwrap());
+    assert_eq!(
+        event,
+        request
+            .clone()
+            .expected_event(&SESSION_PROGRAM_ID, event.compute_slot)
+            .unwrap()
+    );
     assert_eq!(source.signature, Some(signature.to_string()));
     assert_eq!(source.slot, stage.slot_of(signature).await);
     for (name, value) in [

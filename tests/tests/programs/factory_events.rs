@@ -1,7 +1,7 @@
 //! `emit_event` of the program `session_factory`, and the instruction by which it sends events to itself.
 
 use session_events::{
-    EmergencySessionResetEvent, Event, EventKind, ManualSessionInitializedEvent, QueueProcessedEvent,
+    EmergencySessionResetEvent, Event, EventKind, ManualSessionInitializedEvent, QueueProcessedEvent, QueuedSession,
     SessionActivatedEvent, SessionInitializedFromQueueEvent, SessionQueuedEvent, SessionReservedEvent, SessionState,
     SessionStatus, decode_logs,
     factory::{EVENT_INSTRUCTION, SESSION_FACTORY_ID, emit_event, event_authority_address, state_address},
@@ -49,7 +49,7 @@ fn sessions_progress() -> [Event; 4] {
             activated_by: KEY,
             activation_slot: 7,
         }),
-        Event::SessionQueued(SessionQueuedEvent {
+        Event::SessionQueued(SessionQueuedEvent::from(QueuedSession {
             session_pda: KEY,
             session_id: session_id(),
             owner: KEY,
@@ -60,7 +60,7 @@ fn sessions_progress() -> [Event; 4] {
             queued_at: NOW,
             deadline: NOW + 60,
             queue_position: u64::MAX,
-        }),
+        })),
         Event::SessionInitializedFromQueue(SessionInitializedFromQueueEvent {
             session_pda: KEY,
             session_id: session_id(),

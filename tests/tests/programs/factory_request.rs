@@ -6,8 +6,8 @@ use session_events::{
     Completeness, CreationParameters, Event, PdaComputedEvent, SessionCreatedEvent, SessionCreationAttestation,
     SessionEntry, SessionFactoryState, SessionState, SessionStatus, decode_logs,
     factory::{
-        EVENT_INSTRUCTION, SESSION_FACTORY_ID, SessionRequest, create_optimistic_session, entry_address,
-        request_session_creation, request_session_creation_cpi, state_address,
+        EVENT_INSTRUCTION, SESSION_FACTORY_ID, SessionRequest, entry_address, request_session_creation,
+        request_session_creation_cpi, state_address,
     },
     session::{AccountRequest, SESSION_PROGRAM_ID, create_session_account},
     session_address,
@@ -253,7 +253,7 @@ fn a_size_that_no_account_can_have_is_still_asked_for() {
 fn an_optimistic_session_logs_one_event_without_address_and_writes_nothing() {
     let mut svm = svm_at_slot();
     for request in requests() {
-        let instruction = create_optimistic_session(&SESSION_FACTORY_ID, &svm.payer.pubkey(), &request).unwrap();
+        let instruction = session_tests::chain::optimistic_instruction(&svm.payer.pubkey(), &request);
         let logs = svm.send(&[instruction], &[]).unwrap().logs;
         let Event::PdaComputed(computed) = computed(&request) else {
             unreachable!()

@@ -2,8 +2,7 @@
 
 use session_events::{
     factory::{
-        SESSION_FACTORY_ID, SessionRequest, create_optimistic_session, entry_address, request_session_creation,
-        request_session_creation_cpi,
+        SESSION_FACTORY_ID, SessionRequest, entry_address, request_session_creation, request_session_creation_cpi,
     },
     session::SESSION_PROGRAM_ID,
 };
@@ -45,7 +44,7 @@ fn called(svm: &Svm) -> Instruction {
 }
 
 fn optimistic(svm: &Svm) -> Instruction {
-    create_optimistic_session(&SESSION_FACTORY_ID, &svm.payer.pubkey(), &request()).unwrap()
+    session_tests::chain::optimistic_instruction(&svm.payer.pubkey(), &request())
 }
 
 /// The two that write.

@@ -26,6 +26,9 @@ pub enum LayoutConflict {
         /// Everything that differs.
         differences: Vec<Difference>,
     },
+    /// `PDAComputedEvent` is declared in a way that cannot be read.
+    #[error("the IDL's PDAComputedEvent cannot be read: {0}")]
+    Unreadable(IdlError),
     /// The IDL inside this crate does not parse; a test keeps that from shipping.
     #[error("the built-in IDL is broken: {0}")]
     BuiltIn(#[from] IdlError),
@@ -59,18 +62,20 @@ pub(crate) fn layout_conflict(given: &Idl, built_in: &Idl) -> Result<(), LayoutC
     let (Some(built_in), Some(given)) = (built_in.event(name), given.event(name)) else {
         return Err(LayoutConflict::NoPdaComputedEvent);
     };
+    if let Some(gap) = &given.gap {
+        return Err(LayoutConflict::Unreadable(gap.clone()));
+    }
     match differences(built_in, given) {
         none if none.is_empty() => Ok(()),
         differences => Err(LayoutConflict::PdaComputedEvent { differences }),
     }
 }
 
-/// The events of an IDL that this crate doesn't know, or knows otherwise.
-pub(crate) fn newer_layouts<'i>(given: &'i Idl, built_in: &'i Idl) -> impl Iterator<Item = &'i EventLayout> {
+/// The events of an IDL that this crate doesn't know, or knows otherwise than by one of the layouts in `built_in`.
+pub(crate) fn newer_layouts<'i>(given: &'i Idl, built_in: &'i [Idl]) -> impl Iterator<Item = &'i EventLayout> {
     given.events.iter().filter(|event| {
-        built_in
-            .event(&event.name)
-            .is_none_or(|known| !differences(known, event).is_empty())
+        let mut known = built_in.iter().filter_map(|idl| idl.event(&event.name));
+        !known.any(|known| differences(known, event).is_empty())
     })
 }
 

@@ -21,10 +21,15 @@ use schema::Types;
 /// The IDL that this crate's types were written from.
 const BUILT_IN: &str = include_str!("../../idl/session_factory.json");
 
+/// The IDL that Anchor generates for the program: `SessionQueuedEvent` has another layout in it, and `CreationParameters` is
+/// named without being declared, because IDLs know no lists of pairs.
+const BY_ANCHOR: &str = include_str!("../../idl/session_factory.anchor.json");
+
 /// A program's IDL, as far as its events go.
 #[derive(Clone, Debug)]
 pub struct Idl {
     address: String,
+    types: Types,
     events: Vec<EventLayout>,
 }
 
@@ -43,6 +48,33 @@ impl Idl {
     /// None as the crate is shipped: a test reads it.
     pub fn built_in() -> Result<Self, IdlError> {
         Self::parse(BUILT_IN)
+    }
+
+    /// The IDL that Anchor generates for the program.
+    ///
+    /// # Errors
+    /// None as the crate is shipped: a test reads it.
+    pub(crate) fn by_anchor() -> Result<Self, IdlError> {
+        Self::parse(BY_ANCHOR)
+    }
+
+    /// The same, where types that an event of `known` needs and nobody declares are `known`'s.
+    pub(crate) fn filled_by(&self, known: &Self) -> Self {
+        let types = Arc::new(self.types.filled_by(&known.types));
+        let events = self.events.iter().map(|event| {
+            if event.gap.is_none() || known.event(&event.name).is_none() {
+                return event.clone();
+            }
+            EventLayout {
+                gap: types.gap_of(&event.name),
+                types: Arc::clone(&types),
+                ..event.clone()
+            }
+        });
+        Self {
+            events: events.collect(),
+            ..self.clone()
+        }
     }
 
     /// The program id that the IDL names.
@@ -70,6 +102,7 @@ pub struct EventLayout {
     name: String,
     discriminator: Discriminator,
     types: Arc<Types>,
+    gap: Option<IdlError>,
 }
 
 impl EventLayout {
@@ -83,6 +116,13 @@ impl EventLayout {
     #[must_use]
     pub fn discriminator(&self) -> Discriminator {
         self.discriminator
+    }
+
+    /// Why its fields cannot be read, if they cannot: a type that it needs is not declared, or declared in a way that is not
+    /// read here.
+    #[must_use]
+    pub fn gap(&self) -> Option<&IdlError> {
+        self.gap.as_ref()
     }
 
     /// Reads the event's fields, which follow the discriminator, and leaves the rest of the bytes.

@@ -29,18 +29,18 @@ pub(super) fn idl(json: &str) -> Result<Idl, IdlError> {
     if spec.text()? != SPEC {
         return Err(spec.invalid("spec \"0.1.0\": convert the file with `anchor idl convert`"));
     }
-    let mut types = Types::new();
+    let mut types = Types::default();
     for declared in root
         .optional("types")
         .map_or(Ok(Vec::new()), |types| types.elements())?
     {
         let name = declared.field("name")?.text()?.to_owned();
-        types.insert(name, type_definition(&declared)?);
+        types.insert(name, type_definition(&declared));
     }
-    let types = Arc::new(types);
+    let shared = Arc::new(types.clone());
     let mut events: Vec<EventLayout> = Vec::new();
     for declared in root.field("events")?.elements()? {
-        let event = event(&declared, &types)?;
+        let event = event(&declared, &shared)?;
         if let Some(first) = events.iter().find(|first| first.discriminator == event.discriminator) {
             return Err(IdlError::SameDiscriminator {
                 first: first.name.clone(),
@@ -50,15 +50,13 @@ pub(super) fn idl(json: &str) -> Result<Idl, IdlError> {
         events.push(event);
     }
     let address = root.field("address")?.text()?.to_owned();
-    Ok(Idl { address, events })
+    Ok(Idl { address, types, events })
 }
 
 fn event(declared: &Node<'_>, types: &Arc<Types>) -> Result<EventLayout, IdlError> {
-    let name_node = declared.field("name")?;
-    let name = name_node.text()?.to_owned();
-    known(types, &name, &name_node.path)?;
-    check_references(types, &name)?;
+    let name = declared.field("name")?.text()?.to_owned();
     Ok(EventLayout {
+        gap: types.gap_of(&name),
         name,
         discriminator: discriminator(&declared.field("discriminator")?)?,
         types: Arc::clone(types),
@@ -159,53 +157,6 @@ fn type_of(node: &Node<'_>) -> Result<Type, IdlError> {
         return Ok(Type::Defined(defined.field("name")?.text()?.to_owned()));
     }
     Err(node.invalid(EXPECTED))
-}
-
-/// Follows everything that an event is made of: a missing type is found at start, and not by the first event.
-fn check_references(types: &Types, event: &str) -> Result<(), IdlError> {
-    let mut seen = vec![event];
-    let mut next = 0;
-    while let Some(&name) = seen.get(next) {
-        next += 1;
-        let mut used = Vec::new();
-        match known(types, name, event)? {
-            TypeDefinition::Struct(fields) => names_in_fields(fields, &mut used),
-            TypeDefinition::Enum(variants) => variants
-                .iter()
-                .for_each(|variant| names_in_fields(&variant.fields, &mut used)),
-            TypeDefinition::Alias(alias) => names_in(alias, &mut used),
-        }
-        for name in used {
-            known(types, name, &format!("type of {event}"))?;
-            if !seen.contains(&name) {
-                seen.push(name);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn names_in_fields<'t>(fields: &'t Fields, used: &mut Vec<&'t str>) {
-    match fields {
-        Fields::Unit => {}
-        Fields::Named(list) => list.iter().for_each(|(_, field)| names_in(field, used)),
-        Fields::Tuple(list) => list.iter().for_each(|field| names_in(field, used)),
-    }
-}
-
-fn names_in<'t>(field: &'t Type, used: &mut Vec<&'t str>) {
-    match field {
-        Type::Primitive(_) => {}
-        Type::Option(inner) | Type::Vec(inner) | Type::Array(inner, _) => names_in(inner, used),
-        Type::Defined(name) => used.push(name),
-    }
-}
-
-fn known<'t>(types: &'t Types, name: &str, path: &str) -> Result<&'t TypeDefinition, IdlError> {
-    types.get(name).ok_or_else(|| IdlError::UnknownType {
-        path: path.to_owned(),
-        name: name.to_owned(),
-    })
 }
 
 /// A place in the JSON.

@@ -2,8 +2,56 @@
 
 use std::{collections::BTreeMap, fmt};
 
-/// The declared types by name.
-pub(super) type Types = BTreeMap<String, TypeDefinition>;
+use super::IdlError;
+
+/// The declared types by name. A declaration that cannot be read is kept as what is wrong with it, and matters to those
+/// events alone that need the type.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Types(BTreeMap<String, Result<TypeDefinition, IdlError>>);
+
+impl Types {
+    pub(super) fn insert(&mut self, name: String, definition: Result<TypeDefinition, IdlError>) {
+        self.0.insert(name, definition);
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&TypeDefinition> {
+        self.0.get(name)?.as_ref().ok()
+    }
+
+    /// These types, and of `others` those that are not declared here.
+    pub(super) fn filled_by(&self, others: &Self) -> Self {
+        let mut types = others.0.clone();
+        types.extend(self.0.clone());
+        Self(types)
+    }
+
+    /// Follows everything that an event is made of: a type that cannot be had is found at start, and not by the first event.
+    pub(super) fn gap_of(&self, event: &str) -> Option<IdlError> {
+        let mut seen = vec![event];
+        let mut next = 0;
+        while let Some(&name) = seen.get(next) {
+            next += 1;
+            let mut used = Vec::new();
+            match self.0.get(name) {
+                None => {
+                    return Some(IdlError::UnknownType {
+                        path: format!("type of {event}"),
+                        name: name.to_owned(),
+                    });
+                }
+                Some(Err(unreadable)) => return Some(unreadable.clone()),
+                Some(Ok(TypeDefinition::Struct(fields))) => fields.names(&mut used),
+                Some(Ok(TypeDefinition::Enum(variants))) => {
+                    variants.iter().for_each(|variant| variant.fields.names(&mut used));
+                }
+                Some(Ok(TypeDefinition::Alias(alias))) => alias.names(&mut used),
+            }
+            used.retain(|name| !seen.contains(name));
+            seen.extend(used);
+        }
+        None
+    }
+}
 
 /// A declared type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +76,16 @@ pub(super) enum Fields {
     Tuple(Vec<Type>),
 }
 
+impl Fields {
+    fn names<'t>(&'t self, used: &mut Vec<&'t str>) {
+        match self {
+            Self::Unit => {}
+            Self::Named(list) => list.iter().for_each(|(_, field)| field.names(used)),
+            Self::Tuple(list) => list.iter().for_each(|field| field.names(used)),
+        }
+    }
+}
+
 /// The type of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Type {
@@ -36,6 +94,16 @@ pub(super) enum Type {
     Vec(Box<Type>),
     Array(Box<Type>, usize),
     Defined(String),
+}
+
+impl Type {
+    fn names<'t>(&'t self, used: &mut Vec<&'t str>) {
+        match self {
+            Self::Primitive(_) => {}
+            Self::Option(inner) | Self::Vec(inner) | Self::Array(inner, _) => inner.names(used),
+            Self::Defined(name) => used.push(name),
+        }
+    }
 }
 
 /// A type that is written by one word.

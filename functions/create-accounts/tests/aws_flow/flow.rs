@@ -7,7 +7,7 @@ use session_builder::handling::Handling;
 use session_chain::Endpoint;
 use session_config::{QueueKind, Settings};
 use session_engine::SignerPool;
-use session_events::{PdaComputedEvent, factory::SessionRequest};
+use session_events::{PdaComputedEvent, factory::SessionRequest, session::SESSION_PROGRAM_ID};
 use session_queue::{Queue, ReceiveRequest, ReceivedMessage};
 use session_tests::{
     chain::TestChain,
@@ -156,7 +156,7 @@ impl Flow {
 
 /// The event of a request, without the slot that only the chain knows.
 fn event(request: &SessionRequest) -> PdaComputedEvent {
-    request.clone().expected_event(0).unwrap()
+    request.clone().expected_event(&SESSION_PROGRAM_ID, 0).unwrap()
 }
 
 /// AWS's event source mapping, as the local runner plays it.

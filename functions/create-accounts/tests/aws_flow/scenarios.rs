@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use session_events::{PdaComputedEvent, factory::SESSION_FACTORY_ID};
+use session_events::{PdaComputedEvent, factory::SESSION_FACTORY_ID, session::SESSION_PROGRAM_ID};
 use session_message::{Message, Origin, Source};
 use session_queue::{DeadLetter, SendEntry};
 use session_tests::{
@@ -166,7 +166,7 @@ fn poisoned(chain: &TestChain, number: u32) -> String {
     if number.is_multiple_of(2) {
         return format!(r#"{{"version":1,"event":{{"expected_size":"many {number}"}}}}"#);
     }
-    let event = chain.session_request().expected_event(1).unwrap();
+    let event = chain.session_request().expected_event(&SESSION_PROGRAM_ID, 1).unwrap();
     let event = PdaComputedEvent {
         expected_pda: event.owner,
         ..event

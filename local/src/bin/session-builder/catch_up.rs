@@ -13,6 +13,7 @@ use session_listener::{
     reconcile as run_reconcile,
 };
 use session_queue::Queue;
+use session_telemetry::Quoted;
 use tokio_util::sync::CancellationToken;
 
 use session_builder::{display::Display, handling::Handling, queues::Queues};
@@ -76,26 +77,28 @@ fn tell(display: &Display, report: &ReconcileReport) {
             .signature
             .map(|signature| signature.to_string())
             .unwrap_or_default();
-        let (name, address, size) = (&session.session_id, session.address, session.size_bytes);
+        let (name, address, size) = (Quoted(&session.session_id), session.address, session.size_bytes);
         display.say(&format!(
             "{word} session={name} pda={address} signature={signature} size={size}"
         ));
     }
-    for address in &report.unexplained {
+    for session in &report.underivable {
+        let (name, address, entry) = (Quoted(&session.session_id), session.address, session.entry);
         display.say(&format!(
-            "unexplained entry={address} note=\"its session's address follows from no allowed program\""
+            "underivable session={name} pda={address} entry={entry} note=\"its address does not follow from the session program\""
         ));
     }
     for address in &report.malformed {
-        display.say(&format!("malformed entry={address}"));
+        display.say(&format!("malformed entry={}", Quoted(address)));
     }
     display.say(&format!(
-        "reconciled entries {}  requested {}  young {}  covered {}  unexplained {}  malformed {}  {word} {}",
+        "reconciled entries {}  existing {}  optimistic {}  young {}  covered {}  underivable {}  malformed {}  {word} {}",
         report.entries,
-        report.requested,
+        report.existing,
+        report.optimistic,
         report.young,
         report.covered,
-        report.unexplained.len(),
+        report.underivable.len(),
         report.malformed.len(),
         report.queued.len(),
     ));

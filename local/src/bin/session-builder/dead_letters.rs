@@ -6,6 +6,7 @@ use anyhow::Result;
 use session_config::{QueueKind, Settings};
 use session_message::Message;
 use session_queue::{DeadLetter, Queue, ReceiveRequest, ReceivedMessage, VisibilityEntry, redrive};
+use session_telemetry::{Escaped, Quoted};
 
 use session_builder::{
     queues::{Queues, journal},
@@ -47,7 +48,7 @@ fn list_on_disk(settings: &Settings) -> Result<()> {
         println!("{}", line(&letter.message_id, &letter.attributes, &letter.body));
     }
     for fault in &faults {
-        println!("unreadable {fault}");
+        println!("unreadable {}", Escaped(fault));
     }
     println!("dead letters {}", letters.len());
     Ok(())
@@ -95,7 +96,8 @@ fn line(message_id: &str, attributes: &BTreeMap<String, String>, body: &str) -> 
         |message| {
             format!(
                 "session={} pda={}",
-                message.event.session_id, message.event.expected_pda
+                Quoted(&message.event.session_id),
+                message.event.expected_pda
             )
         },
     );
@@ -108,10 +110,13 @@ fn line(message_id: &str, attributes: &BTreeMap<String, String>, body: &str) -> 
         |letter| {
             let signature = letter.last_signature.unwrap_or_default();
             format!(
-                "reason={} attempts={} signature={signature} note={:?}",
-                letter.reason, letter.attempts, letter.sentence
+                "reason={} attempts={} signature={} note={:?}",
+                Quoted(&letter.reason),
+                letter.attempts,
+                Quoted(&signature),
+                letter.sentence
             )
         },
     );
-    format!("dead-letter message={message_id} {session} {reason}")
+    format!("dead-letter message={} {session} {reason}", Quoted(message_id))
 }
