@@ -68,6 +68,7 @@ impl LiveError {
             Self::Socket(SocketError::Connect(_)) => "connect",
             Self::Socket(SocketError::Broken(_)) => "broken",
             Self::Socket(SocketError::Refused { .. }) => "subscribe",
+            Self::Socket(SocketError::Malformed(_)) => "malformed",
             Self::Socket(SocketError::Ended) => "ended",
             Self::ConnectTimeout(_) => "connect_timeout",
             Self::Silent(_) => "silent",

@@ -52,6 +52,8 @@ pub(crate) enum SocketError {
     Broken(#[source] Box<WebSocketError>),
     #[error("the node refuses to subscribe the program's logs: {reason}")]
     Refused { reason: String },
+    #[error("the node sends what is no message of JSON-RPC: {0}")]
+    Malformed(#[source] serde_json::Error),
     #[error("the connection ended")]
     Ended,
 }
@@ -139,10 +141,7 @@ impl Socket {
     }
 
     fn read(&mut self, text: &str) -> Result<Heard, SocketError> {
-        let frame: Frame = match serde_json::from_str(text) {
-            Ok(frame) => frame,
-            Err(error) => return Ok(Heard::Unreadable(error)),
-        };
+        let frame: Frame = serde_json::from_str(text).map_err(SocketError::Malformed)?;
         if let Some(Notified { subscription, result }) = frame.params {
             return Ok(self.notified(subscription, result));
         }
