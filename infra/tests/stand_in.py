@@ -70,19 +70,23 @@ class Stack:
         self.resources = {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in listed}
 
 
+def upload():
+    """Puts the function's zip where the template looks for it."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("bootstrap", "the function")
+    storage = boto3.client("s3")
+    region = {"LocationConstraint": storage.meta.region_name}
+    storage.create_bucket(Bucket="artifacts", CreateBucketConfiguration=region)
+    storage.put_object(Bucket="artifacts", Key="create-accounts.zip", Body=content.getvalue())
+
+
 @contextlib.contextmanager
 def aws():
-    """The stand-in, empty but for the function's uploaded zip."""
+    """The stand-in in this process, empty but for the function's uploaded zip."""
     with warnings.catch_warnings(), mock_aws(config={"lambda": {"use_docker": False}}):
         warnings.simplefilter("ignore")
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            archive.writestr("bootstrap", "the function")
-        storage = boto3.client("s3")
-        storage.create_bucket(
-            Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": storage.meta.region_name}
-        )
-        storage.put_object(Bucket="artifacts", Key="create-accounts.zip", Body=content.getvalue())
+        upload()
         yield
 
 
