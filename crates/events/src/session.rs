@@ -1,7 +1,7 @@
 //! `session`: the program that owns session accounts, and the only one that can sign for their addresses
 //! (DESIGN, "a PDA cannot sign").
 
-use borsh::BorshSerialize;
+use borsh::{BorshDeserialize, BorshSerialize};
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
@@ -11,20 +11,33 @@ use crate::{
     factory::{InstructionError, SYSTEM_PROGRAM_ID, instruction_data},
 };
 
-/// Id of the program that this project ships.
-pub const SESSION_PROGRAM_ID: Pubkey = Pubkey::from_str_const("Session111111111111111111111111111111111111");
+/// The program that owns the accounts of all sessions, whichever shard they are of: `session_factory` names no other.
+pub const SESSION_PROGRAM_ID: Pubkey = Pubkey::from_str_const("Sess1on111111111111111111111111111111111111");
 
 /// Discriminator of `create_session_account`: `sha256("global:create_session_account")[..8]`.
 pub const CREATE_SESSION_ACCOUNT: Discriminator = [132, 104, 174, 56, 159, 63, 195, 116];
 
+/// Discriminator of `create_session_accounts`: `sha256("global:create_session_accounts")[..8]`.
+pub const CREATE_SESSION_ACCOUNTS: Discriminator = [242, 141, 10, 121, 81, 163, 246, 222];
+
 /// Discriminator of `initialize_session`: `sha256("global:initialize_session")[..8]`.
 pub const INITIALIZE_SESSION: Discriminator = [69, 130, 92, 236, 107, 231, 159, 129];
 
-/// First eight bytes of an initialised session account: `sha256("account:Session")[..8]`.
-pub const SESSION_ACCOUNT: Discriminator = [243, 81, 72, 115, 214, 188, 72, 144];
+/// Discriminator of `close_session`: `sha256("global:close_session")[..8]`.
+pub const CLOSE_SESSION: Discriminator = [68, 114, 178, 140, 222, 38, 248, 211];
+
+/// First eight bytes of an initialised session account: `sha256("account:SessionState")[..8]`.
+pub const SESSION_STATE: Discriminator = [81, 115, 163, 194, 253, 90, 118, 39];
 
 /// Most bytes of data that one CPI can allocate (DESIGN; the runtime's `MAX_PERMITTED_DATA_INCREASE`).
 pub const MAX_ACCOUNT_SIZE: u64 = 10_240;
+
+/// A member of `create_session_accounts` that is refused fails the instruction with its own error's code times this, plus
+/// its place in the list.
+pub const MEMBER_ERROR: u32 = 1_000;
+
+/// Where an initialised session account has its id: after discriminator, owner and `eval_program`.
+const SESSION_ID_AT: usize = 8 + 32 + 32;
 
 /// Arguments of `create_session_account`, in the design's order.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
@@ -35,6 +48,71 @@ pub struct AccountRequest {
     pub session_id: String,
     /// Bytes of zeroed data.
     pub size: u64,
+}
+
+/// Arguments of `initialize_session`, in upstream's order.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct SessionInitialization {
+    /// The session's owner: a seed of its address, and the instruction's signer.
+    pub owner: Pubkey,
+    /// Program that evaluates the session's functions.
+    pub eval_program: Pubkey,
+    /// The session's name: a seed of its address.
+    pub session_id: String,
+    /// Namespaces that the session may use.
+    pub namespaces: Vec<String>,
+}
+
+/// What an initialised session account holds after [`SESSION_STATE`] (upstream's `SessionState`).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SessionAccount {
+    /// The session's owner.
+    pub owner: Pubkey,
+    /// Program that evaluates the session's functions.
+    pub eval_program: Pubkey,
+    /// The session's name.
+    pub session_id: String,
+    /// Namespaces that the session may use.
+    pub namespaces: Vec<String>,
+    /// Whether the session is in use.
+    pub is_active: bool,
+    /// What its owner says of it.
+    pub metadata: SessionMetadata,
+    /// Functions executed so far.
+    pub total_executions: u64,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub last_activity: i64,
+    /// Bump of the session's address.
+    pub bump: u8,
+}
+
+/// What a session's owner says of it (upstream's `SessionMetadata`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SessionMetadata {
+    /// Free text.
+    pub description: String,
+    /// Free texts.
+    pub tags: Vec<String>,
+    /// Seconds that the session may last; 0 for ever.
+    pub max_lifetime: i64,
+}
+
+/// Whether an account's data begins as an initialised session of this owner and name. Nothing is decoded or allocated.
+#[must_use]
+pub fn is_initialised_as(data: &[u8], owner: &Pubkey, session_id: &str) -> bool {
+    let name = data
+        .get(SESSION_ID_AT..)
+        .and_then(|name| name.split_first_chunk::<4>())
+        .is_some_and(|(length, name)| {
+            usize::try_from(u32::from_le_bytes(*length)) == Ok(session_id.len())
+                && name.starts_with(session_id.as_bytes())
+        });
+    let owned = data
+        .strip_prefix(&SESSION_STATE)
+        .is_some_and(|fields| fields.starts_with(owner.as_ref()));
+    owned && name
 }
 
 /// `create_session_account(owner, session_id, size)` of the program `session`, with the design's accounts in the design's order.
@@ -58,11 +136,55 @@ pub fn create_session_account(
     })
 }
 
-/// `initialize_session(owner, session_id)`: writes the session's owner and name into its zeroed account.
+/// `create_session_accounts([(owner, session_id, size)])`: the same for each of a list, in one instruction.
+///
+/// # Errors
+/// [`InstructionError`] if a session can have no address.
+pub fn create_session_accounts(
+    session_program: &Pubkey,
+    payer: &Pubkey,
+    requests: &[AccountRequest],
+) -> Result<Instruction, InstructionError> {
+    let mut accounts = vec![
+        AccountMeta::new(*payer, true),
+        AccountMeta::new_readonly(SYSTEM_PROGRAM_ID, false),
+    ];
+    for request in requests {
+        let (session, _) = session_address(session_program, &request.owner, &request.session_id)?;
+        accounts.push(AccountMeta::new(session, false));
+    }
+    Ok(Instruction {
+        program_id: *session_program,
+        accounts,
+        data: instruction_data(CREATE_SESSION_ACCOUNTS, &requests)?,
+    })
+}
+
+/// `initialize_session(…)` by the session's owner: makes a session of its zeroed account.
 ///
 /// # Errors
 /// [`InstructionError`] if the session can have no address.
 pub fn initialize_session(
+    session_program: &Pubkey,
+    initialization: &SessionInitialization,
+) -> Result<Instruction, InstructionError> {
+    let SessionInitialization { owner, session_id, .. } = initialization;
+    let (session, _) = session_address(session_program, owner, session_id)?;
+    Ok(Instruction {
+        program_id: *session_program,
+        accounts: vec![
+            AccountMeta::new(session, false),
+            AccountMeta::new_readonly(*owner, true),
+        ],
+        data: instruction_data(INITIALIZE_SESSION, initialization)?,
+    })
+}
+
+/// `close_session()` by the session's owner, who gets the account's lamports, whoever has paid them.
+///
+/// # Errors
+/// [`InstructionError`] if the session can have no address.
+pub fn close_session(
     session_program: &Pubkey,
     owner: &Pubkey,
     session_id: &str,
@@ -70,7 +192,48 @@ pub fn initialize_session(
     let (session, _) = session_address(session_program, owner, session_id)?;
     Ok(Instruction {
         program_id: *session_program,
-        accounts: vec![AccountMeta::new(session, false)],
-        data: instruction_data(INITIALIZE_SESSION, &(owner, session_id))?,
+        accounts: vec![AccountMeta::new(session, false), AccountMeta::new(*owner, true)],
+        data: CLOSE_SESSION.to_vec(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(owner: Pubkey, session_id: &str) -> Vec<u8> {
+        let mut data = SESSION_STATE.to_vec();
+        let account = SessionAccount {
+            owner,
+            eval_program: Pubkey::new_from_array([8; 32]),
+            session_id: session_id.to_owned(),
+            namespaces: vec!["default".to_owned()],
+            is_active: true,
+            metadata: SessionMetadata::default(),
+            total_executions: 0,
+            created_at: 1,
+            last_activity: 1,
+            bump: 255,
+        };
+        borsh::to_writer(&mut data, &account).unwrap();
+        data
+    }
+
+    #[test]
+    fn an_initialised_account_is_the_session_of_its_owner_and_name_alone() {
+        let owner = Pubkey::new_from_array([7; 32]);
+        let data = account(owner, "session-1");
+        assert!(is_initialised_as(&data, &owner, "session-1"));
+        assert!(
+            !is_initialised_as(&data, &owner, "session-"),
+            "a beginning is not the name"
+        );
+        assert!(!is_initialised_as(&data, &owner, "session-2"));
+        assert!(!is_initialised_as(&data, &Pubkey::new_from_array([9; 32]), "session-1"));
+        for length in 0..SESSION_ID_AT + 4 + 9 {
+            assert!(!is_initialised_as(&data[..length], &owner, "session-1"));
+        }
+        let other_kind = [&[0; 8], &data[8..]].concat();
+        assert!(!is_initialised_as(&other_kind, &owner, "session-1"));
+    }
 }

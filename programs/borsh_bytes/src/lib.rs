@@ -57,6 +57,18 @@ impl<'a> Reader<'a> {
         self.array::<1>().map(|bytes| bytes[0])
     }
 
+    /// A flag, which is 0 or 1. An optional value begins with one.
+    ///
+    /// # Errors
+    /// [`Malformed`] at the end, and for any other byte.
+    pub fn bool(&mut self) -> Result<bool, Malformed> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed),
+        }
+    }
+
     /// A little-endian number.
     ///
     /// # Errors
@@ -130,6 +142,43 @@ pub struct Strings<'a> {
     pub borsh: &'a [u8],
     /// How many strings there are.
     pub count: u32,
+}
+
+impl Strings<'static> {
+    /// No strings.
+    pub const NONE: Self = Self {
+        borsh: &[0; 4],
+        count: 0,
+    };
+}
+
+/// A number's decimal digits.
+pub struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    /// The digits of `number`.
+    #[must_use]
+    pub fn of(mut number: u64) -> Self {
+        let mut digits = [b'0'; 20];
+        let mut start = digits.len();
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return Self { digits, start };
+            }
+        }
+    }
+
+    /// The digits as text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
 }
 
 /// Borsh that is being written.

@@ -4,8 +4,9 @@
 use pinocchio::{
     AccountView, Address, ProgramResult,
     cpi::{Seed, Signer},
+    sysvars::rent::Rent,
 };
-use pinocchio_system::create_account_with_minimum_balance_signed;
+use pinocchio_system::instructions::{Allocate, Assign, CreateAccount, Transfer};
 
 /// An account that is to be created.
 pub struct NewAccount<'a> {
@@ -27,15 +28,47 @@ impl NewAccount<'_> {
     ///
     /// # Errors
     /// The system program's: the payer has too little, the account is in use, or the size is over 10,240.
-    pub fn create(self) -> ProgramResult {
-        let Self {
-            account,
-            size,
-            program,
-            payer,
-            seeds,
-        } = self;
-        let signer = [Signer::from(seeds)];
-        create_account_with_minimum_balance_signed(account, size, program, payer, None, &signer)
+    pub fn create(self, rent: &Rent) -> ProgramResult {
+        let minimum = rent.try_minimum_balance(self.size)?;
+        let space = self.size as u64;
+        let signer = [Signer::from(self.seeds)];
+        if self.account.lamports() == 0 {
+            return CreateAccount {
+                from: self.payer,
+                to: self.account,
+                lamports: minimum,
+                space,
+                owner: self.program,
+            }
+            .invoke_signed(&signer);
+        }
+        top_up(self.account, self.payer, minimum)?;
+        Allocate {
+            account: self.account,
+            space,
+        }
+        .invoke_signed(&signer)?;
+        Assign {
+            account: self.account,
+            owner: self.program,
+        }
+        .invoke_signed(&signer)
     }
+}
+
+/// Has `payer` add what `account` lacks of `minimum` lamports.
+///
+/// # Errors
+/// The system program's: the payer has too little.
+pub fn top_up(account: &AccountView, payer: &AccountView, minimum: u64) -> ProgramResult {
+    let missing = minimum.saturating_sub(account.lamports());
+    if missing == 0 {
+        return Ok(());
+    }
+    Transfer {
+        from: payer,
+        to: account,
+        lamports: missing,
+    }
+    .invoke()
 }

@@ -1,45 +1,32 @@
-//! Why the program refuses an instruction.
+//! Why the program refuses what an instruction asks for.
 
-use borsh_bytes::Malformed;
 use pinocchio::error::ProgramError;
 
-/// Custom error codes, from 6000 as Anchor numbers them. The order is part of the interface.
+/// Custom error codes, from 6000 as Anchor numbers them. The order is part of the interface, so those that no
+/// instruction of this program gives have their places too (`programs/README.md` lists them all).
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum FactoryError {
-    /// The data starts with no discriminator of this program.
-    UnknownInstruction = 6000,
-    /// Too short, too long, an unknown status, or no UTF-8 where a string is due.
-    MalformedArguments,
-    /// Fewer accounts than the instruction takes.
-    MissingAccount,
-    /// Requester or authority did not sign.
-    MissingSignature,
-    /// An account that the instruction writes is read-only.
-    NotWritable,
-    WrongSystemProgram,
-    /// The state given is not `["session_factory"]`.
-    WrongStateAddress,
-    /// `initialize` a second time.
-    StateExists,
-    /// Anything else before `initialize`.
-    StateMissing,
-    /// A seed has at most 32 bytes.
-    SessionIdTooLong,
-    /// The entry given is not the address of the seeds given.
-    WrongEntryAddress,
-    /// The session was requested before.
-    EntryExists,
-    /// The account given is no entry of this factory.
-    NotAnEntry,
-    /// The signer is not the authority of the factory's state.
-    WrongAuthority,
-    /// `emit_event` with a discriminator that it does not emit.
-    UnknownEvent,
-    /// Not `["__event_authority"]`, or not signed by it.
-    WrongEventAuthority,
-    /// The program given is not this one.
-    WrongProgram,
+    /// All zeroes.
+    InvalidOwner = 6_000,
+    /// All zeroes.
+    InvalidEvalProgram,
+    /// Empty, or longer than a seed of an address can be.
+    InvalidSessionId,
+    /// More than ten.
+    TooManyNamespaces,
+    /// All zeroes.
+    InvalidShard,
+    /// Neither the session's owner nor the factory's authority.
+    NotAuthorized,
+    /// Empty, or longer than a seed of an address can be.
+    InvalidReservationId,
+    /// Not within 1 to 168 hours.
+    InvalidReservationDuration,
+    /// Both a template and a configuration, or neither.
+    InvalidReservationConfig,
+    /// `manual_initialize_session` of an active session.
+    SessionAlreadyActive = 6_016,
 }
 
 impl From<FactoryError> for ProgramError {
@@ -48,8 +35,7 @@ impl From<FactoryError> for ProgramError {
     }
 }
 
-impl From<Malformed> for FactoryError {
-    fn from(_: Malformed) -> Self {
-        Self::MalformedArguments
-    }
+/// Fails with `error` unless `holds`.
+pub(crate) fn require(holds: bool, error: FactoryError) -> Result<(), ProgramError> {
+    if holds { Ok(()) } else { Err(error.into()) }
 }

@@ -1,9 +1,9 @@
 //! The factory's own account, `SessionFactoryState`.
 
-use borsh_bytes::{Reader, Writer};
+use borsh_bytes::{Malformed, Reader, Writer};
 use pinocchio::{AccountView, Address, ProgramResult, error::ProgramError};
 
-use crate::{accounts, error::FactoryError};
+use crate::anchor::{self, Accounts, AnchorError};
 
 /// Seed of the state's address.
 pub(crate) const STATE_SEED: &[u8] = b"session_factory";
@@ -18,10 +18,16 @@ const STATE_ACCOUNT: [u8; 8] = [149, 96, 162, 212, 231, 134, 35, 32];
 /// The state's fields but for the reserved ones, which stay zero.
 pub(crate) struct State {
     pub(crate) authority: [u8; 32],
-    pub(crate) total_sessions: u64,
-    pub(crate) active_sessions: u64,
-    version: u8,
+    total_sessions: u64,
+    active_sessions: u64,
+    pub(crate) version: u8,
     bump: u8,
+}
+
+/// The state with the account that holds it.
+pub(crate) struct StateAccount<'a> {
+    pub(crate) account: &'a mut AccountView,
+    pub(crate) state: State,
 }
 
 impl State {
@@ -36,19 +42,7 @@ impl State {
         }
     }
 
-    /// Reads the state at its address.
-    pub(crate) fn load(account: &AccountView, program_id: &Address) -> Result<Self, ProgramError> {
-        accounts::require_address(account, &[STATE_SEED], program_id, FactoryError::WrongStateAddress)?;
-        if !account.owned_by(program_id) {
-            return Err(FactoryError::StateMissing.into());
-        }
-        let data = account.try_borrow()?;
-        // Only this program writes to the account, and it writes the whole of it at once.
-        let mut reader = Reader::new(data.get(STATE_ACCOUNT.len()..).unwrap_or_default());
-        Ok(Self::read(&mut reader)?)
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FactoryError> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             authority: *reader.array()?,
             total_sessions: reader.u64()?,
@@ -58,7 +52,23 @@ impl State {
         })
     }
 
-    /// Writes the state back.
+    /// Counts a session that was requested.
+    pub(crate) fn count_session(&mut self) {
+        self.total_sessions = self.total_sessions.saturating_add(1);
+    }
+
+    /// Counts a session that has become active.
+    pub(crate) fn count_activation(&mut self) {
+        self.active_sessions = self.active_sessions.saturating_add(1);
+    }
+
+    /// Counts a session that is active no more. Anybody may set a session's status, so this can be one that was never
+    /// counted.
+    pub(crate) fn count_deactivation(&mut self) {
+        self.active_sessions = self.active_sessions.saturating_sub(1);
+    }
+
+    /// Writes the state to `account`.
     pub(crate) fn store(&self, account: &mut AccountView) -> ProgramResult {
         let mut bytes = Writer::with_capacity(STATE_SIZE);
         bytes
@@ -68,17 +78,38 @@ impl State {
             .put(&self.active_sessions.to_le_bytes())
             .put(&[self.version, self.bump])
             .put(&[0; RESERVED]);
-        account.try_borrow_mut()?.copy_from_slice(bytes.as_slice());
+        let mut data = account.try_borrow_mut()?;
+        let destination = data.get_mut(..STATE_SIZE).ok_or(AnchorError::AccountDidNotSerialize)?;
+        destination.copy_from_slice(bytes.as_slice());
         Ok(())
     }
+}
 
-    /// Refuses anybody but the authority, who has to have signed.
-    pub(crate) fn require_authority(&self, account: &AccountView) -> Result<(), FactoryError> {
-        accounts::require_signer(account)?;
-        if account.address().as_array() == &self.authority {
-            Ok(())
-        } else {
-            Err(FactoryError::WrongAuthority)
-        }
+impl<'a> StateAccount<'a> {
+    /// The next of `accounts`, which holds the state of a factory.
+    pub(crate) fn take(accounts: &mut Accounts<'a>, program_id: &Address) -> Result<Self, ProgramError> {
+        let account = accounts.owned(program_id, STATE_ACCOUNT)?;
+        let state = {
+            let data = account.try_borrow()?;
+            let mut reader = Reader::new(data.get(STATE_ACCOUNT.len()..).unwrap_or_default());
+            State::read(&mut reader).map_err(|_| AnchorError::AccountDidNotDeserialize)?
+        };
+        Ok(Self { account, state })
+    }
+
+    /// The constraint `seeds`.
+    pub(crate) fn require_address(&self, program_id: &Address) -> Result<(), AnchorError> {
+        anchor::require_address(self.account, &[STATE_SEED, &[self.state.bump]], program_id)
+    }
+
+    /// The constraints `seeds` and `mut`.
+    pub(crate) fn require_writable_state(&self, program_id: &Address) -> Result<(), AnchorError> {
+        self.require_address(program_id)?;
+        anchor::require_writable(self.account)
+    }
+
+    /// Writes the state back.
+    pub(crate) fn store(self) -> ProgramResult {
+        self.state.store(self.account)
     }
 }

@@ -128,10 +128,72 @@ fn a_second_creation_is_refused_and_changes_nothing() {
     let mut svm = Svm::new();
     let first = request(64);
     svm.send(&[create(&svm, &first)], &[]).unwrap();
-    for again in [request(64), request(65)] {
-        assert_eq!(svm.refusal(create(&svm, &again), &[]), 6010);
+    for size in [64, 63, 0] {
+        assert_eq!(svm.refusal(create(&svm, &request(size)), &[]), 6010);
     }
     assert_session(&svm, &first, svm.rent(64));
+}
+
+#[test]
+fn an_account_that_somebody_made_too_short_is_grown_for_the_difference() {
+    for (short, long) in [(0, 1), (0, 10_240), (64, 65), (1_000, 10_240), (10_239, 10_240)] {
+        let mut svm = Svm::new();
+        let griefer = svm.wallet(1_000_000_000);
+        let instruction = create_session_account(&SESSION_PROGRAM_ID, &griefer.pubkey(), &request(short)).unwrap();
+        svm.send(&[instruction], &[&griefer]).unwrap();
+        let before = svm.lamports(&svm.payer.pubkey());
+        let sent = svm.send(&[create(&svm, &request(long))], &[]).unwrap();
+        let rent = |size: u64| svm.rent(usize::try_from(size).unwrap());
+        assert_session(&svm, &request(long), rent(long));
+        let paid = before - svm.lamports(&svm.payer.pubkey()) - sent.fee;
+        assert_eq!(paid, rent(long) - rent(short), "the griefer paid the rest");
+        assert!(sent.compute_units_consumed < 20_000, "{}", sent.compute_units_consumed);
+    }
+}
+
+#[test]
+fn growing_takes_lamports_that_are_there_into_account() {
+    let mut svm = Svm::new();
+    svm.send(&[create(&svm, &request(10))], &[]).unwrap();
+    let gift = svm.rent(500);
+    svm.fund(&address(&request(0)), gift);
+    let before = svm.lamports(&svm.payer.pubkey());
+    let fee = svm.send(&[create(&svm, &request(400))], &[]).unwrap().fee;
+    assert_session(&svm, &request(400), svm.rent(10) + gift);
+    assert_eq!(svm.lamports(&svm.payer.pubkey()), before - fee);
+}
+
+#[test]
+fn an_account_in_use_is_not_grown() {
+    // The byte that is not zero can be anywhere, also in what is left after the last eight.
+    for place in [0, 7, 8, 63, 64, 66] {
+        let mut svm = Svm::new();
+        svm.send(&[create(&svm, &request(67))], &[]).unwrap();
+        let mut account = svm.account(&address(&request(0))).unwrap();
+        account.data[place] = 1;
+        svm.chain.set_account(address(&request(0)), account.clone()).unwrap();
+        assert_eq!(svm.refusal(create(&svm, &request(100)), &[]), 6010, "byte {place}");
+        assert_eq!(svm.account(&address(&request(0))), Some(account));
+    }
+}
+
+#[test]
+fn an_account_is_grown_more_than_once() {
+    let mut svm = Svm::new();
+    for size in [0, 5_000, 5_001, 10_240] {
+        svm.send(&[create(&svm, &request(size))], &[]).unwrap();
+        assert_session(&svm, &request(size), svm.rent(usize::try_from(size).unwrap()));
+    }
+}
+
+#[test]
+fn growth_that_the_payer_cannot_afford_is_the_system_programs_refusal() {
+    let mut svm = Svm::new();
+    svm.send(&[create(&svm, &request(0))], &[]).unwrap();
+    let wallet = svm.wallet(svm.rent(0));
+    let instruction = create_session_account(&SESSION_PROGRAM_ID, &wallet.pubkey(), &request(10_240)).unwrap();
+    assert_eq!(svm.refusal(instruction, &[&wallet]), 1);
+    assert_session(&svm, &request(0), svm.rent(0));
 }
 
 #[test]

@@ -18,9 +18,13 @@ use solana_sdk::{
 /// Where the hostile program is deployed.
 pub(crate) const HOSTILE_ID: Pubkey = Pubkey::new_from_array([b'h'; 32]);
 
-const SESSION: &[u8] = include_bytes!("../../../programs/deploy/session.so");
-const SESSION_FACTORY: &[u8] = include_bytes!("../../../programs/deploy/session_factory.so");
+pub(crate) const SESSION: &[u8] = include_bytes!("../../../programs/deploy/session.so");
+pub(crate) const SESSION_FACTORY: &[u8] = include_bytes!("../../../programs/deploy/session_factory.so");
 pub(crate) const HOSTILE: &[u8] = include_bytes!("../../../programs/deploy/hostile.so");
+
+/// The slot and the time (unix seconds) of every test's beginning.
+pub(crate) const SLOT: u64 = 4_242;
+pub(crate) const NOW: i64 = 1_700_000_000;
 
 /// Lamports of a wallet that can pay for everything.
 const RICH: u64 = 100_000_000_000;
@@ -44,6 +48,7 @@ impl Svm {
         };
         let payer = svm.payer.pubkey();
         svm.fund(&payer, RICH);
+        svm.set_clock(SLOT, NOW);
         svm
     }
 
@@ -90,10 +95,30 @@ impl Svm {
         self.chain.send_transaction(transaction).map_err(|failed| failed.err)
     }
 
+    /// The error with which the instruction fails.
+    pub(crate) fn error(&mut self, instruction: Instruction, signers: &[&Keypair]) -> InstructionError {
+        match self.send(&[instruction], signers) {
+            Err(TransactionError::InstructionError(0, error)) => error,
+            other => panic!("expected the instruction's error, got {other:?}"),
+        }
+    }
+
+    /// The logs of an instruction that only the payer signs, whatever becomes of it. It changes nothing.
+    pub(crate) fn chain_logs_of(&self, instruction: &Instruction) -> Vec<String> {
+        let payer = &self.payer;
+        let instructions = std::slice::from_ref(instruction);
+        let blockhash = self.chain.latest_blockhash();
+        let transaction = Transaction::new_signed_with_payer(instructions, Some(&payer.pubkey()), &[payer], blockhash);
+        match self.chain.simulate_transaction(transaction) {
+            Ok(simulated) => simulated.meta.logs,
+            Err(failed) => failed.meta.logs,
+        }
+    }
+
     /// The custom error with which the program refuses the instruction.
     pub(crate) fn refusal(&mut self, instruction: Instruction, signers: &[&Keypair]) -> u32 {
-        match self.send(&[instruction], signers) {
-            Err(TransactionError::InstructionError(0, InstructionError::Custom(code))) => code,
+        match self.error(instruction, signers) {
+            InstructionError::Custom(code) => code,
             other => panic!("expected a custom error, got {other:?}"),
         }
     }

@@ -104,7 +104,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 
 #[test]
 fn lists_are_arrays_or_separated_by_commas() {
-    let ids = "Session111111111111111111111111111111111111, 11111111111111111111111111111111";
+    let ids = "Sess1on111111111111111111111111111111111111, 11111111111111111111111111111111";
     let variables = [("SESSION_BUILDER__POLICY__ALLOWED_OWNER_PROGRAMS", ids)];
     let policy = load("", &variables, &Overrides::default()).unwrap().policy;
     assert_eq!(policy.allowed_owner_programs.len(), 2);
