@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use session_chain::CommitmentConfig;
 use session_events::factory::{self, SessionRequest};
-use session_events::session::SESSION_PROGRAM_ID;
 use solana_client::{client_error::ClientError, nonblocking::rpc_client::RpcClient};
 use solana_pubkey::Pubkey;
 use solana_sdk::{
@@ -19,6 +18,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const IN_FLIGHT_MAX: usize = 64;
 /// How often one request is signed and sent before it counts as not made.
 const TRIES_MAX: u32 = 5;
+
+/// The sessions' shard. It owns no account, so that nobody takes it for the session program.
+const SHARD: Pubkey = Pubkey::from_str_const("Shard11111111111111111111111111111111111111");
+
+/// The id and the namespaces of a session, on which the size of its account depends: 184, 208, 360 and 168 bytes in turn.
+fn shape(number: u64) -> (String, Vec<String>) {
+    let named = format!("session-{number:05}");
+    let namespaces = |count: u64| -> Vec<String> { (1..=count).map(|index| format!("namespace-{index:04}")).collect() };
+    match number % 4 {
+        1 => (named, vec!["games".to_owned()]),
+        2 => (named, [namespaces(1), vec!["games".to_owned()]].concat()),
+        3 => (named, namespaces(10)),
+        _ => (format!("s{number:05}"), Vec::new()),
+    }
+}
 
 /// What traffic to make.
 #[derive(Debug, Clone, Copy)]
@@ -108,15 +122,13 @@ impl Traffic {
     /// # Errors
     /// [`TrafficError`] where the transaction is not confirmed.
     pub async fn request(&self, number: u64) -> Result<Signature, TrafficError> {
-        let session_id = format!("session-{number:05}");
-        // The namespaces decide the account's size, so that sizes differ from session to session.
-        let namespaces = (0..=number % 3).map(|index| format!("namespace-{index}")).collect();
+        let (session_id, namespaces) = shape(number);
         let request = SessionRequest {
             owner: self.requester.pubkey(),
             eval_program: Pubkey::new_unique(),
             session_id: session_id.clone(),
             namespaces,
-            shard_address: SESSION_PROGRAM_ID,
+            shard_address: SHARD,
         };
         let instruction =
             factory::request_session_creation(&factory::SESSION_FACTORY_ID, &self.requester.pubkey(), &request)?;
@@ -151,5 +163,23 @@ impl Traffic {
             blockhash,
         );
         self.rpc.send_and_confirm_transaction(&transaction).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use session_events::factory::session_size;
+
+    use super::*;
+
+    #[test]
+    fn sizes_differ_from_session_to_session_and_ids_never_repeat() {
+        let sizes = (1..=8).map(|number| {
+            let (session_id, namespaces) = shape(number);
+            session_size(&session_id, &namespaces)
+        });
+        assert_eq!(sizes.collect::<Vec<_>>(), [184, 208, 360, 168, 184, 208, 360, 168]);
+        let ids: std::collections::HashSet<_> = (1..2_000).map(|number| shape(number).0).collect();
+        assert_eq!(ids.len(), 1_999);
     }
 }

@@ -7,7 +7,7 @@
 )]
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs::Permissions,
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -128,6 +128,12 @@ async fn fifty_sessions_end_with_exit_0() {
         );
         assert!(field(line, "latency_ms").parse::<u64>().unwrap() < 5_000, "{line}");
     }
+    let sizes: BTreeSet<&str> = lines
+        .iter()
+        .filter(|line| line.starts_with("verified "))
+        .map(|line| field(line, "size"))
+        .collect();
+    assert_eq!(sizes.into_iter().collect::<Vec<_>>(), ["168", "184", "208", "360"]);
     let summary = summary(&lines);
     assert!(summary.starts_with("summary   verified 50  created 50 "), "{summary}");
     assert!(run.end().await.success());

@@ -191,7 +191,7 @@ impl TestChain {
             eval_program: Pubkey::new_unique(),
             session_id: format!("test-{number}"),
             namespaces: (0..=number % 3).map(|index| format!("namespace-{index}")).collect(),
-            shard_address: SESSION_PROGRAM_ID,
+            shard_address: Pubkey::new_unique(),
         }
     }
 
@@ -291,14 +291,4 @@ fn free_port_pair() -> u16 {
             return port;
         }
     }
-}
-
-/// `create_optimistic_session` with all arguments of a request, as the deployed program takes it.
-#[must_use]
-pub fn optimistic_instruction(creator: &Pubkey, request: &factory::SessionRequest) -> Instruction {
-    let mut instruction = factory::request_session_creation(&SESSION_FACTORY_ID, creator, request).unwrap();
-    instruction.accounts.truncate(1);
-    instruction.accounts[0].is_writable = false;
-    instruction.data[..8].copy_from_slice(&factory::CREATE_OPTIMISTIC_SESSION);
-    instruction
 }

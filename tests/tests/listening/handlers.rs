@@ -6,10 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use session_events::{
-    Event, QueueProcessedEvent,
-    factory::{self, SESSION_FACTORY_ID},
-};
+use session_events::factory::{self, ReservationRequest, SESSION_FACTORY_ID};
 use session_listener::{EventHandler, ObservedEvent};
 use session_tests::{
     chain::TestChain,
@@ -77,28 +74,24 @@ pub(crate) async fn a_failing_handler_harms_nobody(chain: Arc<TestChain>) {
     listening.connected().await;
     let sessions = request(&chain, 2).await;
     let payer = chain.payer().pubkey();
-    let processed = Event::QueueProcessed(QueueProcessedEvent {
-        processor: payer,
-        sessions_processed: 3,
-        failed_initializations: 1,
-        queue_size_before: 9,
-        queue_size_after: 5,
-        processing_duration_ms: 20,
-        processing_started_at: 1,
-        processing_completed_at: 2,
-        total_processed: 30,
-        total_failed: 10,
-    });
-    let emit = factory::emit_event(&SESSION_FACTORY_ID, &payer, &processed).unwrap();
-    chain.send(&[emit]).await.expect("the event is emitted");
+    let reservation = ReservationRequest {
+        reservation_id: "reservation".to_owned(),
+        session_id: "later".to_owned(),
+        session_owner: payer,
+        template_id: Some("template".to_owned()),
+        custom_config: None,
+        reservation_duration_hours: 1,
+    };
+    let reserve = factory::reserve_session(&SESSION_FACTORY_ID, &payer, &reservation).unwrap();
+    chain.send(&[reserve]).await.expect("a session is reserved");
     collector.all_of(&sessions).await;
     wait::until_true("all events", LIMIT, || async {
         let seen = witness.0.lock().unwrap().clone();
         let count = |name: &str| seen.iter().filter(|seen| *seen == name).count();
-        count("PDAComputedEvent") == 2 && count("QueueProcessedEvent") == 1
+        count("PDAComputedEvent") == 2 && count("SessionReservedEvent") == 1
     })
     .await;
-    // Two sessions are two events each, and the queue's is the fifth.
+    // Two sessions are two events each, and the reservation is the fifth.
     wait::until_true("the other handler's events", LIMIT, || async {
         *troublemaker.0.lock().unwrap() == 5
     })

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use session_events::{
     PdaComputedEvent,
-    factory::{self, SESSION_FACTORY_ID},
+    factory::{EVENT_INSTRUCTION, SESSION_FACTORY_ID, SessionRequest, event_authority_address},
     session::SESSION_PROGRAM_ID,
 };
+use session_listener::ListenerConfig;
 use session_message::Origin;
 use session_tests::{
-    chain::{HOSTILE_PROGRAM_ID, TestChain},
+    chain::{FORGED_FACTORY_ID, HOSTILE_PROGRAM_ID, TestChain},
     hostile::{data_operation, event_bytes},
     listening::{Collector, Listening, pool, quick_config},
 };
@@ -64,6 +65,20 @@ fn hostile_around(before: &[Vec<u8>], inner: &Instruction, after: &[Vec<u8>]) ->
         &[before.concat(), call, after.concat()].concat(),
         accounts,
     )
+}
+
+/// An instruction of a factory that records its events by calling itself, as Anchor's `emit_cpi!` does.
+fn told_to_itself(event: &PdaComputedEvent) -> Instruction {
+    let (event_authority, _) = event_authority_address(&FORGED_FACTORY_ID).unwrap();
+    let told = Instruction {
+        program_id: FORGED_FACTORY_ID,
+        accounts: vec![AccountMeta::new_readonly(event_authority, false)],
+        data: [&EVENT_INSTRUCTION[..], &event_bytes(event)].concat(),
+    };
+    Instruction {
+        program_id: FORGED_FACTORY_ID,
+        ..hostile_around(&[], &told, &[])
+    }
 }
 
 /// A perfect event of a session that nobody requested.
@@ -177,14 +192,20 @@ pub(crate) async fn forced_truncation_loses_nothing(chain: Arc<TestChain>) {
 pub(crate) async fn events_in_instructions_are_found(chain: Arc<TestChain>) {
     let (alone, cut) = (chain.session_request(), chain.session_request());
     let sessions = vec![alone.session_id.clone(), cut.session_id.clone()];
-    let payer = chain.payer().pubkey();
-    let by_self_call = |request| factory::request_session_creation_cpi(&SESSION_FACTORY_ID, &payer, request).unwrap();
+    let by_self_call = |request: &SessionRequest| {
+        let event = request.clone().expected_event(&SESSION_PROGRAM_ID, 1).unwrap();
+        told_to_itself(&event)
+    };
     let transactions = [
         vec![by_self_call(&alone)],
         vec![hostile(&[spam_operation(12_000)]), by_self_call(&cut)],
     ];
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
-    let mut listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
+    let config = ListenerConfig {
+        program_id: FORGED_FACTORY_ID,
+        ..quick_config()
+    };
+    let mut listening = Listening::start(config, pool(chain.endpoint()), collector.queue(), folder.path());
     listening.connected().await;
     for transaction in &transactions {
         chain.send(transaction).await.expect("the transaction succeeds");

@@ -11,10 +11,12 @@ use solana_sdk::{
     instruction::{AccountMeta, Instruction, InstructionError},
     pubkey::Pubkey,
     signature::Signer,
-    transaction::TransactionError,
 };
 
-use crate::svm::{HOSTILE, HOSTILE_ID, Svm, data_lines};
+use crate::{
+    sessions,
+    svm::{HOSTILE, HOSTILE_ID, Svm, data_lines},
+};
 
 const WRITABLE: u8 = 1;
 const SIGNER: u8 = 2;
@@ -85,13 +87,7 @@ impl Script {
 }
 
 fn request(session_id: &str) -> SessionRequest {
-    SessionRequest {
-        owner: Pubkey::new_from_array([7; 32]),
-        eval_program: Pubkey::new_from_array([8; 32]),
-        session_id: session_id.to_owned(),
-        namespaces: vec!["default".to_owned()],
-        shard_address: SESSION_PROGRAM_ID,
-    }
+    sessions::request(session_id, &["default"])
 }
 
 /// An event that the factory would never emit.
@@ -107,13 +103,6 @@ fn forged_event() -> Event {
         namespaces: Vec::new(),
         compute_slot: 1,
     })
-}
-
-fn error(svm: &mut Svm, instruction: Instruction) -> InstructionError {
-    match svm.send(&[instruction], &[]) {
-        Err(TransactionError::InstructionError(0, error)) => error,
-        other => panic!("expected an instruction's error, got {other:?}"),
-    }
 }
 
 #[test]
@@ -211,7 +200,7 @@ fn it_fails_with_the_code_asked_for_and_undoes_what_it_called() {
     let payer = svm.payer.pubkey();
     let call = request_session_creation(&SESSION_FACTORY_ID, &payer, &request("session-1")).unwrap();
     let script = Script::default().call(&call).fail(77);
-    assert_eq!(error(&mut svm, script.instruction()), InstructionError::Custom(77));
+    assert_eq!(svm.error(script.instruction(), &[]), InstructionError::Custom(77));
     assert_eq!(svm.account(&call.accounts[2].pubkey), None);
 }
 
@@ -237,7 +226,7 @@ fn it_can_send_events_to_itself_but_not_to_the_factory() {
         data,
     };
     let script = Script::default().call(&to_the_factory);
-    assert_eq!(error(&mut svm, script.instruction()), InstructionError::Custom(6015));
+    assert_eq!(svm.error(script.instruction(), &[]), InstructionError::Custom(1_500));
 }
 
 #[test]
@@ -254,7 +243,7 @@ fn it_cannot_take_a_signature_that_nobody_gave() {
     for account in &mut instruction.accounts {
         account.is_signer = false;
     }
-    assert_eq!(error(&mut svm, instruction), InstructionError::PrivilegeEscalation);
+    assert_eq!(svm.error(instruction, &[]), InstructionError::PrivilegeEscalation);
 }
 
 #[test]
@@ -265,14 +254,14 @@ fn what_is_no_script_is_refused() {
     for length in within_operations {
         let script = Script::default().raw(&good[..length]);
         assert_eq!(
-            error(&mut svm, script.instruction()),
+            svm.error(script.instruction(), &[]),
             InstructionError::InvalidInstructionData
         );
     }
     for unknown in [5, 0xe4, 0xff] {
         let script = Script::default().raw(&[unknown]);
         assert_eq!(
-            error(&mut svm, script.instruction()),
+            svm.error(script.instruction(), &[]),
             InstructionError::InvalidInstructionData
         );
     }
@@ -283,12 +272,12 @@ fn an_account_that_is_not_there_is_refused() {
     let mut svm = Svm::new();
     let without_accounts = Script::default().raw(&[3, 0, 0, 0, 0]);
     assert_eq!(
-        error(&mut svm, without_accounts.instruction()),
+        svm.error(without_accounts.instruction(), &[]),
         InstructionError::InvalidInstructionData
     );
     let index_too_high = Script::default().raw(&[3, 0, 1, 9, 0, 0, 0]);
     assert_eq!(
-        error(&mut svm, index_too_high.instruction()),
+        svm.error(index_too_high.instruction(), &[]),
         InstructionError::InvalidInstructionData
     );
 }

@@ -17,6 +17,7 @@ mod factory_reserve;
 mod factory_status;
 mod factory_vectors;
 mod flaws;
+mod hostile;
 mod session_close;
 mod session_create;
 mod session_create_many;

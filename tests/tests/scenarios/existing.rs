@@ -5,7 +5,7 @@ use std::sync::Arc;
 use create_accounts::Conclusion;
 use session_engine::Outcome;
 use session_events::{
-    session::{self, AccountRequest, SESSION_PROGRAM_ID},
+    session::{self, AccountRequest, SESSION_PROGRAM_ID, SessionInitialization},
     session_address,
 };
 use session_queue::DeadLetter;
@@ -43,8 +43,13 @@ pub(crate) async fn a_matching_account_is_success_without_a_transaction(chain: A
 pub(crate) async fn an_initialised_account_of_the_same_session_is_success(chain: Arc<TestChain>) {
     let request = chain.session_request();
     create(&chain, &request.session_id, request.expected_size()).await;
-    let payer = chain.payer().pubkey();
-    let initialize = session::initialize_session(&SESSION_PROGRAM_ID, &payer, &request.session_id).unwrap();
+    let initialization = SessionInitialization {
+        owner: request.owner,
+        eval_program: request.eval_program,
+        session_id: request.session_id.clone(),
+        namespaces: request.namespaces.clone(),
+    };
+    let initialize = session::initialize_session(&SESSION_PROGRAM_ID, &initialization).unwrap();
     chain.send(&[initialize]).await.unwrap();
     let rig = Rig::start(Arc::clone(&chain), |_| {}).await;
     chain.send(&[chain.request_instruction(&request)]).await.unwrap();

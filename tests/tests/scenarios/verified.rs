@@ -5,7 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 use create_accounts::Conclusion;
 use serde_json::json;
 use session_engine::Outcome;
-use session_events::session::SESSION_PROGRAM_ID;
+use session_events::{
+    factory::{self, OptimisticRequest, SESSION_FACTORY_ID},
+    session::SESSION_PROGRAM_ID,
+};
 use session_tests::{chain::TestChain, rig::Rig};
 use solana_sdk::signature::Signer;
 
@@ -51,7 +54,12 @@ pub(crate) async fn an_optimistic_session_is_skipped_and_is_no_failure(chain: Ar
     let rig = Rig::start(Arc::clone(&chain), |_| {}).await;
     let before = rig.counter("events_skipped_total").await;
     let request = chain.session_request();
-    let optimistic = session_tests::chain::optimistic_instruction(&chain.payer().pubkey(), &request);
+    let optimistic = OptimisticRequest {
+        owner: request.owner,
+        session_id: request.session_id.clone(),
+    };
+    let optimistic =
+        factory::create_optimistic_session(&SESSION_FACTORY_ID, &chain.payer().pubkey(), &optimistic).unwrap();
     chain.send(&[optimistic]).await.unwrap();
     // A session that is requested afterwards shows that the optimistic one was passed.
     let (next, _) = chain.request_session().await;

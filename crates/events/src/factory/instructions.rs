@@ -4,11 +4,11 @@ use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 
 use super::{
-    Arguments, CLOSE_SESSION, EMIT_EVENT, EmergencyReset, INITIALIZE, InstructionError, ManualInitialization,
-    OptimisticRequest, REQUEST_SESSION_CREATION_CPI, ReservationRequest, SYSTEM_PROGRAM_ID, SessionRequest,
-    StatusUpdate, entry_address, event_authority_address, instruction_data, reservation_address, state_address,
+    Arguments, CLOSE_SESSION, EmergencyReset, INITIALIZE, InstructionError, ManualInitialization, OptimisticRequest,
+    ReservationRequest, SYSTEM_PROGRAM_ID, SessionRequest, StatusUpdate, entry_address, reservation_address,
+    state_address,
 };
-use crate::{Event, SessionStatus};
+use crate::SessionStatus;
 
 /// `initialize()`: creates the factory's state, once per deployment.
 ///
@@ -172,41 +172,5 @@ pub fn emergency_reset_session(
             AccountMeta::new_readonly(state, false),
         ],
         data: arguments.to_data()?,
-    })
-}
-
-/// `request_session_creation_cpi(…)`: as `request_session_creation`, with its events in instructions that the factory sends
-/// to itself.
-///
-/// # Errors
-/// [`InstructionError`] if the session can have no address.
-pub fn request_session_creation_cpi(
-    factory: &Pubkey,
-    requester: &Pubkey,
-    request: &SessionRequest,
-) -> Result<Instruction, InstructionError> {
-    let (event_authority, _) = event_authority_address(factory)?;
-    let mut instruction = request_session_creation(factory, requester, request)?;
-    instruction.accounts.extend([
-        AccountMeta::new_readonly(event_authority, false),
-        AccountMeta::new_readonly(*factory, false),
-    ]);
-    instruction.data = instruction_data(REQUEST_SESSION_CREATION_CPI, request)?;
-    Ok(instruction)
-}
-
-/// `emit_event(…)` by the factory's authority: logs one of the events that no request emits.
-///
-/// # Errors
-/// [`InstructionError`].
-pub fn emit_event(factory: &Pubkey, authority: &Pubkey, event: &Event) -> Result<Instruction, InstructionError> {
-    let (state, _) = state_address(factory)?;
-    Ok(Instruction {
-        program_id: *factory,
-        accounts: vec![
-            AccountMeta::new_readonly(state, false),
-            AccountMeta::new_readonly(*authority, true),
-        ],
-        data: [EMIT_EVENT.as_slice(), &event.to_bytes()?].concat(),
     })
 }

@@ -13,9 +13,8 @@ pub use arguments::{
     StatusUpdate,
 };
 pub use instructions::{
-    close_session, create_optimistic_session, emergency_reset_session, emit_event, initialize,
-    manual_initialize_session, request_session_creation, request_session_creation_cpi, reserve_session,
-    update_session_status,
+    close_session, create_optimistic_session, emergency_reset_session, initialize, manual_initialize_session,
+    request_session_creation, reserve_session, update_session_status,
 };
 
 /// The program id that the IDL names; a deployment may use another.
@@ -56,12 +55,6 @@ pub const MANUAL_INITIALIZE_SESSION: Discriminator = [226, 148, 184, 147, 29, 25
 
 /// Discriminator of `emergency_reset_session` (IDL).
 pub const EMERGENCY_RESET_SESSION: Discriminator = [27, 107, 11, 244, 194, 40, 241, 93];
-
-/// Discriminator of `request_session_creation_cpi` (programs/README.md).
-pub const REQUEST_SESSION_CREATION_CPI: Discriminator = [185, 21, 233, 226, 141, 66, 27, 8];
-
-/// Discriminator of `emit_event` (programs/README.md).
-pub const EMIT_EVENT: Discriminator = [82, 133, 188, 136, 167, 139, 209, 52];
 
 /// What the data of an instruction starts with by which a program tells itself an event (Anchor's `emit_cpi!`).
 pub const EVENT_INSTRUCTION: Discriminator = [228, 69, 165, 46, 81, 203, 154, 29];
