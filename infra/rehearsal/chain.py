@@ -42,10 +42,12 @@ class Validator:
         command += ["--bpf-program", self.session_program, deploy / "session.so"]
         self.process = Process(command, folder / "validator")
         self.rpc = smoke.Chain(self.url)
-        until("the validator", 90, self.is_up)
+        until("the validator", 180, self.is_up)
         self.initialize()
 
     def is_up(self):
+        if self.process.child.poll() is not None:
+            raise AssertionError(f"the validator ended: {self.process.text()[-2000:]}")
         try:
             return self.rpc.ask("getSlot") > 1
         except smoke.Broken:

@@ -6,7 +6,9 @@ import sys
 import tomllib
 import unittest
 
-from tests.template import INFRA, ROOT, expanded
+from samtranslator.yaml_helper import yaml_parse
+
+from tests.template import INFRA, ROOT, SOURCE, expanded
 from tests.test_agreement import settings
 
 README = (INFRA / "README.md").read_text()
@@ -41,6 +43,18 @@ class Readme(unittest.TestCase):
     def test_files_exist(self):
         for name in re.findall(r"`((?:infra/|tests/|docs/)?[a-z-]+(?:/[a-z.-]*|\.[a-z]+))`", README):
             self.assertTrue((INFRA / name).exists() or (ROOT / name).exists(), name)
+
+
+class Release(unittest.TestCase):
+    def test_its_template_names_the_compiled_function_and_has_nothing_to_build(self):
+        for architecture in ("arm64", "x86_64"):
+            command = [ROOT / "tests/release", "template", architecture]
+            released = yaml_parse(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            written = yaml_parse(SOURCE.read_text())
+            del written["Resources"]["CreateAccounts"]["Metadata"]
+            written["Resources"]["CreateAccounts"]["Properties"]["CodeUri"] = "create-accounts.zip"
+            written["Parameters"]["Architecture"]["Default"] = architecture
+            self.assertEqual(released, written)
 
 
 class Dockerfile(unittest.TestCase):
