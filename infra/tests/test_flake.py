@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ from tests.template import INFRA, ROOT
 
 TOOLS = Path(os.environ["INFRA_TOOLS"])
 INPUTS = ("nixpkgs", "crane", "rust-overlay")
-SYSTEMS = ("x86_64-linux", "aarch64-linux", "x86_64-darwin", "aarch64-darwin")
+SYSTEMS = ("x86_64-linux", "aarch64-linux", "aarch64-darwin")
 PACKAGES = ("session-builder", "listener", "create-accounts")
 # Everything that the flake reads or names as a source.
 SOURCES = "flake.nix flake.lock Cargo.toml Cargo.lock clippy.toml rustfmt.toml config.toml".split()
@@ -96,6 +97,17 @@ class Flake(unittest.TestCase):
         shell = f"path:{self.flake}#devShells.x86_64-linux.default"
         targets = json.loads(self.on_stand_ins("eval", "--json", shell, "--apply", "shell: (builtins.head shell.packages).targets"))
         self.assertCountEqual(targets, ["aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"])
+
+    def test_its_zig_is_the_one_that_the_tools_have(self):
+        shell = f"path:{self.flake}#devShells.x86_64-linux.default"
+        zig = json.loads(self.on_stand_ins("eval", "--json", shell, "--apply", "shell: (builtins.elemAt shell.packages 1).name"))
+        tools = (ROOT / "tests/tools/install").read_text()
+        self.assertEqual(zig, "zig-" + re.search(r"ziglang==([\d.]+)", tools)[1])
+        self.assertIn("/bin/zig", self.eval("devShells.x86_64-linux.default.CARGO_ZIGBUILD_ZIG_PATH"))
+
+    def test_what_is_shipped_is_built_without_the_demo(self):
+        for name in PACKAGES:
+            self.assertIn("--no-default-features", self.eval(f"packages.x86_64-linux.{name}.cargoExtraArgs"))
 
     def test_sources_are_those_of_the_flake(self):
         text = (ROOT / "flake.nix").read_text()

@@ -12,7 +12,7 @@
           };
         in
         {
-          buildDepsOnly = built "dependencies";
+          buildDepsOnly = args: built "dependencies" args // { inherit (args) cargoExtraArgs; };
           buildPackage = args: built args.pname args // { inherit (args) meta cargoExtraArgs; };
           cargoFmt = built "format";
           cargoClippy = built "lints";

@@ -3,7 +3,7 @@
 let
   tool = name: derivation { inherit name system; builder = "/bin/sh"; };
   named = names: builtins.listToAttrs (map (name: { inherit name; value = tool name; }) names);
-  pkgs = named [ "awscli2" "aws-sam-cli" "cargo-lambda" "cmake" "perl" "pkg-config" "python3" ] // {
+  pkgs = named [ "awscli2" "aws-sam-cli" "cargo-lambda" "cmake" "just" "perl" "pkg-config" "python3" "unzip" ] // {
     inherit system;
     lib = {
       fileset = {
@@ -12,7 +12,17 @@ let
       };
       licenses.asl20 = { spdxId = "Apache-2.0"; };
     };
-    mkShell = { packages }: derivation { name = "shell"; inherit system packages; builder = "/bin/sh"; };
+    mkShell = { packages, ... }@given: derivation (given // { name = "shell"; inherit system packages; builder = "/bin/sh"; });
+    stdenvNoCC.mkDerivation = { pname, version, src, nativeBuildInputs, unpackPhase, installPhase, dontFixup }: derivation {
+      name = "${pname}-${version}";
+      inherit system src nativeBuildInputs unpackPhase installPhase;
+      builder = "/bin/sh";
+    };
+    fetchPypi = { pname, version, format, dist, python, platform, hash }: derivation {
+      name = "${pname}-${version}-${python}-none-${platform}.whl";
+      inherit system hash;
+      builder = "/bin/sh";
+    };
     prometheus.cli = tool "promtool";
   };
 in
