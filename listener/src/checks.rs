@@ -1,13 +1,17 @@
-//! What `/health` looks at wherever a listener runs: the RPC's slot, and the event stream.
+//! What `/health` looks at wherever a listener runs: the RPC's slot, the wallets, and the event stream.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
+use metrics::gauge;
 use session_admin::{Check, CheckFailure, Health};
 use session_chain::{RpcClient, RpcPool};
+use session_telemetry::names;
+use solana_pubkey::Pubkey;
 use tokio::sync::watch;
 
 use crate::status::ListenerStatus;
@@ -34,8 +38,30 @@ impl Check for RpcSlot {
 }
 
 /// The listener hears the chain, gets ahead, and can save its cursor.
-#[derive(Debug, Clone)]
-pub struct EventStream(pub watch::Receiver<ListenerStatus>);
+#[derive(Debug)]
+pub struct EventStream {
+    status: watch::Receiver<ListenerStatus>,
+    /// What the last check said: a change before anybody waits for one is a change all the same.
+    seen: Mutex<Option<Verdict>>,
+}
+
+/// What a status says about the stream.
+type Verdict = Result<Health, CheckFailure>;
+
+impl EventStream {
+    /// A check of the listener that tells this status.
+    #[must_use]
+    pub fn new(status: watch::Receiver<ListenerStatus>) -> Self {
+        Self {
+            status,
+            seen: Mutex::default(),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Verdict>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[async_trait]
 impl Check for EventStream {
@@ -44,18 +70,96 @@ impl Check for EventStream {
     }
 
     async fn check(&self) -> Result<Health, CheckFailure> {
-        let status = self.0.borrow();
-        if let Some(trouble) = status.trouble() {
-            return Err(CheckFailure::new(trouble));
+        let verdict = verdict(&self.status.borrow());
+        *self.seen() = Some(verdict.clone());
+        verdict
+    }
+
+    async fn changed(&self) {
+        // Slots pass all the time; only what changes the verdict is worth a look.
+        let is_new = |status: &ListenerStatus| self.seen().as_ref() != Some(&verdict(status));
+        if self.status.clone().wait_for(is_new).await.is_err() {
+            // A listener that has ended says nothing new.
+            std::future::pending().await
         }
-        if let Some(withheld) = &status.withheld {
-            return Ok(Health::Degraded(withheld.clone()));
+    }
+}
+
+fn verdict(status: &ListenerStatus) -> Verdict {
+    if let Some(trouble) = status.trouble() {
+        return Err(CheckFailure::new(trouble));
+    }
+    if let Some(withheld) = &status.withheld {
+        return Ok(Health::Degraded(withheld.clone()));
+    }
+    if status.backpressure {
+        return Ok(Health::Degraded(
+            "the queue is slow; the listener waits for it".to_owned(),
+        ));
+    }
+    Ok(Health::Good)
+}
+
+/// The wallets that pay have enough.
+#[derive(Clone)]
+pub struct WalletBalance {
+    /// The chain.
+    pub pool: RpcPool,
+    /// The wallets.
+    pub addresses: Vec<Pubkey>,
+    /// Below this a wallet should be refilled.
+    pub low_lamports: u64,
+    /// This much a wallet keeps: at it, nothing is paid for any more.
+    pub reserve_lamports: u64,
+}
+
+#[async_trait]
+impl Check for WalletBalance {
+    fn name(&self) -> &'static str {
+        "wallet_balance"
+    }
+
+    async fn check(&self) -> Result<Health, CheckFailure> {
+        let deadline = Some(Instant::now() + PATIENCE);
+        let balance = |address: Pubkey| {
+            let ask = move |client: Arc<RpcClient>| async move { client.get_balance(&address).await };
+            self.pool.call("getBalance", deadline, ask)
+        };
+        let balances = try_join_all(self.addresses.iter().copied().map(balance))
+            .await
+            .map_err(|error| CheckFailure::new(error.to_string()))?;
+        let wallets: Vec<(Pubkey, u64)> = self.addresses.iter().copied().zip(balances).collect();
+        self.record(&wallets);
+        let reserve = self.reserve_lamports;
+        let with_room = wallets.iter().any(|(_, lamports)| *lamports > reserve);
+        let low: Vec<String> = wallets
+            .iter()
+            .filter(|(_, lamports)| *lamports < self.low_lamports)
+            .map(|(address, lamports)| format!("wallet {address} has {lamports} lamports"))
+            .collect();
+        if !with_room {
+            let reason = format!("{}; each keeps {reserve}, so nothing can be paid for", low.join(", "));
+            return Err(CheckFailure::new(reason));
         }
-        if status.backpressure {
-            return Ok(Health::Degraded(
-                "the queue is slow; the listener waits for it".to_owned(),
-            ));
-        }
-        Ok(Health::Good)
+        Ok(if low.is_empty() {
+            Health::Good
+        } else {
+            Health::Degraded(format!("{}: low, refill below {}", low.join(", "), self.low_lamports))
+        })
+    }
+}
+
+impl WalletBalance {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge is a float; below 9 million SOL every lamport is exact"
+    )]
+    fn record(&self, wallets: &[(Pubkey, u64)]) {
+        let total = wallets
+            .iter()
+            .fold(0_u64, |sum, (_, lamports)| sum.saturating_add(*lamports));
+        gauge!(names::WALLET_BALANCE_LAMPORTS).set(total as f64);
+        let low = wallets.iter().filter(|(_, lamports)| *lamports < self.low_lamports);
+        gauge!(names::WALLET_LOW).set(low.count() as f64);
     }
 }

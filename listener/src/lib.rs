@@ -51,7 +51,7 @@ mod transaction;
 mod wire;
 
 pub use backfill::{BackfillReport, BackfillRequest, Point, backfill};
-pub use checks::{EventStream, RpcSlot};
+pub use checks::{EventStream, RpcSlot, WalletBalance};
 pub use config::{ListenerConfig, ReconcileConfig, StartAt};
 pub use cursor::{CursorError, CursorStore, SavedCursor};
 pub use errand::reconcile;

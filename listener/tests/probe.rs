@@ -30,6 +30,7 @@ async fn the_exit_code_is_the_health() {
         health: health.clone(),
         stats: Arc::new(Stats::default()),
         metrics: None,
+        api: None,
     };
     let server = tokio::spawn(session_admin::serve(socket, pages, stop.clone()));
 

@@ -125,7 +125,7 @@ fn event_source_config(settings: &Settings) -> EventSourceConfig {
     EventSourceConfig {
         batch_size: service.batch_size,
         batch_window: service.batch_window,
-        max_concurrency: service.max_concurrent_creations.div_ceil(service.batch_size),
+        max_concurrency: service.max_concurrent_invocations,
         function_timeout: service.function_timeout,
         visibility_timeout: settings.queue.visibility_timeout,
     }

@@ -8,17 +8,24 @@ use std::{
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use create_accounts::{Handler, UnusableRecord};
+use futures::FutureExt;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, StatusCode, body::Bytes, header};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use session_telemetry::Escaped;
+use tokio::time::{self, interval_at};
 
 /// The largest answer that Lambda gives to a synchronous invocation: 6 MB (AWS, "Lambda quotas").
 const RESPONSE_SIZE_MAX_BYTES: usize = 6 * 1024 * 1024;
 /// How often a function that is not there yet is looked for.
 const READY_POLL: Duration = Duration::from_millis(500);
+/// How long a function may take before it is told what keeps it.
+const READY_TOLD_FIRST: Duration = Duration::from_secs(5);
+/// And how often then: building a function takes minutes.
+const READY_TOLD_EVERY: Duration = Duration::from_secs(30);
 
 /// Calls the function with a batch, as an event source mapping does.
 #[async_trait]
@@ -84,7 +91,7 @@ impl Invoker for InProcess {
         let timeout = deadline.saturating_duration_since(Instant::now());
         // A task of its own, so that a panic is this invocation's failure and nobody else's.
         let mut task = tokio::spawn(async move { handler.handle(event, deadline).await });
-        match tokio::time::timeout(timeout, &mut task).await {
+        match time::timeout(timeout, &mut task).await {
             Ok(joined) => Ok(joined.map_err(InvokeError::Panicked)??),
             Err(_elapsed) => {
                 // Lambda kills a function that runs past its timeout.
@@ -112,11 +119,18 @@ impl FunctionUrl {
         }
     }
 
-    /// Waits until the function answers an event without records, for which it connects to all that it needs.
-    pub async fn ready(&self) {
-        while let Err(error) = self.post(&SqsEvent::default()).await {
-            tracing::debug!(%error, "the function is not ready");
-            tokio::time::sleep(READY_POLL).await;
+    /// Waits until the function answers an event without records, for which it connects to all that it needs. What
+    /// keeps it from doing so is told after some seconds, and again every while.
+    pub async fn ready(&self, told: impl Fn(&str)) {
+        let mut telling = interval_at(time::Instant::now() + READY_TOLD_FIRST, READY_TOLD_EVERY);
+        loop {
+            let Err(error) = self.post(&SqsEvent::default()).await else {
+                return;
+            };
+            if telling.tick().now_or_never().is_some() {
+                told(&Escaped(&error).to_string());
+            }
+            time::sleep(READY_POLL).await;
         }
     }
 
@@ -156,7 +170,7 @@ impl FunctionUrl {
 impl Invoker for FunctionUrl {
     async fn invoke(&self, event: SqsEvent, deadline: Instant) -> Result<SqsBatchResponse, InvokeError> {
         let timeout = deadline.saturating_duration_since(Instant::now());
-        tokio::time::timeout(timeout, self.post(&event))
+        time::timeout(timeout, self.post(&event))
             .await
             .map_err(|_elapsed| InvokeError::TimedOut(timeout))?
     }

@@ -7,17 +7,16 @@ use create_accounts::RecordObserver;
 use session_admin::{AdminError, Check, HealthRegistry, Metrics, Pages, Stats, run_checks, serve};
 use session_chain::RpcPool;
 use session_config::{QueueKind, Settings};
-use session_engine::SignerPool;
+use session_engine::{Engine, SignerPool};
 use session_listener::{
     CursorStore, EventHandler, EventStream, Listener, ListenerConfig, ListenerError, ListenerStatus, RpcSlot,
-    SettingsError,
+    SettingsError, WalletBalance,
 };
 use session_queue::Queue;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    checks::WalletBalance,
     gauges,
     handling::{Handling, HandlingError},
     redrive_request,
@@ -100,11 +99,8 @@ impl Pipeline {
         let health = HealthRegistry::default();
         let checks: Vec<Arc<dyn Check>> = vec![
             Arc::new(RpcSlot(parts.pool.clone())),
-            Arc::new(WalletBalance {
-                engine: Arc::clone(&handling.engine),
-                pool: parts.pool,
-            }),
-            Arc::new(EventStream(status.clone())),
+            Arc::new(wallet_balance(&handling.engine, parts.pool)),
+            Arc::new(EventStream::new(status.clone())),
         ];
         let interval = settings.monitoring.health_check_interval;
         watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
@@ -118,6 +114,7 @@ impl Pipeline {
             health,
             stats: Arc::clone(&stats),
             metrics,
+            api: None,
         };
         watchers.spawn(serve(socket, pages, stop_watching.clone()));
 
@@ -189,6 +186,16 @@ impl Pipeline {
         self.stop_watching.cancel();
         self.watchers.close();
         self.watchers.wait().await;
+    }
+}
+
+fn wallet_balance(engine: &Engine, pool: RpcPool) -> WalletBalance {
+    let policy = engine.policy();
+    WalletBalance {
+        pool,
+        addresses: engine.wallets().iter().map(|wallet| wallet.address).collect(),
+        low_lamports: policy.wallet_low_lamports,
+        reserve_lamports: policy.wallet_reserve_lamports,
     }
 }
 

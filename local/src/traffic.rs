@@ -123,16 +123,29 @@ impl Traffic {
     /// [`TrafficError`] where the transaction is not confirmed.
     pub async fn request(&self, number: u64) -> Result<Signature, TrafficError> {
         let (session_id, namespaces) = shape(number);
+        self.request_session(session_id, namespaces).await
+    }
+
+    /// Requests one session of any name.
+    ///
+    /// # Errors
+    /// [`TrafficError`] where the transaction is not confirmed.
+    pub async fn request_named(&self, session_id: &str) -> Result<Signature, TrafficError> {
+        self.request_session(session_id.to_owned(), Vec::new()).await
+    }
+
+    async fn request_session(&self, session_id: String, namespaces: Vec<String>) -> Result<Signature, TrafficError> {
+        let what = format!("the request of {session_id:?}");
         let request = SessionRequest {
             owner: self.requester.pubkey(),
             eval_program: Pubkey::new_unique(),
-            session_id: session_id.clone(),
+            session_id,
             namespaces,
             shard_address: SHARD,
         };
-        let instruction =
-            factory::request_session_creation(&factory::SESSION_FACTORY_ID, &self.requester.pubkey(), &request)?;
-        self.send(&[instruction], &format!("the request of {session_id}")).await
+        let payer = self.requester.pubkey();
+        let instruction = factory::request_session_creation(&factory::SESSION_FACTORY_ID, &payer, &request)?;
+        self.send(&[instruction], &what).await
     }
 
     async fn send(&self, instructions: &[Instruction], what: &str) -> Result<Signature, TrafficError> {

@@ -10,6 +10,12 @@ pub trait Check: Send + Sync + 'static {
 
     /// Looks.
     async fn check(&self) -> Result<Health, CheckFailure>;
+
+    /// Returns once there is something new to see. A check of what changes by event is made at the event, and not
+    /// only when its interval is over. May be given up at any time.
+    async fn changed(&self) {
+        std::future::pending().await
+    }
 }
 
 /// A check that passed.

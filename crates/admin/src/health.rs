@@ -10,10 +10,14 @@ use tokio::time::Instant;
 
 use crate::check::{CheckFailure, Health};
 
-/// The last result of every check. Clones share it.
+/// Checks are made every second or so; whoever has not been at it for so long is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
+
+/// The last result of every check, and when somebody was last at it. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct HealthRegistry {
     checks: Arc<Mutex<BTreeMap<&'static str, Entry>>>,
+    last_beat: Arc<Mutex<Option<Instant>>>,
 }
 
 #[derive(Debug)]
@@ -21,6 +25,7 @@ struct Entry {
     /// A result older than this is no result any more.
     max_age: Duration,
     last: Option<LastResult>,
+    has_passed: bool,
     failing_since: Instant,
 }
 
@@ -58,6 +63,7 @@ impl HealthRegistry {
             Entry {
                 max_age,
                 last: None,
+                has_passed: false,
                 failing_since: Instant::now(),
             },
         );
@@ -71,13 +77,25 @@ impl HealthRegistry {
             if passed_before {
                 entry.failing_since = now;
             }
+            entry.has_passed |= result.is_ok();
             entry.last = Some(LastResult { at: now, result });
         }
     }
 
-    /// Whether the check has no result yet.
-    pub(crate) fn is_new(&self, name: &str) -> bool {
-        self.checks().get(name).is_none_or(|entry| entry.last.is_none())
+    /// Somebody is at it.
+    pub(crate) fn beat(&self) {
+        *self.last_beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// For how long nobody has been at the checks, if for too long.
+    pub(crate) fn stuck_for(&self) -> Option<Duration> {
+        let last = *self.last_beat.lock().unwrap_or_else(PoisonError::into_inner);
+        last.map(|last| last.elapsed()).filter(|silent| *silent > STUCK_AFTER)
+    }
+
+    /// Whether the check has passed since it is made.
+    pub(crate) fn has_passed(&self, name: &str) -> bool {
+        self.checks().get(name).is_some_and(|entry| entry.has_passed)
     }
 
     /// What the checks say now.

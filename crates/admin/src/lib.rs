@@ -1,21 +1,27 @@
-//! What an operator asks a running service: `/health`, `/stats` and `/metrics` (DESIGN, "Contract of the service"), and by
-//! signals to stop.
+//! What an operator asks a running service: `/live`, `/health`, `/stats`, `/metrics` (DESIGN, "Contract of the service"),
+//! the API under `/api/v1`, and by signals to stop.
 //!
-//! Every answer is made of stored state, never of a call to the chain: an endpoint that asks the RPC hangs when the
-//! RPC does (pitfall 30).
+//! Every page is made of stored state, never of a call to the chain: an endpoint that asks the RPC hangs when the
+//! RPC does. What the API does it leaves to whoever provides its operations; this crate knows no queue and no chain.
 
+mod api;
 mod check;
 mod checks;
 mod health;
+mod limits;
 mod pages;
 mod server;
 mod signals;
 mod stats;
 
+pub use api::{
+    ADDRESS_FILE, Api, Letter, LetterFilter, Moved, OperationError, Operations, Refusal, ServiceStatus, TOKEN_FILE,
+    Token, TokenError, WalletBrief,
+};
 pub use check::{Check, CheckFailure, Health};
 pub use checks::run_checks;
 pub use health::{FailedCheck, HealthRegistry, HealthReport};
-pub use pages::{Metrics, Pages};
+pub use pages::{Metrics, Pages, health_page};
 pub use server::{AdminError, bind, serve};
 pub use signals::with_signals;
 pub use stats::Stats;

@@ -1,17 +1,26 @@
-//! The three pages, made of stored state alone.
+//! The pages, made of stored state alone, and the API beside them.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{
-    Method, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
 };
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
-use crate::{health::HealthRegistry, stats::Stats};
+use crate::{
+    api::{self, Api},
+    health::{HealthRegistry, HealthReport},
+    limits::{ANSWER_LIMIT, BODY_SIZE_MAX_BYTES},
+    stats::Stats,
+};
 
 /// Renders the metrics in Prometheus's text format.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -19,95 +28,130 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// What the pages are made of.
 #[derive(Clone)]
 pub struct Pages {
-    /// For `/health`.
+    /// For `/live` and `/health`.
     pub health: HealthRegistry,
     /// For `/stats`.
     pub stats: Arc<Stats>,
     /// For `/metrics`; without it the page does not exist.
     pub metrics: Option<Metrics>,
+    /// For `/api/v1`; without it there is none.
+    pub api: Option<Api>,
 }
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 
 impl Pages {
-    /// Answers one request.
-    #[must_use]
-    pub fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
-        if method != Method::GET && method != Method::HEAD {
-            let mut response = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, String::from("GET or HEAD only\n"));
-            response.headers_mut().insert(ALLOW, METHODS);
-            return response;
-        }
-        let mut response = match path {
-            "/health" => self.health_page(),
-            "/stats" => json_page(StatusCode::OK, &self.stats.page()),
-            "/metrics" => self.metrics_page(),
-            _ => page(
-                StatusCode::NOT_FOUND,
-                TEXT,
-                String::from("pages: /health /stats /metrics\n"),
-            ),
+    /// All routes, each of which answers within its limit whatever happens behind it.
+    pub(crate) fn routes(self) -> Router {
+        let api = self.api.clone().map(api::routes);
+        let pages = Router::new()
+            .route("/live", get(live))
+            .route("/health", get(health))
+            .route("/stats", get(stats))
+            .route("/metrics", get(metrics))
+            .with_state(self);
+        let limits = ServiceBuilder::new()
+            .layer(CatchPanicLayer::new())
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::GATEWAY_TIMEOUT,
+                ANSWER_LIMIT,
+            ))
+            .layer(RequestBodyLimitLayer::new(BODY_SIZE_MAX_BYTES));
+        let routes = match api {
+            Some(api) => pages.nest("/api/v1", api),
+            None => pages,
         };
-        if method == Method::HEAD {
-            *response.body_mut() = Full::default();
-        }
-        response
+        routes
+            .fallback(nothing_here)
+            .layer(middleware::from_fn(never_cached))
+            .layer(limits)
     }
+}
 
-    fn health_page(&self) -> Response<Full<Bytes>> {
-        let report = self.health.report();
-        let now = OffsetDateTime::now_utc();
-        let timestamp = timestamp(now);
-        if report.failed.is_empty() {
-            let mut body = json!({ "status": "healthy", "timestamp": timestamp });
-            if !report.degraded.is_empty() {
-                let degraded = report.degraded.iter();
-                body["degraded"] = degraded
-                    .map(|(check, reason)| json!({ "check": check, "reason": reason }))
-                    .collect();
-            }
-            return json_page(StatusCode::OK, &body);
+/// What is true now is not true in a minute.
+async fn never_cached(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(axum::http::header::CACHE_CONTROL, no_store);
+    response
+}
+
+async fn nothing_here() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, "pages: /live /health /stats /metrics /api/v1\n")
+}
+
+async fn live(State(pages): State<Pages>) -> impl IntoResponse {
+    let timestamp = timestamp(OffsetDateTime::now_utc());
+    match pages.health.stuck_for() {
+        None => (
+            StatusCode::OK,
+            Json(json!({ "status": "alive", "timestamp": timestamp })),
+        ),
+        Some(stuck) => {
+            let reason = format!("no task has made progress for {} s", stuck.as_secs());
+            let body = json!({ "status": "stuck", "timestamp": timestamp, "reason": reason });
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body))
         }
-        let failed: Vec<Value> = report
-            .failed
-            .iter()
+    }
+}
+
+async fn health(State(pages): State<Pages>) -> impl IntoResponse {
+    let report = pages.health.report();
+    let status = if report.failed.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(health_page(&report, OffsetDateTime::now_utc())))
+}
+
+async fn stats(State(pages): State<Pages>) -> Json<Value> {
+    Json(pages.stats.page())
+}
+
+async fn metrics(State(pages): State<Pages>) -> Response {
+    match &pages.metrics {
+        Some(render) => ([(CONTENT_TYPE, PROMETHEUS)], render()).into_response(),
+        None => {
+            let how = "metrics are off: set monitoring.enable_prometheus or give --enable-metrics\n";
+            (StatusCode::NOT_FOUND, how).into_response()
+        }
+    }
+}
+
+/// The checks' results as the contract has them.
+#[must_use]
+pub fn health_page(report: &HealthReport, now: OffsetDateTime) -> Value {
+    let healthy = report.failed.is_empty();
+    let mut page = json!({
+        "status": if healthy { "healthy" } else { "unhealthy" },
+        "timestamp": timestamp(now),
+    });
+    if !healthy {
+        let failed = report.failed.iter();
+        page["failed"] = failed
             .map(|check| {
-                let since = self::timestamp(now - check.since);
+                let since = timestamp(now - check.since);
                 json!({ "check": check.name, "reason": check.reason, "since": since })
             })
             .collect();
-        let body = json!({ "status": "unhealthy", "timestamp": timestamp, "failed": failed });
-        json_page(StatusCode::SERVICE_UNAVAILABLE, &body)
     }
-
-    fn metrics_page(&self) -> Response<Full<Bytes>> {
-        let Some(render) = &self.metrics else {
-            let how = "metrics are off: set monitoring.enable_prometheus or give --enable-metrics\n";
-            return page(StatusCode::NOT_FOUND, TEXT, String::from(how));
-        };
-        page(StatusCode::OK, PROMETHEUS, render())
+    if !report.degraded.is_empty() {
+        let degraded = report.degraded.iter();
+        page["degraded"] = degraded
+            .map(|(check, reason)| json!({ "check": check, "reason": reason }))
+            .collect();
     }
+    page
 }
 
 /// RFC 3339 to the second, as the contract has it.
-fn timestamp(now: OffsetDateTime) -> String {
+pub(crate) fn timestamp(now: OffsetDateTime) -> String {
     let to_the_second = now.replace_nanosecond(0).unwrap_or(now);
     // Fails only for years that RFC 3339 cannot write.
     to_the_second.format(&Rfc3339).unwrap_or_default()
-}
-
-fn json_page(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    page(status, JSON, body.to_string())
-}
-
-fn page(status: StatusCode, content_type: HeaderValue, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
 }
 
 #[cfg(test)]
@@ -121,17 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn other_methods_and_paths_are_told_what_there_is() {
-        let pages = Pages {
-            health: HealthRegistry::default(),
-            stats: Arc::default(),
-            metrics: None,
-        };
-        let refused = pages.answer(&Method::POST, "/health");
-        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(refused.headers()[ALLOW], "GET, HEAD");
-        assert_eq!(pages.answer(&Method::GET, "/").status(), StatusCode::NOT_FOUND);
-        assert_eq!(pages.answer(&Method::GET, "/metrics").status(), StatusCode::NOT_FOUND);
-        assert_eq!(pages.answer(&Method::GET, "/health").status(), StatusCode::OK);
+    fn a_healthy_service_says_two_things() {
+        let at = OffsetDateTime::from_unix_timestamp(1_704_067_200).unwrap();
+        let page = health_page(&HealthReport::default(), at);
+        assert_eq!(
+            page,
+            json!({ "status": "healthy", "timestamp": "2024-01-01T00:00:00Z" })
+        );
     }
 }

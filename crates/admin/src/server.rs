@@ -1,34 +1,28 @@
-//! The HTTP server under the pages: few connections at once, none of them for ever.
+//! The HTTP server under the pages: as many connections as it can hold, none of them for ever. Where there is no room
+//! for one more, the oldest has to go: whoever sits on connections keeps nobody out.
 
 use std::{
-    convert::Infallible,
+    collections::VecDeque,
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
 };
 
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::pages::Pages;
-
-/// More than an operator, a load balancer and a scraper need together.
-const CONNECTIONS_MAX: usize = 64;
-/// A client that has not sent its headers by then never will.
-const HEADER_READ_LIMIT: Duration = Duration::from_secs(5);
-/// The longest that a connection is kept open: one that reads its answers too slowly must not hold its slot for ever.
-const CONNECTION_LIMIT: Duration = Duration::from_mins(1);
-/// How long a connection that is answering may go on once it has to end.
-const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-/// How long to wait where a connection cannot be accepted: without file descriptors the next one fails as well.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use crate::{
+    limits::{ACCEPT_PAUSE, CONNECTION_LIMIT, CONNECTIONS_MAX, DRAIN_LIMIT, HEADER_READ_LIMIT},
+    pages::Pages,
+};
 
 /// The server could not start, or broke.
 #[derive(Debug, thiserror::Error)]
@@ -56,59 +50,67 @@ pub async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, AdminError>
 
 /// Serves the pages until stopped, then lets the connections that are answering finish.
 pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let connections = TaskTracker::new();
-    loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        match stop.run_until_cancelled(next).await {
-            None => break,
-            Some((Ok(slot), Ok((stream, _peer)))) => {
-                let (pages, stop) = (pages.clone(), stop.clone());
-                connections.spawn(async move {
-                    answer(stream, pages, stop).await;
-                    drop(slot);
-                });
+    let routes = pages.routes();
+    let tasks = TaskTracker::new();
+    let mut open = Open::default();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, _peer)) => {
+                let end = open.one_more(&stop);
+                tasks.spawn(answer(stream, routes.clone(), end));
             }
-            Some((_, Err(error))) => {
+            Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
                 sleep(ACCEPT_PAUSE).await;
             }
-            Some((Err(_closed), _)) => break,
         }
     }
-    connections.close();
-    // Ends within DRAIN_LIMIT: each connection sees the same token.
-    connections.wait().await;
+    tasks.close();
+    // Ends within DRAIN_LIMIT: each connection sees the token.
+    tasks.wait().await;
 }
 
-async fn answer(stream: TcpStream, pages: Pages, stop: CancellationToken) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let response = pages.answer(request.method(), request.uri().path());
-        async move { Ok::<_, Infallible>(response) }
-    });
+/// The ends of the open connections, the oldest first.
+#[derive(Default)]
+struct Open(VecDeque<CancellationToken>);
+
+impl Open {
+    /// Room for one more: the token that ends it.
+    fn one_more(&mut self, stop: &CancellationToken) -> CancellationToken {
+        // A connection that has ended has cancelled its token.
+        self.0.retain(|end| !end.is_cancelled());
+        while self.0.len() >= CONNECTIONS_MAX {
+            if let Some(oldest) = self.0.pop_front() {
+                oldest.cancel();
+            }
+        }
+        let end = stop.child_token();
+        self.0.push_back(end.clone());
+        end
+    }
+}
+
+async fn answer(stream: TcpStream, routes: Router, end: CancellationToken) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_LIMIT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     tokio::pin!(connection);
     let ending = async {
         // Either way the connection has had its time.
-        let _ = stop.run_until_cancelled(sleep(CONNECTION_LIMIT)).await;
+        let _ = end.run_until_cancelled(sleep(CONNECTION_LIMIT)).await;
     };
     let served = tokio::select! {
-        served = connection.as_mut() => served,
+        served = connection.as_mut() => Some(served),
         () = ending => {
             connection.as_mut().graceful_shutdown();
-            match timeout(DRAIN_LIMIT, connection.as_mut()).await {
-                Ok(served) => served,
-                Err(_elapsed) => return tracing::debug!("connection cut in the middle of an answer"),
-            }
+            timeout(DRAIN_LIMIT, connection.as_mut()).await.ok()
         }
     };
-    if let Err(error) = served {
-        tracing::debug!(%error, "connection ended");
+    end.cancel();
+    match served {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, "connection ended"),
+        None => tracing::debug!("connection cut in the middle of an answer"),
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn rpc(reader: &mut Reader) -> Rpc {
 pub(crate) fn service(reader: &mut Reader) -> Service {
     Service {
         max_concurrent_creations: size(reader, "service.max_concurrent_creations", 1, 10_000),
+        max_concurrent_invocations: size(reader, "service.max_concurrent_invocations", 1, 1_000),
         keypair_path: reader.text("service.keypair_path").into(),
         state_dir: reader.text("service.state_dir").into(),
         program_id: reader.parsed("service.program_id", Pubkey::default()),
@@ -62,6 +63,7 @@ pub(crate) fn monitoring(reader: &mut Reader) -> Monitoring {
         metrics_port: u16::try_from(reader.number("monitoring.metrics_port", 0..=65_535)).unwrap_or_default(),
         bind_address: reader.parsed("monitoring.bind_address", IpAddr::V4(Ipv4Addr::LOCALHOST)),
         enable_prometheus: reader.flag("monitoring.enable_prometheus"),
+        wallet_addresses: reader.parsed_list("monitoring.wallet_addresses"),
         log_level: reader.text("monitoring.log_level"),
         log_format: reader.word(
             "monitoring.log_format",

@@ -17,4 +17,4 @@ pub use sections::{
     Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,
     SignerKind, StartAt, TransactionVersion,
 };
-pub use settings::{Overrides, Settings};
+pub use settings::{Overrides, Settings, configured_in_environment};

@@ -4,6 +4,9 @@ use std::{fmt, str::FromStr};
 
 use url::Url;
 
+/// Shorter parts of a path, such as a version, are no keys.
+const KEY_LENGTH_MIN: usize = 8;
+
 /// An RPC endpoint's URL. `Debug` and `Display` show its host alone: keys are kept in paths, queries and user parts.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RpcUrl {
@@ -63,6 +66,25 @@ impl RpcUrl {
         &self.whole
     }
 
+    /// The parts that may be a key: user, password, and whatever in path and query is long enough to be one.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let Ok(url) = Url::parse(&self.whole) else {
+            return Vec::new();
+        };
+        let path = url.path_segments().into_iter().flatten().map(str::to_owned);
+        let query = url.query().into_iter().flat_map(|query| query.split('&'));
+        let query = query.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value).to_owned());
+        let long = path.chain(query).filter(|part| part.len() >= KEY_LENGTH_MIN);
+        // A name as short as "me" would blot out half of every log.
+        let user = Some(url.username().to_owned()).filter(|user| user.len() >= KEY_LENGTH_MIN);
+        let password = url
+            .password()
+            .map(str::to_owned)
+            .filter(|password| !password.is_empty());
+        user.into_iter().chain(password).chain(long).collect()
+    }
+
     /// The WebSocket that Solana nodes serve beside this endpoint: the next port where a port is named.
     #[must_use]
     pub fn websocket(&self) -> &str {
@@ -99,6 +121,16 @@ mod tests {
         let websocket = |url: &str| url.parse::<RpcUrl>().unwrap().websocket().to_owned();
         assert_eq!(websocket("http://127.0.0.1:8899"), "ws://127.0.0.1:8900/");
         assert_eq!(websocket("https://rpc.example/v1/KEY"), "wss://rpc.example/v1/KEY");
+    }
+
+    #[test]
+    fn the_parts_that_may_be_a_key_are_known() {
+        let url: RpcUrl = "https://a-long-user:pass@rpc.example/v2/KEYKEYKEY1?api-key=KEYKEYKEY2&x=1"
+            .parse()
+            .unwrap();
+        assert_eq!(url.secrets(), ["a-long-user", "pass", "KEYKEYKEY1", "KEYKEYKEY2"]);
+        let plain: RpcUrl = "http://127.0.0.1:8899".parse().unwrap();
+        assert!(plain.secrets().is_empty());
     }
 
     #[test]

@@ -19,6 +19,15 @@ pub struct Rpc {
     pub request_timeout: Duration,
 }
 
+impl Rpc {
+    /// The parts of all addresses that may be a key, for whoever keeps them out of logs.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let urls = [&self.url].into_iter().chain(&self.ws_url).chain(&self.fallback_urls);
+        urls.flat_map(RpcUrl::secrets).collect()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Commitment {
     Confirmed,
@@ -43,6 +52,7 @@ impl FromStr for Commitment {
 #[derive(Debug, Clone)]
 pub struct Service {
     pub max_concurrent_creations: usize,
+    pub max_concurrent_invocations: usize,
     pub keypair_path: PathBuf,
     pub state_dir: PathBuf,
     pub program_id: Pubkey,
@@ -66,6 +76,7 @@ pub struct Monitoring {
     pub metrics_port: u16,
     pub bind_address: IpAddr,
     pub enable_prometheus: bool,
+    pub wallet_addresses: Vec<Pubkey>,
     pub log_level: String,
     pub log_format: LogFormat,
 }

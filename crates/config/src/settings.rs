@@ -17,6 +17,8 @@ mod tests;
 const DEFAULTS: &str = include_str!("../../../config.toml");
 const PREFIX: &str = "SESSION_BUILDER";
 const SEPARATOR: &str = "__";
+/// The section that says how a service is watched, and nothing of what it works on.
+const WATCHING: &str = "MONITORING";
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -41,6 +43,40 @@ pub struct Settings {
     pub signer: Signer,
 }
 
+/// The names of the variables in the environment that configure a service: its chain, queue, wallet, or how it works.
+/// Those that only say how it is watched (`[monitoring]`) are none of them.
+#[must_use]
+pub fn configured_in_environment() -> Vec<String> {
+    let mut names: Vec<String> = variables().map(|(name, _)| name).filter(|name| chooses(name)).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Whether a variable of ours configures a service, and not only how it is watched.
+fn chooses(name: &str) -> bool {
+    let watched = format!("{PREFIX}{SEPARATOR}{WATCHING}{SEPARATOR}");
+    !starts_with(name, &watched)
+}
+
+/// Our variables in the environment.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    let readable =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    readable.filter(|(name, _)| starts_with(name, &format!("{PREFIX}{SEPARATOR}")))
+}
+
+/// The environment's layer reads names in any case.
+fn starts_with(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+fn layer() -> Environment {
+    Environment::with_prefix(PREFIX)
+        .prefix_separator(SEPARATOR)
+        .separator(SEPARATOR)
+}
+
 /// What flags set; they win over everything else.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
@@ -50,6 +86,8 @@ pub struct Overrides {
     pub enable_metrics: bool,
     /// `--log-level`
     pub log_level: Option<String>,
+    /// The level where nothing else names one.
+    pub log_level_default: Option<String>,
     /// `--function-url`
     pub function_url: Option<String>,
 }
@@ -60,10 +98,17 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`], with all faults at once.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let environment = Environment::with_prefix(PREFIX)
-            .prefix_separator(SEPARATOR)
-            .separator(SEPARATOR);
-        Self::read(file, environment, overrides)
+        Self::read(file, layer(), overrides)
+    }
+
+    /// What the demo runs with: the defaults. Its chain, queue and wallet are its own, so that whatever else the
+    /// environment configures is none of its business; how it is watched may be said there.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with all faults at once.
+    pub fn demo(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let monitoring = variables().filter(|(name, _)| !chooses(name)).collect();
+        Self::read(None, layer().source(Some(monitoring)), overrides)
     }
 
     /// The built-in defaults alone.
@@ -88,6 +133,9 @@ impl Settings {
             layers = layers.add_source(File::from(path).format(FileFormat::Toml));
         }
         layers = layers.add_source(environment);
+        if let Some(level) = &overrides.log_level_default {
+            layers = layers.set_default("monitoring.log_level", level.clone())?;
+        }
         for (key, value) in overrides.values() {
             layers = layers.set_override(key, value)?;
         }

@@ -6,6 +6,6 @@ pub mod names;
 mod recorder;
 
 pub use escape::{Escaped, Quoted};
-pub use logs::{LogError, LogFormat, init_logs};
+pub use logs::{LogError, LogFormat, LogSink, init_logs, init_logs_to, withhold};
 pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use recorder::{RecorderError, install_prometheus, prometheus};

@@ -26,7 +26,7 @@ pub enum RecorderError {
     AlreadyInstalled(#[from] metrics::SetRecorderError<PrometheusRecorder>),
 }
 
-/// Installs the process's recorder and describes all metrics to it. The handle renders them.
+/// Installs the process's recorder, and describes and shows all metrics from the start. The handle renders them.
 ///
 /// # Errors
 /// [`RecorderError`].
@@ -35,6 +35,7 @@ pub fn install_prometheus() -> Result<PrometheusHandle, RecorderError> {
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)?;
     names::describe();
+    names::register();
     Ok(handle)
 }
 

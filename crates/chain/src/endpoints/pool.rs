@@ -13,7 +13,7 @@ use solana_commitment_config::CommitmentConfig;
 
 use crate::endpoints::breaker::Breaker;
 use crate::endpoints::classify::classify;
-use crate::endpoints::sender::{Sender, http_client};
+use crate::endpoints::sender::{HttpClients, Sender};
 use crate::{ChainError, Endpoint, EndpointLabel, RetryPolicy, Retryability};
 
 /// The configured endpoints, in order of preference. Clones share everything.
@@ -57,10 +57,10 @@ impl RpcPool {
             return Err(ChainError::NoEndpoints);
         }
         let calls = Arc::new(AtomicU64::new(0));
-        let http = http_client(request_timeout)?;
+        let http = HttpClients::new(request_timeout)?;
         let guard = |(index, endpoint): (usize, Endpoint)| {
             endpoint.check(index)?;
-            let sender = Sender::new(http.clone(), endpoint.http.clone(), Arc::clone(&calls));
+            let sender = Sender::new(http.of(&endpoint.http), endpoint.http.clone(), Arc::clone(&calls));
             Ok(Guarded {
                 label: endpoint.label(),
                 endpoint,

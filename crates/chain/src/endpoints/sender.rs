@@ -4,6 +4,7 @@
 //! keeps the `Retry-After` to itself. This one reports every HTTP refusal at once, typed, so that the pool decides.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
-use solana_client::client_error::reqwest::{self, Client, Response, StatusCode, header};
+use solana_client::client_error::reqwest::{self, Client, ClientBuilder, Response, StatusCode, header};
 use solana_client::client_error::{ClientError, Result};
 use solana_client::rpc_custom_error::{
     JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
@@ -69,13 +70,45 @@ struct ErrorObject {
 }
 
 /// The connections of one pool, shared by its senders.
-pub(crate) fn http_client(request_timeout: Duration) -> std::result::Result<Client, ChainError> {
-    Client::builder()
-        .timeout(request_timeout)
-        .build()
-        .map_err(|error| ChainError::HttpClient {
-            reason: error.to_string(),
+pub(crate) struct HttpClients {
+    /// Goes by the environment's proxy variables (`HTTPS_PROXY`, `NO_PROXY` and so on).
+    by_environment: Client,
+    /// Never goes through a proxy.
+    direct: Client,
+}
+
+impl HttpClients {
+    pub(crate) fn new(request_timeout: Duration) -> std::result::Result<Self, ChainError> {
+        let build = |builder: ClientBuilder| {
+            let built = builder.timeout(request_timeout).build();
+            built.map_err(|error| ChainError::HttpClient {
+                reason: error.to_string(),
+            })
+        };
+        Ok(Self {
+            by_environment: build(Client::builder())?,
+            direct: build(Client::builder().no_proxy())?,
         })
+    }
+
+    /// The client for an address. One of this machine is never asked of a proxy, which would look for it on its own.
+    pub(crate) fn of(&self, url: &str) -> Client {
+        if is_loopback(url) {
+            &self.direct
+        } else {
+            &self.by_environment
+        }
+        .clone()
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return false;
+    };
+    // An IPv6 address stands in brackets.
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl Sender {
@@ -180,4 +213,29 @@ fn preflight_failure(data: Value) -> Option<Refusal> {
         failure: reply.failure()?,
         logs: reply.logs.unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_never_behind_a_proxy() {
+        for url in [
+            "http://127.0.0.1:8899",
+            "http://localhost/",
+            "http://[::1]:8899/",
+            "http://127.8.8.8",
+        ] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in [
+            "https://rpc.example",
+            "http://localhost.example",
+            "http://10.0.0.1:8899",
+            "nonsense",
+        ] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
 }

@@ -12,10 +12,7 @@ fn load(text: &str, variables: &[(&str, &str)], overrides: &Overrides) -> Result
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let environment = Environment::with_prefix(PREFIX)
-        .prefix_separator(SEPARATOR)
-        .separator(SEPARATOR);
-    Settings::read(Some(file.path()), environment.source(Some(variables)), overrides)
+    Settings::read(Some(file.path()), layer().source(Some(variables)), overrides)
 }
 
 fn faults(text: &str, variables: &[(&str, &str)]) -> Vec<Fault> {
@@ -30,6 +27,8 @@ fn every_key_of_the_documented_file_is_read() {
     let settings = Settings::defaults().unwrap();
     assert_eq!(settings.monitoring.metrics_port, 3001);
     assert_eq!(settings.monitoring.health_check_interval, Duration::from_secs(30));
+    assert_eq!(settings.service.max_concurrent_creations, 10);
+    assert_eq!(settings.service.keypair_path, Path::new("service-keypair.json"));
     assert_eq!(settings.retry.max_retries, 5);
     assert_eq!(settings.retry.initial_delay, Duration::from_millis(100));
     assert_eq!(settings.retry.max_delay, Duration::from_secs(30));
@@ -235,4 +234,16 @@ fn a_file_that_is_no_toml_is_refused_with_its_line() {
     assert!(matches!(&error, ConfigError::Syntax { line: 2, .. }), "{error}");
     let missing = Settings::load(Some(Path::new("/nonexistent/config.toml")), &Overrides::default());
     assert!(matches!(missing, Err(ConfigError::File { .. })));
+}
+
+#[test]
+fn a_variable_of_monitoring_configures_no_service() {
+    for name in [
+        "SESSION_BUILDER__RPC__URL",
+        "session_builder__queue__kind",
+        "SESSION_BUILDER__MONITORINGS__X",
+    ] {
+        assert!(chooses(name), "{name}");
+    }
+    assert!(!chooses("SESSION_BUILDER__MONITORING__LOG_LEVEL"));
 }

@@ -73,11 +73,18 @@ pub(crate) async fn queue_in_memory() {
 /// The same with its queue in SQS.
 pub(crate) async fn queue_in_sqs() {
     let server = SqsServer::start().await;
-    watch_sessions(queue_variables(&server.create(QUEUE).await)).await;
+    let queues = server.create(QUEUE).await;
+    let queue = [
+        "--sqs-queue",
+        &queues.url,
+        "--sqs-dead-letter-queue",
+        &queues.dead_letter_url,
+    ];
+    watch_sessions(queue.map(str::to_owned).to_vec()).await;
     server.stop().await;
 }
 
-async fn watch_sessions(queue: Vec<(String, String)>) {
+async fn watch_sessions(queue: Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("function.env");
     let port = free_port();
@@ -92,7 +99,7 @@ async fn watch_sessions(queue: Vec<(String, String)>) {
         ])
         .args(["--function-url", &lambda::url(port), "--function-env"])
         .arg(&file)
-        .envs(queue)
+        .args(queue)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

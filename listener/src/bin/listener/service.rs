@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use metrics::counter;
-use session_admin::{HealthRegistry, Pages, Stats, run_checks, serve};
+use session_admin::{Check, HealthRegistry, Pages, Stats, run_checks, serve};
 use session_config::Settings;
 use session_listener::{
-    CursorStore, EventStream, Listener, ListenerConfig, ListenerError, RpcSlot, rpc_pool, sqs_queue,
+    CursorStore, EventStream, Listener, ListenerConfig, ListenerError, RpcSlot, WalletBalance, rpc_pool, sqs_queue,
 };
 use session_telemetry::{PrometheusHandle, names};
+use solana_pubkey::Pubkey;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::status_line;
@@ -46,8 +47,21 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     let (health, stats) = (HealthRegistry::default(), Arc::new(Stats::default()));
     let interval = settings.monitoring.health_check_interval;
     watchers.spawn(status_line::log(listener.status(), stop_watching.clone()));
-    let status = EventStream(listener.status());
-    let checks = vec![Arc::new(RpcSlot(pool)) as _, Arc::new(status) as _];
+    let mut checks: Vec<Arc<dyn Check>> = vec![
+        Arc::new(RpcSlot(pool.clone())),
+        Arc::new(EventStream::new(listener.status())),
+    ];
+    let wallets = watched_wallets(settings);
+    if wallets.is_empty() {
+        tracing::info!("no wallet is watched here; name its address in monitoring.wallet_addresses to have it checked");
+    } else {
+        checks.push(Arc::new(WalletBalance {
+            pool,
+            addresses: wallets,
+            low_lamports: settings.policy.wallet_low_lamports,
+            reserve_lamports: settings.policy.wallet_reserve_lamports,
+        }));
+    }
     watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
     watchers.spawn(upkeep(prometheus.clone(), Arc::clone(&stats), stop_watching.clone()));
     let metrics = settings
@@ -60,6 +74,7 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
             health,
             stats: Arc::clone(&stats),
             metrics,
+            api: None,
         },
         stop_watching.clone(),
     ));
@@ -70,6 +85,16 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     watchers.close();
     watchers.wait().await;
     ended.context("the listener failed")
+}
+
+/// The wallets that pay, as far as their addresses are known without their keys, which a listener has no use for.
+fn watched_wallets(settings: &Settings) -> Vec<Pubkey> {
+    let in_kms = settings.signer.kms_public_key.iter();
+    let mut wallets: Vec<Pubkey> = in_kms.filter_map(|address| address.parse().ok()).collect();
+    wallets.extend(&settings.monitoring.wallet_addresses);
+    wallets.sort_unstable();
+    wallets.dedup();
+    wallets
 }
 
 /// Runs the listener to its end. A store of cursors that is silent would take minutes of its shutdown: what is not

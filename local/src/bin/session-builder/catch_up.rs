@@ -16,7 +16,7 @@ use session_queue::Queue;
 use session_telemetry::Quoted;
 use tokio_util::sync::CancellationToken;
 
-use session_builder::{display::Display, handling::Handling, queues::Queues};
+use session_builder::{display::Display, handling::Handling, queues::Queues, screen::Screen};
 
 /// The queue that the finds go to, and whoever empties it.
 struct Workshop {
@@ -26,8 +26,8 @@ struct Workshop {
 }
 
 impl Workshop {
-    async fn open(settings: &Settings, dry_run: bool) -> Result<Self> {
-        let display = Arc::new(Display::new(None));
+    async fn open(settings: &Settings, screen: Arc<Screen>, dry_run: bool) -> Result<Self> {
+        let display = Arc::new(Display::new(screen, None));
         if dry_run || settings.queue.kind == QueueKind::Sqs {
             let queue = Queues::open(settings).await?.source;
             return Ok(Self {
@@ -57,9 +57,14 @@ impl Workshop {
 ///
 /// # Errors
 /// What the chain or the queue says.
-pub(crate) async fn reconcile(settings: Settings, dry_run: bool, stop: CancellationToken) -> Result<()> {
+pub(crate) async fn reconcile(
+    settings: Settings,
+    screen: Arc<Screen>,
+    dry_run: bool,
+    stop: CancellationToken,
+) -> Result<()> {
     let config = ListenerConfig::from_settings(&settings)?;
-    let workshop = Workshop::open(&settings, dry_run).await?;
+    let workshop = Workshop::open(&settings, screen, dry_run).await?;
     let queue = Arc::clone(&workshop.queue);
     let report = run_reconcile(&config, rpc_pool(&settings)?, queue, dry_run, stop).await;
     if let Ok(report) = &report {
@@ -109,12 +114,17 @@ fn tell(display: &Display, report: &ReconcileReport) {
 ///
 /// # Errors
 /// What the chain, the queue or the cursor's place says.
-pub(crate) async fn backfill(settings: Settings, request: BackfillRequest, stop: CancellationToken) -> Result<()> {
+pub(crate) async fn backfill(
+    settings: Settings,
+    screen: Arc<Screen>,
+    request: BackfillRequest,
+    stop: CancellationToken,
+) -> Result<()> {
     let mut config = ListenerConfig::from_settings(&settings)?;
     // Nobody waits for a stretch of the past as one waits for a shutdown.
     config.drain_limit = Duration::from_mins(5);
     let cursors = CursorStore::from_settings(&settings)?;
-    let workshop = Workshop::open(&settings, request.dry_run).await?;
+    let workshop = Workshop::open(&settings, screen, request.dry_run).await?;
     let (queue, display) = (Arc::clone(&workshop.queue), Arc::clone(&workshop.display));
     let progress = |report: &BackfillReport| display.say(&line("at", report));
     let report = run_backfill(&config, rpc_pool(&settings)?, queue, &cursors, request, progress, stop).await;

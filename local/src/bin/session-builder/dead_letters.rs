@@ -6,12 +6,13 @@ use anyhow::Result;
 use session_config::{QueueKind, Settings};
 use session_message::Message;
 use session_queue::{DeadLetter, Queue, ReceiveRequest, ReceivedMessage, VisibilityEntry, redrive};
-use session_telemetry::{Escaped, Quoted};
 
 use session_builder::{
     queues::{Queues, journal},
     redrive_request,
+    screen::Screen,
 };
+use session_telemetry::{Escaped, Quoted};
 
 use crate::cli::DeadLettersAction;
 
@@ -22,39 +23,36 @@ const LISTING_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// What the queue, the disk or the running service says.
-pub(crate) async fn dead_letters(settings: &Settings, action: &DeadLettersAction) -> Result<()> {
+pub(crate) async fn dead_letters(settings: &Settings, screen: &Screen, action: &DeadLettersAction) -> Result<()> {
     match (action, settings.queue.kind) {
-        (DeadLettersAction::List, QueueKind::Memory) => list_on_disk(settings),
-        (DeadLettersAction::List, QueueKind::Sqs) => list_in_sqs(settings).await,
+        (DeadLettersAction::List, QueueKind::Memory) => list_on_disk(settings, screen),
+        (DeadLettersAction::List, QueueKind::Sqs) => list_in_sqs(settings, screen).await,
         (DeadLettersAction::Redrive { limit }, QueueKind::Memory) => {
-            println!(
-                "{}",
-                redrive_request::submit(&settings.service.state_dir, *limit).await?
-            );
+            screen.print(&redrive_request::submit(&settings.service.state_dir, *limit).await?);
             Ok(())
         }
         (DeadLettersAction::Redrive { limit }, QueueKind::Sqs) => {
             let queues = Queues::open(settings).await?;
             let redriven = redrive(queues.dead_letters.as_ref(), queues.source.as_ref(), *limit).await?;
-            println!("moved {}  refused {}", redriven.moved, redriven.refused);
+            screen.print(&format!("moved {}  refused {}", redriven.moved, redriven.refused));
             Ok(())
         }
     }
 }
 
-fn list_on_disk(settings: &Settings) -> Result<()> {
+fn list_on_disk(settings: &Settings, screen: &Screen) -> Result<()> {
     let (letters, faults) = journal(settings)?.read_all()?;
     for letter in &letters {
-        println!("{}", line(&letter.message_id, &letter.attributes, &letter.body));
+        screen.print(&line(&letter.message_id, &letter.attributes, &letter.body));
     }
     for fault in &faults {
-        println!("unreadable {}", Escaped(fault));
+        screen.print(&format!("unreadable {}", Escaped(fault)));
     }
-    println!("dead letters {}", letters.len());
+    screen.print(&format!("dead letters {}", letters.len()));
     Ok(())
 }
 
-async fn list_in_sqs(settings: &Settings) -> Result<()> {
+async fn list_in_sqs(settings: &Settings, screen: &Screen) -> Result<()> {
     let queues = Queues::open(settings).await?;
     let mut listed: Vec<ReceivedMessage> = Vec::new();
     loop {
@@ -68,11 +66,11 @@ async fn list_in_sqs(settings: &Settings) -> Result<()> {
             break;
         }
         for letter in &letters {
-            println!("{}", line(letter.message_id.as_str(), &letter.attributes, &letter.body));
+            screen.print(&line(letter.message_id.as_str(), &letter.attributes, &letter.body));
         }
         listed.extend(letters);
     }
-    println!("dead letters {}", listed.len());
+    screen.print(&format!("dead letters {}", listed.len()));
     show_again(queues.dead_letters.as_ref(), &listed).await
 }
 
@@ -110,11 +108,11 @@ fn line(message_id: &str, attributes: &BTreeMap<String, String>, body: &str) -> 
         |letter| {
             let signature = letter.last_signature.unwrap_or_default();
             format!(
-                "reason={} attempts={} signature={} note={:?}",
+                "reason={} attempts={} signature={} note={}",
                 Quoted(&letter.reason),
                 letter.attempts,
                 Quoted(&signature),
-                letter.sentence
+                Quoted(&letter.sentence)
             )
         },
     );

@@ -3,73 +3,136 @@
 mod catch_up;
 mod cli;
 mod dead_letters;
+mod demo;
 mod function_environment;
+mod loopback;
 mod run;
+mod service;
 
-use anyhow::Result;
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::{Context, Result};
 use clap::Parser;
 use session_admin::with_signals;
-use session_config::{LogFormat, Overrides, Settings};
+use session_builder::screen::Screen;
+use session_config::{LogFormat, Overrides, Settings, configured_in_environment};
 use session_listener::BackfillRequest;
 
 use crate::{
     catch_up::{backfill, reconcile},
-    cli::{Cli, Command, CommonArgs, RunArgs},
+    cli::{Cli, Command, CommonArgs, ServiceArgs},
     dead_letters::dead_letters,
 };
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.command {
-        None => Box::pin(serve(cli.run)).await,
-        Some(Command::Reconcile { dry_run, common }) => {
-            let settings = settings_of(&common)?;
-            with_signals(|stop| reconcile(settings, dry_run, stop)).await?
+    loopback::keep_direct();
+    let screen = match Screen::open(cli.common.color) {
+        Ok(screen) => screen,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot print")),
+    };
+    let ended = tokio::runtime::Runtime::new()
+        .context("cannot start")
+        .and_then(|runtime| runtime.block_on(Box::pin(carry_out(cli, &screen))));
+    screen.flush();
+    ended.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Says why on standard error, if anybody reads it.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn carry_out(cli: Cli, screen: &Arc<Screen>) -> Result<()> {
+    let Cli {
+        command,
+        common,
+        service,
+        demo,
+    } = cli;
+    match command {
+        None if common.config.is_some() => run(&common, &service, screen).await,
+        None if demo.is_any_given() => self::demo(&common, service, demo, screen).await,
+        None if !configured_in_environment().is_empty() => run(&common, &service, screen).await,
+        None => self::demo(&common, service, demo, screen).await,
+        Some(Command::Run { service }) => run(&common, &service, screen).await,
+        Some(Command::Demo { service, demo }) => self::demo(&common, service, demo, screen).await,
+        Some(Command::Reconcile { dry_run }) => {
+            let settings = settings_of(&common, screen)?;
+            with_signals(|stop| reconcile(settings, Arc::clone(screen), dry_run, stop)).await?
         }
-        Some(Command::Backfill {
-            from,
-            to,
-            dry_run,
-            common,
-        }) => {
-            let settings = settings_of(&common)?;
+        Some(Command::Backfill { from, to, dry_run }) => {
+            let settings = settings_of(&common, screen)?;
             let request = BackfillRequest { from, to, dry_run };
-            Box::pin(with_signals(|stop| backfill(settings, request, stop))).await?
+            Box::pin(with_signals(|stop| {
+                backfill(settings, Arc::clone(screen), request, stop)
+            }))
+            .await?
         }
-        Some(Command::DeadLetters { action, common }) => {
-            let settings = settings_of(&common)?;
-            dead_letters(&settings, &action).await
+        Some(Command::DeadLetters { action }) => {
+            let settings = settings_of(&common, screen)?;
+            dead_letters(&settings, screen, &action).await
         }
     }
 }
 
-async fn serve(arguments: RunArgs) -> Result<()> {
-    let mut settings = run::settings(&arguments)?;
-    if arguments.common.config.is_none() && arguments.common.log_level.is_none() {
-        // The lines of the embedded run say what happens; logs are for when something is wrong.
-        "error".clone_into(&mut settings.monitoring.log_level);
-    }
-    init_logs(&settings)?;
+async fn run(common: &CommonArgs, service: &ServiceArgs, screen: &Arc<Screen>) -> Result<()> {
+    let settings = Settings::load(common.config.as_deref(), &overrides(common, service))?;
+    init_logs(&settings, screen)?;
     let metrics = session_telemetry::install_prometheus()?;
-    Box::pin(with_signals(|stop| run::run(arguments, settings, metrics, stop))).await?
+    Box::pin(with_signals(|stop| {
+        run::run(settings, Arc::clone(screen), metrics, stop)
+    }))
+    .await?
+}
+
+async fn demo(common: &CommonArgs, service: ServiceArgs, arguments: cli::DemoArgs, screen: &Arc<Screen>) -> Result<()> {
+    let mut overrides = overrides(common, &service);
+    // The lines of the demo say what happens; logs are for when something is wrong.
+    overrides.log_level_default = Some(String::from("error"));
+    let settings = Settings::demo(&overrides)?;
+    init_logs(&settings, screen)?;
+    let metrics = session_telemetry::install_prometheus()?;
+    Box::pin(with_signals(|stop| {
+        demo::run(arguments, settings, Arc::clone(screen), metrics, stop)
+    }))
+    .await?
+}
+
+fn overrides(common: &CommonArgs, service: &ServiceArgs) -> Overrides {
+    Overrides {
+        metrics_port: service.metrics_port,
+        enable_metrics: service.enable_metrics,
+        log_level: common.log_level.clone(),
+        function_url: service.function_url.clone(),
+        ..Overrides::default()
+    }
 }
 
 /// The settings of a command that does one thing and ends.
-fn settings_of(common: &CommonArgs) -> Result<Settings> {
+fn settings_of(common: &CommonArgs, screen: &Arc<Screen>) -> Result<Settings> {
     let overrides = Overrides {
         log_level: common.log_level.clone(),
         ..Overrides::default()
     };
     let settings = Settings::load(common.config.as_deref(), &overrides)?;
-    init_logs(&settings)?;
+    init_logs(&settings, screen)?;
     Ok(settings)
 }
 
-fn init_logs(settings: &Settings) -> Result<()> {
+fn init_logs(settings: &Settings, screen: &Arc<Screen>) -> Result<()> {
+    session_telemetry::withhold(settings.rpc.secrets());
     let format = match settings.monitoring.log_format {
         LogFormat::Text => session_telemetry::LogFormat::Text,
         LogFormat::Json => session_telemetry::LogFormat::Json,
     };
-    Ok(session_telemetry::init_logs(&settings.monitoring.log_level, format)?)
+    let coloured = console::colors_enabled_stderr();
+    Ok(session_telemetry::init_logs_to(
+        &settings.monitoring.log_level,
+        format,
+        coloured,
+        screen.log_sink(),
+    )?)
 }

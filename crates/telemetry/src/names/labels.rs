@@ -1,0 +1,168 @@
+//! The values that labels can have.
+
+/// Values that nobody knows beforehand, such as the names of handlers that a user has written.
+pub const ANY: &[&str] = &[];
+
+/// The factory's events, by their names in the IDL.
+pub(super) const EVENTS: &[&str] = &[
+    "PDAComputedEvent",
+    "SessionReservedEvent",
+    "SessionCreatedEvent",
+    "SessionActivatedEvent",
+    "SessionQueuedEvent",
+    "SessionInitializedFromQueueEvent",
+    "QueueProcessedEvent",
+    "ManualSessionInitializedEvent",
+    "EmergencySessionResetEvent",
+];
+
+/// Those that have a deadline.
+pub(super) const EVENTS_WITH_A_DEADLINE: &[&str] = &[
+    "PDAComputedEvent",
+    "SessionReservedEvent",
+    "SessionQueuedEvent",
+    "QueueProcessedEvent",
+];
+
+/// How a request to the RPC ends.
+pub(super) const RPC_OUTCOMES: &[&str] = &[
+    "ok",
+    "misconfigured",
+    "wrong_cluster",
+    "rate_limited",
+    "unavailable",
+    "timed_out",
+    "resting",
+    "deadline_reached",
+    "node_behind",
+    "min_context_slot_not_reached",
+    "block_not_available",
+    "slot_skipped",
+    "unsupported_transaction_version",
+    "preflight_failed",
+    "rpc_error",
+    "refused",
+    "malformed_reply",
+    "invalid_request",
+];
+
+/// Why an attempt fails and is made again.
+pub(super) const RETRIED_REASONS: &[&str] = &[
+    "hourly_budget",
+    "owner_budget",
+    "wallet_reserve",
+    "wallet_empty",
+    "rate_limited",
+    "no_time_left",
+    "misconfigured",
+    "wrong_cluster",
+    "unavailable",
+    "timed_out",
+    "deadline_reached",
+    "node_behind",
+    "min_context_slot_not_reached",
+    "block_not_available",
+    "slot_skipped",
+    "unsupported_transaction_version",
+    "preflight_failed",
+    "rpc_error",
+    "refused",
+    "malformed_reply",
+    "invalid_request",
+    "program_failed",
+    "transaction_failed",
+    "transaction_expired",
+    "account_vanished",
+    "signing_failed",
+    "compilation_failed",
+    "unanswered",
+    "reported_failed",
+];
+
+/// Why a message ends as a dead letter: what can never succeed, and what failed too often.
+pub(super) const DEAD_LETTER_REASONS: &[&str] = &[
+    "bad_body",
+    "session_id_too_long",
+    "no_address",
+    "address_mismatch",
+    "size_over_limit",
+    "owner_program_not_allowed",
+    "refused_by_program",
+    "owner_mismatch",
+    "length_mismatch",
+    "not_rent_exempt",
+    "content_mismatch",
+    "executable_account",
+    "given_up",
+    "hourly_budget",
+    "owner_budget",
+    "wallet_reserve",
+    "wallet_empty",
+    "rate_limited",
+    "no_time_left",
+    "misconfigured",
+    "wrong_cluster",
+    "unavailable",
+    "timed_out",
+    "deadline_reached",
+    "node_behind",
+    "min_context_slot_not_reached",
+    "block_not_available",
+    "slot_skipped",
+    "unsupported_transaction_version",
+    "preflight_failed",
+    "rpc_error",
+    "refused",
+    "malformed_reply",
+    "invalid_request",
+    "program_failed",
+    "transaction_failed",
+    "transaction_expired",
+    "account_vanished",
+    "signing_failed",
+    "compilation_failed",
+    "unanswered",
+];
+
+/// Why a line that looks like an event is not believed.
+pub(super) const REFUSALS: &[&str] = &[
+    "wrong_program",
+    "failed_transaction",
+    "bad_base64",
+    "no_discriminator",
+    "unknown_discriminator",
+    "short_borsh",
+    "trailing_bytes",
+    "truncated",
+    "unbalanced",
+];
+
+/// What becomes of a transaction.
+pub(super) const FATES: &[&str] = &["landed", "failed", "expired", "refused", "unknown"];
+
+/// Why a WebSocket connection ends.
+pub(super) const DISCONNECTS: &[&str] = &["connect", "connect_timeout", "subscribe", "ended", "silent"];
+
+/// Why a notification is left to the listing.
+pub(super) const LEFT: &[&str] = &[
+    "too_far_ahead",
+    "incomplete_logs",
+    "backpressure",
+    "no_signature",
+    "no_room",
+];
+
+/// How a transaction or a message came to be known.
+pub(super) const ORIGINS: &[&str] = &["live", "fill", "backfill", "recovery", "reconciliation"];
+
+/// Why an instruction's events could not be had.
+pub(super) const UNRECOVERED: &[&str] = &["unreadable_transaction", "instruction"];
+
+/// What a custom handler does instead of taking an event.
+pub(super) const HANDLER_FAILURES: &[&str] = &["backlog_full", "error", "panic"];
+
+/// How a comparison with account state ends.
+pub(super) const RECONCILIATIONS: &[&str] = &["ok", "failed"];
+
+/// Whether.
+pub(super) const YES_OR_NO: &[&str] = &["true", "false"];

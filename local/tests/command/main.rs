@@ -1,0 +1,13 @@
+//! The binary as its user runs it: what it prints, what it serves, how it ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+
+mod process;
+mod service;
+mod streams;
+mod surroundings;
+mod telling;
