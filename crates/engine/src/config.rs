@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use solana_pubkey::Pubkey;
 
-use crate::instruction::InstructionShape;
-use crate::policy::Policy;
+use crate::request::policy::Policy;
+use crate::transaction::instruction::InstructionShape;
 
 /// Settings of an [`Engine`](crate::Engine). Every field has its unit in its name or type.
 #[derive(Clone, Debug)]

@@ -11,21 +11,21 @@ use solana_pubkey::Pubkey;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::batch::Batch;
-use crate::blockhash::blockhashes;
+use crate::batch::error::{CreationError, EngineError, Outcome};
+use crate::batch::rounds::Batch;
 use crate::config::EngineConfig;
-use crate::error::{CreationError, EngineError, Outcome};
+use crate::delivery::blockhash::blockhashes;
+use crate::delivery::sending::Sender;
+use crate::delivery::statuses::statuses;
+use crate::delivery::unsettled::Unsettled;
 use crate::flights::{Answer, Claim, Flight, Flights, answer_of_other};
-use crate::formats::Formats;
-use crate::monitor::{MarketPrice, Monitor, WalletStatus, wallet_statuses};
-use crate::policy::Policy;
-use crate::request::CreationRequest;
-use crate::sending::Sender;
+use crate::request::claim::CreationRequest;
+use crate::request::policy::Policy;
 use crate::shared::Shared;
-use crate::signer::SignerPool;
-use crate::statuses::statuses;
-use crate::unsettled::Unsettled;
-use crate::verify::{Standing, judge};
+use crate::transaction::formats::Formats;
+use crate::treasury::monitor::{MarketPrice, Monitor, WalletStatus, wallet_statuses};
+use crate::treasury::signer::SignerPool;
+use crate::verify::standing::{Standing, judge};
 
 /// Asking the chain what the engine must know takes no longer than this.
 const START_PATIENCE: Duration = Duration::from_secs(30);

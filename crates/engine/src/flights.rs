@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use solana_pubkey::Pubkey;
 use tokio::sync::watch;
 
-use crate::error::{CreationError, Outcome};
-use crate::request::CreationRequest;
+use crate::batch::error::{CreationError, Outcome};
+use crate::request::claim::CreationRequest;
 
 /// A request's answer.
 pub(crate) type Answer = Result<Outcome, CreationError>;

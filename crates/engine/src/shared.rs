@@ -6,16 +6,16 @@ use std::time::Instant;
 use session_chain::{Cluster, RpcPool};
 use solana_pubkey::Pubkey;
 
-use crate::blockhash::Blockhashes;
-use crate::budget::Budget;
+use crate::batch::error::Deferral;
 use crate::config::EngineConfig;
-use crate::error::Deferral;
-use crate::formats::Formats;
-use crate::monitor::MarketPrice;
-use crate::policy::Policy;
-use crate::sending::Sender;
-use crate::signer::SignerPool;
-use crate::unsettled::Unsettled;
+use crate::delivery::blockhash::Blockhashes;
+use crate::delivery::sending::Sender;
+use crate::delivery::unsettled::Unsettled;
+use crate::request::policy::Policy;
+use crate::transaction::formats::Formats;
+use crate::treasury::budget::Budget;
+use crate::treasury::monitor::MarketPrice;
+use crate::treasury::signer::SignerPool;
 
 /// The chain, the wallets, what is out, and what was spent.
 pub(crate) struct Shared {

@@ -9,7 +9,7 @@ use solana_sdk::signature::Signature;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::blockhash::RECENT;
+use crate::delivery::blockhash::RECENT;
 
 /// `getSignatureStatuses` takes this many signatures.
 const SIGNATURES_PER_CALL: usize = 256;

@@ -5,7 +5,7 @@ use session_events::factory::{entry_address, update_session_status};
 use solana_sdk::instruction::Instruction;
 
 use crate::config::MarkCreated;
-use crate::request::CreationRequest;
+use crate::request::claim::CreationRequest;
 
 /// What `update_session_status` needs at most: one account to decode and encode again.
 pub(crate) const COMPUTE_UNITS: u32 = 10_000;

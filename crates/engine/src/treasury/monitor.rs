@@ -10,8 +10,8 @@ use session_chain::{ChainError, Cluster, RpcPool};
 use solana_pubkey::Pubkey;
 use tokio_util::sync::CancellationToken;
 
-use crate::policy::Policy;
-use crate::signer::SignerPool;
+use crate::request::policy::Policy;
+use crate::treasury::signer::SignerPool;
 
 /// A reading that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,7 +90,7 @@ impl Monitor {
 }
 
 pub(crate) fn wallet_statuses(signers: &SignerPool, policy: &Policy) -> Vec<WalletStatus> {
-    let status = |payer: &crate::signer::Payer| {
+    let status = |payer: &crate::treasury::signer::Payer| {
         let lamports = payer.wallet().balance();
         WalletStatus {
             address: payer.address,

@@ -12,8 +12,8 @@ use solana_sdk::signature::Signature;
 use solana_sdk::transaction::TransactionError;
 use solana_transaction::versioned::VersionedTransaction;
 
-use crate::blockhash::{Blockhash, RECENT};
-use crate::statuses::{Landing, Statuses};
+use crate::delivery::blockhash::{Blockhash, RECENT};
+use crate::delivery::statuses::{Landing, Statuses};
 
 /// JSON-RPC 2.0's "invalid params": the answer of a node that can't decode a version-1 transaction.
 const INVALID_PARAMS: i64 = -32_602;

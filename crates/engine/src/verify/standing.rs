@@ -3,8 +3,8 @@
 use session_chain::{AccountState, RentRate};
 use session_events::session::is_initialised_as;
 
-use crate::mismatch::Mismatch;
-use crate::request::CreationRequest;
+use crate::request::claim::CreationRequest;
+use crate::verify::mismatch::Mismatch;
 
 /// What is at the address.
 #[derive(Clone, Debug, PartialEq, Eq)]

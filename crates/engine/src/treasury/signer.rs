@@ -11,9 +11,9 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_transaction::versioned::VersionedTransaction;
 
-use crate::error::{Deferral, Failure};
-use crate::signer_source::{SignerError, SignerSource};
-use crate::wallet::{ChargeId, Wallet};
+use crate::batch::error::{Deferral, Failure};
+use crate::treasury::signer_source::{SignerError, SignerSource};
+use crate::treasury::wallet::{ChargeId, Wallet};
 
 /// The wallets of an engine. Transactions go to the one with the fewest in flight.
 #[derive(Clone, Debug)]

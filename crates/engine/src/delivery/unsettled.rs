@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use solana_pubkey::Pubkey;
 
-use crate::sending::Signed;
+use crate::delivery::sending::Signed;
 
 /// No blockhash lives so long.
 const FORGET_AFTER: Duration = Duration::from_mins(5);

@@ -8,8 +8,8 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use thiserror::Error;
 
-use crate::program_error::ProgramError;
-use crate::rejection::Rejection;
+use crate::request::rejection::Rejection;
+use crate::transaction::program_error::ProgramError;
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

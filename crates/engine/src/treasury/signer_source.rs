@@ -135,7 +135,7 @@ mod tests {
     use solana_sdk::signature::Keypair;
 
     use super::*;
-    use crate::signer::SignerPool;
+    use crate::treasury::signer::SignerPool;
 
     /// A keypair file with these permission bits.
     #[cfg(unix)]

@@ -4,7 +4,7 @@ use session_events::anchor_discriminator;
 use solana_pubkey::Pubkey;
 use solana_sdk::instruction::{AccountMeta, Instruction};
 
-use crate::request::CreationRequest;
+use crate::request::claim::CreationRequest;
 
 /// Name, account order and argument order of the instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use session_events::{PdaComputedEvent, PdaError, session_address};
 use solana_pubkey::{MAX_SEED_LEN, Pubkey};
 
-use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::request::policy::Policy;
+use crate::request::rejection::Rejection;
 
 /// An account to create; its address follows from its seeds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -6,15 +6,15 @@ use std::time::Instant;
 use metrics::counter;
 use solana_sdk::hash::Hash;
 
-use crate::blockhash::{Blockhash, RecentError};
-use crate::cost::{SIGNATURE_FEE_LAMPORTS, priority_fee};
-use crate::error::{CreationError, Failure};
-use crate::message::Terms;
-use crate::plan::{Group, Rules};
-use crate::sending::{Fate, Signed};
+use crate::batch::error::{CreationError, Failure};
+use crate::delivery::blockhash::{Blockhash, RecentError};
+use crate::delivery::sending::{Fate, Signed};
+use crate::delivery::statuses::Landing;
 use crate::shared::Shared;
-use crate::signer::Paying;
-use crate::statuses::Landing;
+use crate::transaction::cost::{SIGNATURE_FEE_LAMPORTS, priority_fee};
+use crate::transaction::message::Terms;
+use crate::transaction::plan::{Group, Rules};
+use crate::treasury::signer::Paying;
 
 /// A transaction's creations and what became of it.
 pub(crate) struct Attempt {

@@ -8,11 +8,11 @@ use solana_sdk::hash::Hash;
 use solana_sdk::instruction::Instruction;
 
 use crate::config::MarkCreated;
-use crate::cost::{self, MAX_COMPUTE_UNITS, TRACE_ENTRIES};
-use crate::instruction::InstructionShape;
-use crate::marking;
-use crate::message::{Terms, WireFormat, transaction_bytes};
-use crate::request::CreationRequest;
+use crate::request::claim::CreationRequest;
+use crate::transaction::cost::{self, MAX_COMPUTE_UNITS, TRACE_ENTRIES};
+use crate::transaction::instruction::InstructionShape;
+use crate::transaction::marking;
+use crate::transaction::message::{Terms, WireFormat, transaction_bytes};
 
 /// One account to create, and what the chain says of its address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use solana_pubkey::Pubkey;
 
-use crate::error::Deferral;
-use crate::policy::Policy;
+use crate::batch::error::Deferral;
+use crate::request::policy::Policy;
 
 /// The window slides in steps of a minute.
 const WINDOW_MINUTES: u64 = 60;

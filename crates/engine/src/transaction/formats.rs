@@ -6,7 +6,7 @@ use session_chain::{ChainError, Cluster, RpcPool};
 use solana_pubkey::Pubkey;
 
 use crate::config::TransactionVersion;
-use crate::message::WireFormat;
+use crate::transaction::message::WireFormat;
 
 /// The format in use.
 pub(crate) struct Formats {

@@ -6,11 +6,11 @@ use solana_pubkey::Pubkey;
 use solana_sdk::instruction::InstructionError;
 use solana_sdk::transaction::TransactionError;
 
-use crate::error::{CreationError, Deferral, Failure};
-use crate::message::Terms;
-use crate::plan::{Creation, Group, Rules, Step};
-use crate::program_error::{KnownProgram, Meaning, ProgramError};
-use crate::rejection::Rejection;
+use crate::batch::error::{CreationError, Deferral, Failure};
+use crate::request::rejection::Rejection;
+use crate::transaction::message::Terms;
+use crate::transaction::plan::{Creation, Group, Rules, Step};
+use crate::transaction::program_error::{KnownProgram, Meaning, ProgramError};
 
 /// Consequences of a failed transaction. Creations that are not named go on in the next transaction.
 #[derive(Debug, Default)]
@@ -136,10 +136,10 @@ mod tests {
     use session_events::session_address;
 
     use super::*;
-    use crate::instruction::InstructionShape;
-    use crate::message::WireFormat;
-    use crate::plan::plan;
-    use crate::request::CreationRequest;
+    use crate::request::claim::CreationRequest;
+    use crate::transaction::instruction::InstructionShape;
+    use crate::transaction::message::WireFormat;
+    use crate::transaction::plan::plan;
 
     const TERMS: Terms = Terms {
         compute_units: 1,

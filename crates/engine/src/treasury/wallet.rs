@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::error::Deferral;
+use crate::batch::error::Deferral;
 
 /// A blockhash lives about a minute: what has not landed by now never will.
 const FORGET_AFTER: Duration = Duration::from_mins(3);

@@ -9,15 +9,15 @@ use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 
-use crate::cost::SIGNATURE_FEE_LAMPORTS;
-use crate::error::{CreationError, Deferral, Failure, Outcome};
+use crate::batch::error::{CreationError, Deferral, Failure, Outcome};
+use crate::delivery::sending::Signed;
 use crate::flights::Answer;
-use crate::plan::Creation;
-use crate::rejection::Rejection;
-use crate::request::CreationRequest;
-use crate::sending::Signed;
+use crate::request::claim::CreationRequest;
+use crate::request::rejection::Rejection;
 use crate::shared::Shared;
-use crate::verify::{Standing, is_below_minimum, judge};
+use crate::transaction::cost::SIGNATURE_FEE_LAMPORTS;
+use crate::transaction::plan::Creation;
+use crate::verify::standing::{Standing, is_below_minimum, judge};
 
 /// Open requests by their PDAs, and what was answered.
 pub(crate) struct OpenRequests<'e> {

@@ -3,8 +3,8 @@
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use crate::mismatch::Mismatch;
-use crate::program_error::ProgramError;
+use crate::transaction::program_error::ProgramError;
+use crate::verify::mismatch::Mismatch;
 
 /// A refusal for good: trying again gives the same answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

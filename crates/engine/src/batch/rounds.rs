@@ -11,18 +11,18 @@ use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 
-use crate::attempt::{Attempt, Sent};
-use crate::cost::SIGNATURE_FEE_LAMPORTS;
-use crate::error::{CreationError, Failure};
-use crate::fault::{Consequences, consequences};
+use crate::batch::error::{CreationError, Failure};
+use crate::batch::open::OpenRequests;
+use crate::delivery::attempt::{Attempt, Sent};
+use crate::delivery::sending::{Fate, Signed};
+use crate::delivery::statuses::Landing;
 use crate::flights::Answer;
-use crate::message::Terms;
-use crate::open::OpenRequests;
-use crate::plan::{Group, Rules, plan};
-use crate::request::CreationRequest;
-use crate::sending::{Fate, Signed};
+use crate::request::claim::CreationRequest;
 use crate::shared::Shared;
-use crate::statuses::Landing;
+use crate::transaction::cost::SIGNATURE_FEE_LAMPORTS;
+use crate::transaction::fault::{Consequences, consequences};
+use crate::transaction::message::Terms;
+use crate::transaction::plan::{Group, Rules, plan};
 
 /// Rounds before an open request's last trouble is its answer. Halving 32 creations down to one takes six.
 const MAX_ROUNDS: u32 = 10;

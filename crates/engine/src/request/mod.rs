@@ -1,0 +1,5 @@
+//! What may be asked for.
+
+pub(crate) mod claim;
+pub(crate) mod policy;
+pub(crate) mod rejection;
