@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use create_accounts::{Handler, RecordObserver, engine_config, handler_config};
+use create_accounts::{Handler, RecordObserver, engine_config, handler_config, spending_limits};
 use session_chain::RpcPool;
 use session_config::{QueueKind, Settings};
 use session_engine::{Engine, EngineError, SignerPool};
+use session_ledger::InMemoryLedger;
 use session_queue::Queue;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -55,7 +56,8 @@ impl Handling {
     ) -> Result<Self, HandlingError> {
         let queues = Queues::open(settings).await?;
         let config = engine_config(settings, &signers);
-        let engine = Arc::new(Engine::start(config, pool.clone(), signers).await?);
+        let ledger = Arc::new(InMemoryLedger::new(spending_limits(settings)));
+        let engine = Arc::new(Engine::start(config, pool.clone(), signers, ledger).await?);
         let invoker = invoker(settings, &queues, pool, Arc::clone(&engine), observer);
         let mapping = EventSource::new(Arc::clone(&queues.source), invoker, event_source_config(settings));
         let stop = CancellationToken::new();

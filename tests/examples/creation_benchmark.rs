@@ -19,6 +19,7 @@ use futures::stream::{self, StreamExt};
 use session_chain::{CommitmentConfig, RetryPolicy, RpcClient, RpcPool};
 use session_engine::{CreationRequest, Engine, EngineConfig, Outcome, SignerPool};
 use session_events::session::{AccountRequest, create_session_account};
+use session_ledger::InMemoryLedger;
 use session_tests::{chain::TestChain, creation::requests};
 use solana_sdk::{
     signature::{Keypair, Signer},
@@ -148,9 +149,14 @@ async fn measure_engine(
     let wallet = chain.wallet(100_000_000_000).await;
     let pool = pool(chain);
     let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
-    let engine = Engine::start(EngineConfig::default(), pool.clone(), signers)
-        .await
-        .unwrap();
+    let engine = Engine::start(
+        EngineConfig::default(),
+        pool.clone(),
+        signers,
+        Arc::new(InMemoryLedger::default()),
+    )
+    .await
+    .unwrap();
     let before = chain.rpc().get_balance(&wallet.pubkey()).await.unwrap();
     let calls_before = pool.calls();
     let wanted = requests(accounts, SIZE_BYTES);

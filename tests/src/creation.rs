@@ -2,13 +2,17 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_engine::{CreationRequest, Engine, EngineConfig, Outcome, SignerPool};
 use session_events::{session::SESSION_PROGRAM_ID, session_address};
+use session_ledger::InMemoryLedger;
 use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signer};
@@ -29,6 +33,8 @@ pub struct CreationRig {
     pub pool: RpcPool,
     /// Its only wallet.
     pub wallet: Keypair,
+    /// Its books.
+    pub ledger: Arc<InMemoryLedger>,
     rpc: RpcClient,
 }
 
@@ -51,15 +57,29 @@ impl CreationRig {
         wallet: Keypair,
         config: EngineConfig,
     ) -> Self {
+        Self::start_on_ledger(chain, endpoints, wallet, config, Arc::default()).await
+    }
+
+    /// The same, whose money is in these books.
+    pub async fn start_on_ledger(
+        chain: &TestChain,
+        endpoints: Vec<Endpoint>,
+        wallet: Keypair,
+        config: EngineConfig,
+        ledger: Arc<InMemoryLedger>,
+    ) -> Self {
         let request_timeout = Duration::from_secs(2);
         let retry = RetryPolicy::default();
         let pool = RpcPool::new(endpoints, CommitmentConfig::confirmed(), retry, request_timeout).unwrap();
         let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
-        let engine = Engine::start(config, pool.clone(), signers).await.unwrap();
+        let engine = Engine::start(config, pool.clone(), signers, ledger.clone())
+            .await
+            .unwrap();
         Self {
             engine,
             pool,
             wallet,
+            ledger,
             rpc: chain.rpc(),
         }
     }
@@ -129,6 +149,8 @@ pub fn requests(count: usize, size: u64) -> Vec<CreationRequest> {
             session_owner,
             session_id,
             size,
+            requester: None,
+            asked_at_slot: None,
         }
     };
     (0..count).map(request).collect()

@@ -86,6 +86,8 @@ struct Script {
     requests: HashMap<String, u64>,
     /// Texts of answers, and what the proxy makes of them.
     rewrites: Vec<(String, String)>,
+    /// Transactions that nobody knows of.
+    hidden: Vec<Signature>,
 }
 
 /// A fault of the requests whose parameters hold a text.
@@ -142,6 +144,11 @@ impl FaultProxy {
         });
     }
 
+    /// Hides one transaction: no broadcast of it arrives, and nobody knows its status. Others are served.
+    pub fn hide(&self, signature: &Signature) {
+        self.script().hidden.push(*signature);
+    }
+
     /// Writes something else in place of a text in every answer, as gateways do that read and write JSON anew.
     pub fn rewrite(&self, text: &str, other: &str) {
         self.script().rewrites.push((text.to_owned(), other.to_owned()));
@@ -180,6 +187,9 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<B
     let call: Value = serde_json::from_slice(&body).unwrap();
     let fault = state.next_fault(call["method"].as_str().unwrap(), &call["params"].to_string());
     match fault {
+        None if state.hides_sent(&call) => {
+            json_response(&json!({"jsonrpc": "2.0", "id": call["id"], "result": signature_of(&call).to_string()}))
+        }
         None => state.forward(body).await,
         Some(Fault::LoseAnswer) => {
             state.forward(body).await;
@@ -214,6 +224,12 @@ impl State {
         let of_this = |particular: &&Particular| particular.method == method && parameters.contains(&particular.text);
         let particular = || script.particular.iter().find(of_this).map(|found| found.fault.clone());
         next.or_else(particular).or_else(|| script.lasting.get(method).cloned())
+    }
+
+    /// Whether a transaction is sent that is hidden.
+    fn hides_sent(&self, call: &Value) -> bool {
+        let script = self.script.lock().unwrap();
+        !script.hidden.is_empty() && call["method"] == "sendTransaction" && script.hidden.contains(&signature_of(call))
     }
 
     fn rewritten(&self, answer: Bytes) -> Bytes {

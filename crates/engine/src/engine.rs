@@ -1,29 +1,33 @@
 //! The engine: answers batches of requests, one flight for each PDA, and owns the tasks behind them.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use session_chain::replies::read_accounts;
 use session_chain::{ChainError, Cluster, RpcPool};
+use session_ledger::Ledger;
 use solana_pubkey::Pubkey;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::batch::error::{CreationError, EngineError, Outcome};
-use crate::batch::rounds::Batch;
+use crate::batch::serve::{Batch, Means};
 use crate::config::EngineConfig;
 use crate::delivery::blockhash::blockhashes;
-use crate::delivery::sending::Sender;
+use crate::delivery::courier::Courier;
+use crate::delivery::read_back::read_back;
+use crate::delivery::registry::Registry;
 use crate::delivery::statuses::statuses;
-use crate::delivery::unsettled::Unsettled;
+use crate::delivery::sweep;
 use crate::flights::{Answer, Claim, Flight, Flights, answer_of_other};
 use crate::request::claim::CreationRequest;
 use crate::request::policy::Policy;
-use crate::shared::Shared;
 use crate::transaction::formats::Formats;
-use crate::treasury::monitor::{MarketPrice, Monitor, WalletStatus, wallet_statuses};
+use crate::treasury::hold::Treasury;
+use crate::treasury::market::FeeMarket;
+use crate::treasury::monitor::{Monitor, WalletStatus, wallet_statuses};
 use crate::treasury::signer::SignerPool;
 use crate::verify::standing::{Standing, judge};
 
@@ -35,7 +39,7 @@ const ANSWER_TIME: Duration = Duration::from_millis(20);
 
 /// Creates session accounts, many in one transaction, and verifies them.
 pub struct Engine {
-    shared: Shared,
+    means: Means,
     flights: Flights,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -43,11 +47,17 @@ pub struct Engine {
 
 impl Engine {
     /// Asks the chain for its rent, its transaction format and the wallets' balances, makes sure that all endpoints
-    /// are of one cluster, and starts the background tasks. Needs a Tokio runtime.
+    /// are of one cluster, and starts the background tasks. Money is taken from `ledger`'s budgets. Needs a Tokio
+    /// runtime.
     ///
     /// # Errors
     /// [`EngineError`] if the chain does not answer within 30 s or the configuration cannot work.
-    pub async fn start(config: EngineConfig, pool: RpcPool, signers: SignerPool) -> Result<Self, EngineError> {
+    pub async fn start(
+        config: EngineConfig,
+        pool: RpcPool,
+        signers: SignerPool,
+        ledger: Arc<dyn Ledger>,
+    ) -> Result<Self, EngineError> {
         let deadline = Instant::now() + START_PATIENCE;
         let Some(payer) = signers.addresses().first().copied() else {
             return Err(EngineError::NoWallet);
@@ -63,40 +73,44 @@ impl Engine {
         pool.verify_cluster(Some(deadline)).await?;
         let cluster = Cluster::learn(&pool, deadline).await?;
         let formats = Formats::detect(config.transaction_version, cluster.clone(), &pool, &payer, deadline).await?;
-        let price = MarketPrice::default();
+        let market = FeeMarket::default();
         let monitor = Monitor {
             pool: pool.clone(),
             signers: signers.clone(),
             cluster: cluster.clone(),
             policy: config.policy.clone(),
-            price: price.clone(),
+            market: market.clone(),
         };
         monitor.look().await?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (blockhashes, fetcher) = blockhashes(cluster.clone());
         let (statuses, poller) = statuses(cluster.clone());
+        let (read_back, reader) = read_back(cluster.clone(), signers.clone());
+        let courier = Courier {
+            pool: pool.clone(),
+            cluster: cluster.clone(),
+            treasury: Treasury::new(signers, ledger, config.policy.wallet_reserve_lamports),
+            market,
+            blockhashes: Arc::new(blockhashes),
+            statuses,
+            read_back,
+            registry: Registry::default(),
+            rebroadcast_interval: config.rebroadcast_interval,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
         tasks.spawn(fetcher.run(pool.clone(), stop.clone()));
         tasks.spawn(poller.run(pool.clone(), stop.clone()));
+        tasks.spawn(reader.run(pool.clone(), stop.clone()));
         tasks.spawn(monitor.run(config.wallet_poll_interval, stop.clone()));
-        let sender = Sender {
-            pool: pool.clone(),
-            statuses,
-            cluster: cluster.clone(),
-            rebroadcast_interval: config.rebroadcast_interval,
-        };
+        tasks.spawn(sweep::run(courier.clone(), stop.clone()));
         Ok(Self {
-            shared: Shared {
-                config,
+            means: Means {
+                config: Arc::new(config),
                 pool,
-                signers,
                 cluster,
                 formats,
-                blockhashes,
-                sender,
-                unsettled: Unsettled::default(),
-                price,
-                budget: Mutex::default(),
-                started: Instant::now(),
+                courier,
             },
             flights: Flights::default(),
             tasks,
@@ -107,35 +121,31 @@ impl Engine {
     /// The rules that requests are checked against.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        self.shared.policy()
+        &self.means.config.policy
     }
 
     /// What is known of the cluster.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
-        &self.shared.cluster
+        &self.means.cluster
     }
 
     /// The wallets as they were last read.
     #[must_use]
     pub fn wallets(&self) -> Vec<WalletStatus> {
-        wallet_statuses(&self.shared.signers, self.policy())
+        wallet_statuses(&self.means.courier.treasury.signers, self.policy())
     }
 
     /// Serves every request and answers in order. Never runs past `deadline`: what is not done by then is
-    /// [`CreationError::Deferred`], and a transaction that is out is remembered for the next attempt.
+    /// [`CreationError::Deferred`], and a transaction that is out is followed all the same, for the next attempt.
     pub async fn create_batch(
         &self,
         requests: Vec<CreationRequest>,
         deadline: Instant,
     ) -> Vec<Result<Outcome, CreationError>> {
         let mut answers: Vec<Option<Answer>> = requests.iter().map(|_| None).collect();
-        // What is known shortly before the deadline is answered; cutting off at the deadline itself would lose it.
-        let inner_deadline = deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline);
-        let serve = self.serve_all(&requests, &mut answers, inner_deadline);
-        if tokio::time::timeout_at(deadline.into(), serve).await.is_err() {
-            tracing::debug!("the deadline cut a batch off");
-        }
+        self.create_each(requests, deadline, |index, answer| answers[index] = Some(answer))
+            .await;
         let unanswered = || Err(CreationError::no_time_left(None));
         answers
             .into_iter()
@@ -143,12 +153,37 @@ impl Engine {
             .collect()
     }
 
+    /// Serves every request and hands over each answer, with the request's place, as soon as there is one. Never runs
+    /// past `deadline`; every request is answered by then.
+    pub async fn create_each(
+        &self,
+        requests: Vec<CreationRequest>,
+        deadline: Instant,
+        mut answered: impl FnMut(usize, Answer),
+    ) {
+        let mut open: Vec<bool> = requests.iter().map(|_| true).collect();
+        // What is known shortly before the deadline is answered; cutting off at the deadline itself would lose it.
+        let inner_deadline = deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline);
+        let mut hand_over = |index: usize, answer: Answer| {
+            if std::mem::take(&mut open[index]) {
+                answered(index, answer);
+            }
+        };
+        let serve = self.serve_all(&requests, &mut hand_over, inner_deadline);
+        if tokio::time::timeout_at(deadline.into(), serve).await.is_err() {
+            tracing::debug!("the deadline cut a batch off");
+        }
+        for index in 0..requests.len() {
+            hand_over(index, Err(CreationError::no_time_left(None)));
+        }
+    }
+
     /// What is at a request's address; creates nothing.
     ///
     /// # Errors
     /// [`ChainError`] if no endpoint answers before `deadline`.
     pub async fn inspect(&self, request: &CreationRequest, deadline: Instant) -> Result<Standing, ChainError> {
-        let reading = read_accounts(&self.shared.pool, &[request.pda], None, Some(deadline)).await?;
+        let reading = read_accounts(&self.means.pool, &[request.pda], None, Some(deadline)).await?;
         let account = reading.accounts.into_iter().next().flatten();
         Ok(judge(request, account.as_ref()))
     }
@@ -161,32 +196,40 @@ impl Engine {
     }
 
     /// Claims PDAs, serves the ones it got, takes over the answers for the others, until all are answered.
-    async fn serve_all(&self, requests: &[CreationRequest], answers: &mut [Option<Answer>], deadline: Instant) {
-        while answers.iter().any(Option::is_none) {
+    async fn serve_all(
+        &self,
+        requests: &[CreationRequest],
+        answered: &mut impl FnMut(usize, Answer),
+        deadline: Instant,
+    ) {
+        let mut open: Vec<usize> = (0..requests.len()).collect();
+        while !open.is_empty() {
             let mut mine: HashMap<Pubkey, (usize, Flight)> = HashMap::new();
             let mut others = Vec::new();
-            for (index, request) in requests
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| answers[*index].is_none())
-            {
-                match self.flights.claim(request.pda) {
-                    Claim::Mine(flight) => drop(mine.insert(request.pda, (index, flight))),
+            for index in open.drain(..) {
+                match self.flights.claim(requests[index].pda) {
+                    Claim::Mine(flight) => drop(mine.insert(requests[index].pda, (index, flight))),
                     Claim::Others(other) => others.push((index, other)),
                 }
             }
             let own = mine.values().map(|(index, _)| requests[*index].clone()).collect();
-            for (request, answer) in Batch::new(&self.shared, own, deadline).run().await {
-                if let Some((index, flight)) = mine.remove(&request.pda) {
-                    answers[index] = Some(answer.clone());
-                    flight.land(request, answer);
-                }
-            }
+            let batch = Batch::new(&self.means, own, deadline);
+            batch
+                .run(|request, answer| {
+                    if let Some((index, flight)) = mine.remove(&request.pda) {
+                        answered(index, answer.clone());
+                        flight.land(request, answer);
+                    }
+                })
+                .await;
             let waiting = others
                 .into_iter()
                 .map(|(index, other)| async move { (index, answer_of_other(other, &requests[index]).await) });
             for (index, answer) in join_all(waiting).await {
-                answers[index] = answer;
+                match answer {
+                    Some(answer) => answered(index, answer),
+                    None => open.push(index),
+                }
             }
         }
     }

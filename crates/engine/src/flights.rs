@@ -74,7 +74,7 @@ impl Drop for Flight {
 pub(crate) async fn answer_of_other(mut other: watch::Receiver<Flying>, request: &CreationRequest) -> Option<Answer> {
     let flying = other.wait_for(Option::is_some).await.ok()?;
     let (served, answer) = flying.as_ref()?;
-    if served != request {
+    if !served.is_for_the_same_account(request) {
         return None;
     }
     // The account was paid for once, and by the other.
@@ -92,6 +92,8 @@ mod tests {
             session_owner: Pubkey::default(),
             session_id: String::new(),
             size,
+            requester: None,
+            asked_at_slot: None,
         }
     }
 

@@ -1,8 +1,19 @@
 //! Creates session accounts on chain and proves that they are there.
 //!
-//! A batch of requests goes through rounds: **read** what is at the addresses (one call for a hundred), **plan** the
-//! missing ones into as few transactions as fit, **land** them, and read again, which is the **verification**. What
-//! fails is split off with its own reason and the others go on. See DESIGN, invariants 2, 4 and 5.
+//! From the top: the [`Engine`] answers batches of requests, one flight for each address. A `batch` reads what is there
+//! (one call for a hundred addresses), plans what is missing into as few transactions as fit, and joins their deliveries.
+//! A `delivery` is one signed transaction's life, in a task of its own. The `treasury` holds its money. `transaction`
+//! makes it, and says whose fault its failure is; `verify` compares what was read with what was asked for; `request` is
+//! what may be asked. Each room knows those below it and none above.
+//!
+//! The words, each for one thing:
+//! - *attempt*: one delivery of a queue's message to this service. A *try* is one transaction for one request.
+//! - *hold*: the money of one transaction, set aside before it is signed. *Settle*: put the transaction's fate in the
+//!   books, once. Nothing else is settled.
+//! - *send*: hand a transaction to one node for the first time. *Broadcast*: to all of them, again.
+//! - *land*: come into a block and succeed there, at the commitment. What is in a block and failed has not landed.
+//! - *read back*: look at the accounts of a transaction that landed. *Judge*: compare an account with its request.
+//! - *answer*: what a request gets in the end, an outcome or an error with its reason.
 
 mod batch;
 mod config;
@@ -10,7 +21,6 @@ mod delivery;
 mod engine;
 mod flights;
 mod request;
-mod shared;
 mod transaction;
 mod treasury;
 mod verify;

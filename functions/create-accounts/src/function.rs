@@ -7,11 +7,12 @@ use std::{
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use create_accounts::{
-    Handler, LogObserver, SetupError, UnusableRecord, engine_config, handler_config, rpc_pool, signers,
+    Handler, LogObserver, SetupError, UnusableRecord, engine_config, handler_config, rpc_pool, signers, spending_limits,
 };
 use lambda_runtime::{Context, Diagnostic};
 use session_config::{QueueKind, Settings};
 use session_engine::{Engine, EngineError};
+use session_ledger::InMemoryLedger;
 use session_queue::Queue;
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 use tokio::{sync::OnceCell, time::timeout};
@@ -117,7 +118,8 @@ impl Started {
         let signers = signers(settings).await?;
         let (source, dead_letters) = queues(settings).await?;
         let config = engine_config(settings, &signers);
-        let engine = Arc::new(Engine::start(config, pool, signers).await?);
+        let ledger = Arc::new(InMemoryLedger::new(spending_limits(settings)));
+        let engine = Arc::new(Engine::start(config, pool, signers, ledger).await?);
         let handler = Handler::new(
             Arc::clone(&engine),
             source,

@@ -16,4 +16,4 @@ pub use conclusion::{Conclusion, Reason};
 pub use handler::{Handler, HandlerConfig};
 pub use record::{Record, UnusableRecord};
 pub use report::{LogObserver, RecordObserver, RecordReport};
-pub use setup::{SetupError, engine_config, handler_config, rpc_pool, rpc_pool_of, signers};
+pub use setup::{SetupError, engine_config, handler_config, rpc_pool, rpc_pool_of, signers, spending_limits};

@@ -34,7 +34,15 @@ impl Reading {
             return Self::NoAccount(message);
         }
         match validate(&message.event, policy) {
-            Ok(request) => Self::Creation(message, request),
+            Ok(request) => {
+                // An event that is not younger than a creation does not ask for another one.
+                let asked_at_slot = Some(message.source.slot);
+                let request = CreationRequest {
+                    asked_at_slot,
+                    ..request
+                };
+                Self::Creation(message, request)
+            }
             Err(rejection) => {
                 let reason = Reason {
                     code: rejection.reason_code(),

@@ -7,6 +7,7 @@ use session_config::{Commitment, Settings, SignerKind, TransactionVersion};
 use session_engine::{
     AccountRole, Argument, EngineConfig, InstructionShape, MarkCreated, Policy, SignerError, SignerPool, SignerSource,
 };
+use session_ledger::Limits;
 use session_queue::VisibilityBackoff;
 use zeroize::Zeroizing;
 
@@ -141,13 +142,20 @@ pub fn engine_config(settings: &Settings, signers: &SignerPool) -> EngineConfig 
     }
 }
 
+/// The limits on what is spent in any hour.
+#[must_use]
+pub fn spending_limits(settings: &Settings) -> Limits {
+    Limits {
+        lamports_per_hour: settings.policy.lamports_per_hour,
+        lamports_per_requester_per_hour: settings.policy.lamports_per_owner_per_hour,
+    }
+}
+
 fn policy(settings: &Settings) -> Policy {
     let policy = &settings.policy;
     Policy {
         allowed_owner_programs: policy.allowed_owner_programs.iter().copied().collect::<BTreeSet<_>>(),
         max_account_size: policy.size_max_bytes,
-        hourly_budget_lamports: policy.lamports_per_hour,
-        owner_hourly_budget_lamports: policy.lamports_per_owner_per_hour,
         wallet_reserve_lamports: policy.wallet_reserve_lamports,
         wallet_low_lamports: policy.wallet_low_lamports,
         max_priority_fee_lamports: policy.priority_fee_cap_lamports,

@@ -1,11 +1,15 @@
 //! Creates ten accounts with a wallet in AWS KMS, which it finds by its environment as a deployed service would.
 //! A process of its own, because that environment is a process's: `create_with_kms RPC_URL WS_URL PUBLIC_KEY`.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_engine::{Engine, EngineConfig, Outcome, SignerPool, SignerSource};
+use session_ledger::InMemoryLedger;
 use session_tests::{creation::requests, kms_stub::KEY_ID};
 
 #[tokio::main]
@@ -29,7 +33,13 @@ async fn main() -> anyhow::Result<()> {
         RetryPolicy::default(),
         timeout,
     )?;
-    let engine = Engine::start(EngineConfig::default(), pool, signers).await?;
+    let engine = Engine::start(
+        EngineConfig::default(),
+        pool,
+        signers,
+        Arc::new(InMemoryLedger::default()),
+    )
+    .await?;
     for answer in engine
         .create_batch(requests(10, 300), Instant::now() + Duration::from_secs(20))
         .await

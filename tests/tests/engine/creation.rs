@@ -157,6 +157,8 @@ async fn the_factorys_entry_says_created_once_the_account_is() {
             session_owner: asked.owner,
             session_id: asked.session_id,
             size: 500,
+            requester: None,
+            asked_at_slot: None,
         });
     }
     assert_eq!(

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use session_engine::{Disposition, EngineConfig, Outcome, TransactionVersion};
+use session_engine::{Disposition, EngineConfig, TransactionVersion};
 use session_tests::{
     chain::TestChain,
-    creation::{CreationRig, assert_all_created, assert_all_there, requests},
+    creation::{Answer, CreationRig, assert_all_created, assert_all_there, requests},
     fault_proxy::{Fault, FaultProxy, Gate},
 };
 use surfpool_sdk::cheatcodes::builders::ResetAccount;
@@ -107,11 +107,16 @@ async fn a_rate_limit_past_the_deadline_defers_and_says_until_when() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_whose_fork_was_dropped_is_created_again() {
-    let (chain, proxy, rig) = rig().await;
+/// Creates one account, which is gone when it is read back: its owner has closed it, or its fork was dropped, and then
+/// the fork that goes on has never seen the transaction and lives on for longer than its blockhash.
+async fn gone_at_the_reading(
+    chain: &TestChain,
+    proxy: &FaultProxy,
+    rig: &CreationRig,
+    fork_is_dropped: bool,
+) -> Vec<Answer> {
     let wanted = requests(1, 300);
-    let verification = Gate::closed();
+    let reading = Gate::closed();
     let before = proxy.requests("getMultipleAccounts");
     proxy.spoil_next(
         "getMultipleAccounts",
@@ -121,16 +126,90 @@ async fn an_account_whose_fork_was_dropped_is_created_again() {
             look_up
         }),
     );
-    proxy.spoil_next("getMultipleAccounts", Fault::Hold(verification.clone()));
-    let drop_fork = async {
+    proxy.spoil_next("getMultipleAccounts", Fault::Hold(reading.clone()));
+    let close = async {
         proxy.arrived("getMultipleAccounts", before + 2).await;
         let cheatcodes = chain.as_embedded().unwrap().surfnet().cheatcodes();
         cheatcodes.execute(ResetAccount::new(wanted[0].pda)).unwrap();
-        verification.open();
+        let blockhashes = proxy.requests("getLatestBlockhash");
+        if fork_is_dropped {
+            let unknown = json!({"context": {"slot": 1_000_000}, "value": [null]});
+            proxy.spoil_all("getSignatureStatuses", Fault::Result(unknown));
+            let later = json!({"absoluteSlot": 1, "blockHeight": 1_000_000});
+            proxy.spoil_all("getEpochInfo", Fault::Result(later));
+        }
+        reading.open();
+        if fork_is_dropped {
+            // Whoever signs anew needs another blockhash.
+            proxy.arrived("getLatestBlockhash", blockhashes + 1).await;
+            proxy.heal();
+        }
     };
-    let (answers, ()) = tokio::join!(rig.create(&wanted), drop_fork);
+    let (answers, ()) = tokio::join!(rig.create(&wanted), close);
+    if answers[0].is_ok() {
+        rig.assert_created(&wanted).await;
+    }
+    // Asked again by the same event, it is the same answer and costs nothing.
+    let balance = rig.balance().await;
+    for (again, first) in rig.create(&wanted).await.iter().zip(&answers) {
+        assert_eq!(again.is_ok(), first.is_ok(), "{again:?}");
+    }
+    assert_eq!(rig.balance().await, balance);
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_its_owner_closed_is_not_paid_for_again() {
+    let (chain, proxy, rig) = rig().await;
+    let error = gone_at_the_reading(&chain, &proxy, &rig, false)
+        .await
+        .remove(0)
+        .unwrap_err();
+    assert_eq!(error.reason_code(), "account_closed");
+    assert_eq!(error.disposition(), Disposition::DeadLetter);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_fork_was_dropped_is_created_again() {
+    let (chain, proxy, rig) = rig().await;
+    let answers = gone_at_the_reading(&chain, &proxy, &rig, true).await;
     assert_all_created(&answers);
-    rig.assert_created(&wanted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nine_fresh_requests_do_not_wait_for_a_transaction_that_never_decides() {
+    let (_chain, proxy, rig) = rig().await;
+    let stuck = requests(1, 200);
+    proxy.spoil_all("sendTransaction", Fault::Swallow);
+    let answers = rig.create_within(&stuck, Duration::from_millis(1_500)).await;
+    let out = answers[0].as_ref().unwrap_err().last_signature().unwrap();
+    proxy.heal();
+    proxy.hide(&out);
+
+    let fresh = requests(9, 200);
+    let all = [stuck, fresh].concat();
+    let (started, mut answered) = (Instant::now(), Vec::new());
+    let deadline = started + Duration::from_secs(8);
+    rig.engine
+        .create_each(all, deadline, |index, answer| {
+            answered.push((index, answer, started.elapsed()))
+        })
+        .await;
+    let slot = rig.engine.cluster().slots(1);
+    for (index, answer, elapsed) in &answered {
+        println!(
+            "request {index}: {} after {elapsed:?}",
+            if answer.is_ok() { "verified" } else { "left" }
+        );
+        if *index == 0 {
+            assert_eq!(answer.as_ref().unwrap_err().reason_code(), "no_time_left");
+            continue;
+        }
+        assert!(answer.is_ok(), "{answer:?}");
+        // Half a slot until the next block, the block itself, and two for the reading.
+        assert!(*elapsed < slot * 4, "{elapsed:?}");
+    }
+    assert_eq!(answered.len(), 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,9 +279,7 @@ async fn an_rpc_that_dies_before_the_verification_leaves_nothing_to_pay_again() 
     }
     proxy.heal();
     let balance = rig.balance().await;
-    for answer in rig.create(&wanted).await {
-        assert_eq!(answer.unwrap(), Outcome::AlreadyExisted);
-    }
+    assert_all_there(&rig.create(&wanted).await);
     assert_eq!(rig.balance().await, balance);
 }
 

@@ -1,6 +1,9 @@
 //! The wallet cannot be drained.
 
+use std::{sync::Arc, time::SystemTime};
+
 use session_engine::{CreationError, Deferral, EngineConfig, Outcome, Policy};
+use session_ledger::{InMemoryLedger, Ledger, Limits};
 use session_tests::{
     chain::TestChain,
     creation::{Answer, CreationRig, assert_all_created, requests},
@@ -17,6 +20,24 @@ async fn rig(chain: &TestChain, lamports: u64, policy: Policy) -> CreationRig {
     CreationRig::start_at(chain, vec![chain.endpoint()], lamports, config).await
 }
 
+/// An engine of 100 SOL under these limits.
+async fn limited(chain: &TestChain, limits: Limits, policy: Policy) -> CreationRig {
+    let config = EngineConfig {
+        policy,
+        ..EngineConfig::default()
+    };
+    let wallet = chain.wallet(100_000_000_000).await;
+    let ledger = Arc::new(InMemoryLedger::new(limits));
+    CreationRig::start_on_ledger(chain, vec![chain.endpoint()], wallet, config, ledger).await
+}
+
+/// Fails unless nothing is held, and the books' spending is what left the wallet, to the lamport.
+async fn assert_books_agree(rig: &CreationRig, balance_before: u64) {
+    let sums = rig.ledger.summary(SystemTime::now()).await.unwrap().total;
+    assert_eq!(sums.held_lamports, 0);
+    assert_eq!(sums.spent_lamports(), balance_before - rig.balance().await);
+}
+
 fn created(answers: &[Answer]) -> usize {
     answers
         .iter()
@@ -27,18 +48,18 @@ fn created(answers: &[Answer]) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_expensive_requests_stops_at_the_budget() {
     let chain = TestChain::embedded().await;
-    let budget = 10 * LARGEST_RENT + 9 * 5_000;
-    let policy = Policy {
-        hourly_budget_lamports: Some(budget),
-        ..Policy::default()
+    let budget = 10 * LARGEST_RENT + 4_999;
+    let limits = Limits {
+        lamports_per_hour: Some(budget),
+        ..Limits::default()
     };
-    let rig = rig(&chain, 100_000_000_000, policy).await;
+    let rig = limited(&chain, limits, Policy::default()).await;
     let balance = rig.balance().await;
     let answers = rig.create(&requests(10_000, 10_240)).await;
     assert_eq!(
         created(&answers),
         9,
-        "the tenth would be one lamport's fee over the budget"
+        "the tenth would be one lamport of the fee over the budget"
     );
     for answer in &answers {
         match answer {
@@ -51,6 +72,7 @@ async fn a_flood_of_expensive_requests_stops_at_the_budget() {
         }
     }
     assert!(balance - rig.balance().await <= budget);
+    assert_books_agree(&rig, balance).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,11 +101,11 @@ async fn the_wallet_keeps_its_reserve() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_session_owner_cannot_spend_everybodys_budget() {
     let chain = TestChain::embedded().await;
-    let policy = Policy {
-        owner_hourly_budget_lamports: Some(3 * LARGEST_RENT),
-        ..Policy::default()
+    let limits = Limits {
+        lamports_per_requester_per_hour: Some(3 * LARGEST_RENT),
+        ..Limits::default()
     };
-    let rig = rig(&chain, 100_000_000_000, policy).await;
+    let rig = limited(&chain, limits, Policy::default()).await;
     let (greedy, modest) = (requests(10, 10_240), requests(2, 10_240));
     let answers = rig.create(&[greedy, modest].concat()).await;
     assert_eq!(created(&answers[..10]), 2);
@@ -96,18 +118,23 @@ async fn one_session_owner_cannot_spend_everybodys_budget() {
 async fn what_was_not_spent_is_free_again() {
     let chain = TestChain::embedded().await;
     let budget = 2 * LARGEST_RENT;
+    let limits = Limits {
+        lamports_per_hour: Some(budget),
+        ..Limits::default()
+    };
     let policy = Policy {
-        hourly_budget_lamports: Some(budget),
         max_account_size: 20_000,
         ..Policy::default()
     };
-    let rig = rig(&chain, 100_000_000_000, policy).await;
+    let rig = limited(&chain, limits, policy).await;
+    let balance = rig.balance().await;
     // The program refuses these, after the budget was charged.
     for _ in 0..3 {
         let error = rig.create(&requests(1, 10_241)).await.remove(0).unwrap_err();
         assert_eq!(error.reason_code(), "refused_by_program");
     }
     assert_all_created(&rig.create(&requests(1, 10_240)).await);
+    assert_books_agree(&rig, balance).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,13 @@
 //! Who signs.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use session_chain::{CommitmentConfig, RetryPolicy, RpcPool};
 use session_engine::{Engine, EngineConfig, SignerPool};
+use session_ledger::InMemoryLedger;
 use session_tests::{
     chain::TestChain,
     creation::{LIMIT, assert_all_created, requests},
@@ -19,7 +23,14 @@ async fn several_wallets_share_the_work() {
     let timeout = Duration::from_secs(5);
     let pool = RpcPool::new(vec![chain.endpoint()], CommitmentConfig::confirmed(), retry, timeout).unwrap();
     let signers = SignerPool::of_keypairs(wallets.iter().map(Keypair::insecure_clone).collect()).unwrap();
-    let engine = Engine::start(EngineConfig::default(), pool, signers).await.unwrap();
+    let engine = Engine::start(
+        EngineConfig::default(),
+        pool,
+        signers,
+        Arc::new(InMemoryLedger::default()),
+    )
+    .await
+    .unwrap();
     let answers = engine.create_batch(requests(64, 100), Instant::now() + LIMIT).await;
     assert_eq!(assert_all_created(&answers), 2);
     for wallet in &wallets {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_chain::{ChainError, TransactionFailure};
+use session_ledger::{HoldId, LedgerError};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use thiserror::Error;
 
 use crate::request::rejection::Rejection;
 use crate::transaction::program_error::ProgramError;
+use crate::verify::mismatch::Mismatch;
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,25 @@ pub enum CreationError {
     /// It can never have one: to the dead letters at once.
     #[error("{0}")]
     Rejected(#[from] Rejection),
+    /// Something else is at the address: to the dead letters at once.
+    #[error("the account exists and is not the one that was asked for: {0}")]
+    Mismatched(Mismatch),
+    /// The owner program says no, and will say so again: to the dead letters at once.
+    #[error("program {program} refused the creation: {error}")]
+    RefusedByProgram {
+        /// The program.
+        program: Pubkey,
+        /// What it said.
+        error: ProgramError,
+    },
+    /// The account was created for this request, and is gone: its owner closed it. Only a new request creates another.
+    #[error("the account was created by transaction {signature} in slot {slot}, and its owner has closed it since")]
+    Closed {
+        /// The transaction that created it.
+        signature: Signature,
+        /// Its slot.
+        slot: u64,
+    },
     /// A limit that passes with time stands against it. Nothing is wrong with the request.
     #[error("{reason}")]
     Deferred {
@@ -118,9 +139,12 @@ pub enum Failure {
     /// The transaction is in a block, and did not run.
     #[error("transaction {0} is in a block and did not run: its payer could not pay for it")]
     NotExecuted(Signature),
-    /// The transaction was confirmed, and its account is gone: the cluster took another fork.
-    #[error("the account of transaction {0} is gone: its fork was dropped")]
-    Vanished(Signature),
+    /// Another process has a transaction for the account out.
+    #[error("hold {0} is for the same account, and its transaction is not decided")]
+    Busy(HoldId),
+    /// The books could not be asked whether there is money.
+    #[error("{0}")]
+    Ledger(Arc<LedgerError>),
     /// The key could not sign.
     #[error("wallet {payer} could not sign: {reason}")]
     Signing {
@@ -157,6 +181,9 @@ impl CreationError {
     pub fn reason_code(&self) -> &'static str {
         match self {
             Self::Rejected(rejection) => rejection.reason_code(),
+            Self::Mismatched(mismatch) => mismatch.reason_code(),
+            Self::RefusedByProgram { .. } => "refused_by_program",
+            Self::Closed { .. } => "account_closed",
             Self::Deferred { reason, .. } => reason.reason_code(),
             Self::Failed { reason } => reason.reason_code(),
         }
@@ -166,7 +193,9 @@ impl CreationError {
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Rejected(_) => Disposition::DeadLetter,
+            Self::Rejected(_) | Self::Mismatched(_) | Self::RefusedByProgram { .. } | Self::Closed { .. } => {
+                Disposition::DeadLetter
+            }
             Self::Deferred { after, .. } => Disposition::RetryLater { after: Some(*after) },
             Self::Failed { .. } => Disposition::RetryLater { after: None },
         }
@@ -180,8 +209,9 @@ impl CreationError {
                 reason: Deferral::NoTimeLeft(signature),
                 ..
             } => *signature,
+            Self::Closed { signature, .. } => Some(*signature),
             Self::Failed {
-                reason: Failure::Expired(signature) | Failure::NotExecuted(signature) | Failure::Vanished(signature),
+                reason: Failure::Expired(signature) | Failure::NotExecuted(signature),
             } => Some(*signature),
             _ => None,
         }
@@ -259,7 +289,8 @@ impl Failure {
             Self::Transaction(_) => "transaction_failed",
             Self::Expired(_) => "transaction_expired",
             Self::NotExecuted(_) => "transaction_not_executed",
-            Self::Vanished(_) => "account_vanished",
+            Self::Busy(_) => "account_busy",
+            Self::Ledger(_) => "ledger_failed",
             Self::Signing { .. } => "signing_failed",
             Self::Compilation(_) => "compilation_failed",
         }

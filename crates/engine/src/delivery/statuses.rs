@@ -42,6 +42,7 @@ pub(crate) enum Landing {
 }
 
 /// The senders' side.
+#[derive(Clone)]
 pub(crate) struct Statuses {
     queue: mpsc::Sender<Watch>,
 }

@@ -19,6 +19,10 @@ pub struct CreationRequest {
     pub session_id: String,
     /// Bytes of data.
     pub size: u64,
+    /// Who answers for the spending, where that is known: the fee payer of the transaction that asks.
+    pub requester: Option<Pubkey>,
+    /// The slot of the event that asks, where that is known.
+    pub asked_at_slot: Option<u64>,
 }
 
 /// Checks a claim against the policy and re-derives its address.
@@ -32,6 +36,8 @@ pub fn validate(event: &PdaComputedEvent, policy: &Policy) -> Result<CreationReq
         session_owner: event.owner,
         session_id: event.session_id.clone(),
         size: event.expected_size,
+        requester: None,
+        asked_at_slot: None,
     };
     request.bump()?;
     if event.expected_size > policy.max_account_size {
@@ -50,6 +56,17 @@ pub fn validate(event: &PdaComputedEvent, policy: &Policy) -> Result<CreationReq
 }
 
 impl CreationRequest {
+    /// Whose budget the account counts against: the requester's, else that of the session's owner, which is only claimed.
+    #[must_use]
+    pub fn answerable(&self) -> Pubkey {
+        self.requester.unwrap_or(self.session_owner)
+    }
+
+    /// Whether `other` asks for the same account, whoever asks and when.
+    pub(crate) fn is_for_the_same_account(&self, other: &Self) -> bool {
+        (self.pda, self.owner_program, self.size) == (other.pda, other.owner_program, other.size)
+    }
+
     /// The bump of the address.
     ///
     /// # Errors

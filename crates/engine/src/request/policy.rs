@@ -12,10 +12,6 @@ pub struct Policy {
     pub allowed_owner_programs: BTreeSet<Pubkey>,
     /// Largest account, in bytes of data. One CPI can allocate 10,240 at most.
     pub max_account_size: u64,
-    /// Lamports that may be spent in any hour, over all wallets of this process. `None` is no limit.
-    pub hourly_budget_lamports: Option<u64>,
-    /// Lamports that may be spent in any hour for one session owner. `None` is no limit.
-    pub owner_hourly_budget_lamports: Option<u64>,
     /// Lamports that every wallet keeps.
     pub wallet_reserve_lamports: u64,
     /// Below this balance a wallet counts as low (metric `wallet_low`, log, health), before it is empty.
@@ -29,8 +25,6 @@ impl Default for Policy {
         Self {
             allowed_owner_programs: BTreeSet::from([SESSION_PROGRAM_ID]),
             max_account_size: MAX_ACCOUNT_SIZE,
-            hourly_budget_lamports: None,
-            owner_hourly_budget_lamports: None,
             wallet_reserve_lamports: 10_000_000,
             wallet_low_lamports: 100_000_000,
             max_priority_fee_lamports: 100_000,

@@ -3,9 +3,6 @@
 use solana_pubkey::Pubkey;
 use thiserror::Error;
 
-use crate::transaction::program_error::ProgramError;
-use crate::verify::mismatch::Mismatch;
-
 /// A refusal for good: trying again gives the same answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
@@ -47,17 +44,6 @@ pub enum Rejection {
         /// Length of the allow-list.
         allowed: usize,
     },
-    /// Something else is at the address.
-    #[error("the account exists and is not the one that was asked for: {0}")]
-    AccountMismatch(Mismatch),
-    /// The owner program says no, and will say so again.
-    #[error("program {program} refused the creation: {error}")]
-    RefusedByProgram {
-        /// The program.
-        program: Pubkey,
-        /// What it said.
-        error: ProgramError,
-    },
 }
 
 impl Rejection {
@@ -70,8 +56,6 @@ impl Rejection {
             Self::AddressMismatch { .. } => "address_mismatch",
             Self::SizeOverLimit { .. } => "size_over_limit",
             Self::OwnerProgramNotAllowed { .. } => "owner_program_not_allowed",
-            Self::AccountMismatch(mismatch) => mismatch.reason_code(),
-            Self::RefusedByProgram { .. } => "refused_by_program",
         }
     }
 }

@@ -6,8 +6,6 @@ use solana_pubkey::Pubkey;
 use solana_sdk::instruction::InstructionError;
 use solana_sdk::transaction::TransactionError;
 
-use crate::batch::error::{CreationError, Deferral, Failure};
-use crate::request::rejection::Rejection;
 use crate::transaction::message::Terms;
 use crate::transaction::plan::{Creation, Group, Rules, Step};
 use crate::transaction::program_error::{KnownProgram, Meaning, ProgramError};
@@ -15,14 +13,27 @@ use crate::transaction::program_error::{KnownProgram, Meaning, ProgramError};
 /// Consequences of a failed transaction. Creations that are not named go on in the next transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Consequences {
-    /// The answer for one creation that is to blame, or for all of them.
-    pub(crate) answers: Vec<(Pubkey, CreationError)>,
-    /// Creations that stay open, and the trouble they had.
-    pub(crate) troubles: Vec<(Pubkey, Failure)>,
+    /// What it means for one creation that is to blame, or for all of them.
+    pub(crate) verdicts: Vec<(Pubkey, Verdict)>,
     /// Fewer creations in a transaction from now on.
     pub(crate) max_creations: Option<usize>,
     /// The blockhash is not to be used again.
     pub(crate) blockhash_is_stale: bool,
+}
+
+/// What a failed transaction means for one of its creations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The account is there, says the program: the next reading tells whether it is the one that was asked for.
+    Exists { program: Pubkey, error: ProgramError },
+    /// The program says no, and will say so again.
+    Refused { program: Pubkey, error: ProgramError },
+    /// The program failed, and may succeed later.
+    Failed { program: Pubkey, error: ProgramError },
+    /// The transaction failed, and nobody else can be to blame.
+    Transaction(TransactionFailure),
+    /// The payer has too little.
+    WalletEmpty,
 }
 
 /// Finds out who is to blame for `error` and what becomes of whom.
@@ -35,40 +46,33 @@ pub(crate) fn consequences(
     match failure {
         TransactionFailure::Known(error) => known_consequences(error, group, terms, rules),
         TransactionFailure::Instruction { index, .. } => match group.creation_at(usize::from(*index), terms, rules) {
-            Some((creation, _)) => Consequences {
-                answers: vec![(
-                    creation.request.pda,
-                    CreationError::failed(Failure::Transaction(failure.clone())),
-                )],
-                ..Consequences::default()
-            },
-            None => halve(group),
+            Some((creation, _)) => one(creation, Verdict::Transaction(failure.clone())),
+            None => bisect(group, failure),
         },
-        TransactionFailure::Unknown(_) => {
-            for_all(group, || CreationError::failed(Failure::Transaction(failure.clone())))
-        }
+        TransactionFailure::Unknown(_) => bisect(group, failure),
     }
 }
 
 fn known_consequences(error: &TransactionError, group: &Group, terms: Terms, rules: Rules<'_>) -> Consequences {
+    let failure = || TransactionFailure::Known(error.clone());
     match error {
         TransactionError::InstructionError(place, error) => {
             match group.creation_at(usize::from(*place), terms, rules) {
                 Some((creation, step)) => blame((creation, step), error, group, rules),
-                None => halve(group),
+                None => bisect(group, &failure()),
             }
         }
         TransactionError::BlockhashNotFound => Consequences {
             blockhash_is_stale: true,
             ..Consequences::default()
         },
+        // The payer is the transaction's first account.
         TransactionError::InsufficientFundsForFee
         | TransactionError::AccountNotFound
-        | TransactionError::InsufficientFundsForRent { .. } => for_all(group, || Deferral::WalletEmpty.into()),
+        | TransactionError::InsufficientFundsForRent { account_index: 0 } => all(group, &Verdict::WalletEmpty),
         TransactionError::MaxLoadedAccountsDataSizeExceeded | TransactionError::TooManyAccountLocks => halve(group),
-        error => for_all(group, || {
-            CreationError::failed(Failure::Transaction(error.clone().into()))
-        }),
+        // They say what is wrong and not with whom: halves tell.
+        _ => bisect(group, &failure()),
     }
 }
 
@@ -78,7 +82,6 @@ fn blame(
     group: &Group,
     rules: Rules<'_>,
 ) -> Consequences {
-    let pda = creation.request.pda;
     let owner_program = creation.request.owner_program;
     let (program, known) = match (step, rules.mark_created) {
         (Step::Mark, Some(mark)) => (mark.factory, KnownProgram::Factory),
@@ -87,27 +90,25 @@ fn blame(
     };
     let error = ProgramError::new(known, error.clone());
     match error.meaning() {
-        // The next reading says whether the account is the one that was asked for.
-        Meaning::AlreadyExists => Consequences {
-            troubles: vec![(pda, Failure::Program { program, error })],
-            ..Consequences::default()
-        },
-        Meaning::WalletTooLow => for_all(group, || Deferral::WalletEmpty.into()),
+        Meaning::AlreadyExists => one(creation, Verdict::Exists { program, error }),
+        Meaning::WalletTooLow => all(group, &Verdict::WalletEmpty),
         Meaning::TooMuch if group.creations.len() > 1 => halve(group),
-        Meaning::Permanent => {
-            let rejection = Rejection::RefusedByProgram { program, error };
-            Consequences {
-                answers: vec![(pda, rejection.into())],
-                ..Consequences::default()
-            }
-        }
-        Meaning::TooMuch | Meaning::Unknown => {
-            let failure = CreationError::failed(Failure::Program { program, error });
-            Consequences {
-                answers: vec![(pda, failure)],
-                ..Consequences::default()
-            }
-        }
+        Meaning::Permanent => one(creation, Verdict::Refused { program, error }),
+        Meaning::TooMuch | Meaning::Unknown => one(creation, Verdict::Failed { program, error }),
+    }
+}
+
+fn one(creation: &Creation, verdict: Verdict) -> Consequences {
+    Consequences {
+        verdicts: vec![(creation.request.pda, verdict)],
+        ..Consequences::default()
+    }
+}
+
+fn all(group: &Group, verdict: &Verdict) -> Consequences {
+    Consequences {
+        verdicts: group.pdas().into_iter().map(|pda| (pda, verdict.clone())).collect(),
+        ..Consequences::default()
     }
 }
 
@@ -119,15 +120,11 @@ fn halve(group: &Group) -> Consequences {
     }
 }
 
-fn for_all(group: &Group, answer: impl Fn() -> CreationError) -> Consequences {
-    let answers = group
-        .creations
-        .iter()
-        .map(|creation| (creation.request.pda, answer()))
-        .collect();
-    Consequences {
-        answers,
-        ..Consequences::default()
+/// One creation alone is to blame for what it did; of several nobody is yet.
+fn bisect(group: &Group, failure: &TransactionFailure) -> Consequences {
+    match &group.creations[..] {
+        [alone] => one(alone, Verdict::Transaction(failure.clone())),
+        _ => halve(group),
     }
 }
 
@@ -168,6 +165,8 @@ mod tests {
                 session_owner,
                 session_id,
                 size: 1,
+                requester: None,
+                asked_at_slot: None,
             };
             Creation {
                 request,
@@ -181,49 +180,65 @@ mod tests {
     }
 
     #[test]
-    fn only_the_creation_to_blame_is_answered() {
+    fn only_the_creation_to_blame_is_judged() {
         let (group, consequences) = after(2, InstructionError::Custom(6_009));
-        let [(pda, error)] = &consequences.answers[..] else {
+        let [(pda, verdict)] = &consequences.verdicts[..] else {
             panic!("{consequences:?}")
         };
         assert_eq!(*pda, group.pdas()[2]);
-        assert_eq!(error.reason_code(), "refused_by_program");
+        assert!(matches!(verdict, Verdict::Refused { .. }));
 
         let (group, consequences) = after(4, InstructionError::Custom(77));
-        let [(pda, error)] = &consequences.answers[..] else {
+        let [(pda, verdict)] = &consequences.verdicts[..] else {
             panic!("{consequences:?}")
         };
         assert_eq!(*pda, group.pdas()[4]);
-        assert_eq!(error.reason_code(), "program_failed");
+        assert!(matches!(verdict, Verdict::Failed { .. }));
     }
 
     #[test]
     fn an_account_that_exists_is_looked_at_again() {
         let (group, consequences) = after(5, InstructionError::Custom(6_010));
-        assert!(consequences.answers.is_empty());
-        assert_eq!(consequences.troubles[0].0, group.pdas()[5]);
+        assert_eq!(consequences.verdicts[0].0, group.pdas()[5]);
+        assert!(matches!(consequences.verdicts[0].1, Verdict::Exists { .. }));
     }
 
     #[test]
     fn too_much_in_one_transaction_halves_the_next_and_blames_nobody() {
         let (_, consequences) = after(3, InstructionError::MaxInstructionTraceLengthExceeded);
         assert_eq!(consequences.max_creations, Some(3));
-        assert!(consequences.answers.is_empty());
+        assert!(consequences.verdicts.is_empty());
     }
 
     #[test]
-    fn an_empty_wallet_defers_everybody() {
+    fn an_error_that_names_nobody_is_bisected_down_to_one() {
+        let (_, consequences) = after_transaction(&TransactionError::ProgramAccountNotFound);
+        assert_eq!(consequences.max_creations, Some(3));
+        assert!(consequences.verdicts.is_empty());
+        let unknown = TransactionFailure::Unknown("OfNextYear".to_owned());
+        let (mut group, _) = after_transaction(&TransactionError::AccountInUse);
+        group.creations.truncate(1);
+        let consequences = bisect(&group, &unknown);
+        assert_eq!(
+            consequences.verdicts,
+            [(group.pdas()[0], Verdict::Transaction(unknown))]
+        );
+    }
+
+    #[test]
+    fn an_empty_wallet_is_everybodys() {
         for error in [
             TransactionError::InsufficientFundsForFee,
+            TransactionError::InsufficientFundsForRent { account_index: 0 },
             TransactionError::InstructionError(1, InstructionError::Custom(1)),
         ] {
             let (group, consequences) = after_transaction(&error);
-            assert_eq!(consequences.answers.len(), group.creations.len());
+            assert_eq!(consequences.verdicts.len(), group.creations.len());
             assert!(
                 consequences
-                    .answers
+                    .verdicts
                     .iter()
-                    .all(|(_, error)| error.reason_code() == "wallet_empty")
+                    .all(|(_, verdict)| *verdict == Verdict::WalletEmpty)
             );
         }
     }
@@ -231,6 +246,6 @@ mod tests {
     #[test]
     fn an_unknown_blockhash_is_not_used_again() {
         let (_, consequences) = after_transaction(&TransactionError::BlockhashNotFound);
-        assert!(consequences.blockhash_is_stale && consequences.answers.is_empty());
+        assert!(consequences.blockhash_is_stale && consequences.verdicts.is_empty());
     }
 }

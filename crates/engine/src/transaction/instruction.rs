@@ -99,6 +99,8 @@ mod tests {
             session_owner,
             session_id: "id".to_owned(),
             size: 300,
+            requester: None,
+            asked_at_slot: None,
         }
     }
 

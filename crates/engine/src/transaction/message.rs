@@ -48,6 +48,19 @@ impl WireFormat {
         }
     }
 
+    /// Lamports of priority fee that the runtime takes for these terms: version 0 can only name a price, in whole
+    /// micro-lamports a unit.
+    pub(crate) fn charged_priority_fee(self, terms: Terms) -> u64 {
+        match self {
+            Self::V1 => terms.priority_fee_lamports,
+            Self::V0 => {
+                let price = unit_price(terms);
+                let lamports = (u128::from(price) * u128::from(terms.compute_units)).div_ceil(1_000_000);
+                u64::try_from(lamports).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
     /// Place of the first of the caller's instructions in a transaction with these terms.
     pub(crate) fn first_instruction(self, terms: Terms) -> usize {
         match self {
@@ -94,6 +107,12 @@ fn compile_v1(
     v1::Message::try_compile_with_config(payer, instructions, blockhash, config)
 }
 
+/// Micro-lamports a unit, rounded down, so that the product never exceeds the fee that was decided on.
+fn unit_price(terms: Terms) -> u64 {
+    let price = u128::from(terms.priority_fee_lamports) * 1_000_000 / u128::from(terms.compute_units.max(1));
+    u64::try_from(price).unwrap_or(u64::MAX)
+}
+
 fn compile_v0(
     payer: &Pubkey,
     instructions: &[Instruction],
@@ -102,11 +121,7 @@ fn compile_v0(
 ) -> Result<v0::Message, CompileError> {
     let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(terms.compute_units)];
     if terms.priority_fee_lamports > 0 {
-        // Rounded down, so that the product never exceeds the fee that was decided on.
-        let price = u128::from(terms.priority_fee_lamports) * 1_000_000 / u128::from(terms.compute_units.max(1));
-        all.push(ComputeBudgetInstruction::set_compute_unit_price(
-            u64::try_from(price).unwrap_or(u64::MAX),
-        ));
+        all.push(ComputeBudgetInstruction::set_compute_unit_price(unit_price(terms)));
     }
     all.extend_from_slice(instructions);
     v0::Message::try_compile(payer, &all, &[], blockhash)

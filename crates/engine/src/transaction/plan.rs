@@ -197,6 +197,8 @@ mod tests {
             session_owner,
             session_id,
             size,
+            requester: None,
+            asked_at_slot: None,
         };
         Creation {
             request,

@@ -1,7 +1,5 @@
 //! Watches what changes slowly: the wallets' balances, the cluster's facts and the market price of compute units.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use metrics::gauge;
@@ -11,6 +9,7 @@ use solana_pubkey::Pubkey;
 use tokio_util::sync::CancellationToken;
 
 use crate::request::policy::Policy;
+use crate::treasury::market::FeeMarket;
 use crate::treasury::signer::SignerPool;
 
 /// A reading that takes longer is given up.
@@ -27,23 +26,13 @@ pub struct WalletStatus {
     pub is_low: bool,
 }
 
-/// The recent price of compute units, in micro-lamports.
-#[derive(Clone, Default)]
-pub(crate) struct MarketPrice(Arc<AtomicU64>);
-
-impl MarketPrice {
-    pub(crate) fn micro_lamports_per_unit(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// The watching task.
 pub(crate) struct Monitor {
     pub(crate) pool: RpcPool,
     pub(crate) signers: SignerPool,
     pub(crate) cluster: Cluster,
     pub(crate) policy: Policy,
-    pub(crate) price: MarketPrice,
+    pub(crate) market: FeeMarket,
 }
 
 impl Monitor {
@@ -73,12 +62,13 @@ impl Monitor {
         self.cluster.note(&asked, &reading);
         for (payer, account) in self.signers.payers().iter().zip(&reading.accounts) {
             let lamports = account.as_ref().map_or(0, |account| account.lamports);
-            payer.wallet().read(reading.slot, lamports, Instant::now());
+            payer.wallet().read(reading.slot, lamports);
         }
         report(&wallet_statuses(&self.signers, &self.policy));
         if self.policy.max_priority_fee_lamports > 0 {
-            match recent_price(&self.pool, &addresses, deadline).await {
-                Ok(price) => self.price.0.store(price, Ordering::Relaxed),
+            // Of all transactions, whatever they write to: what is asked about our own wallets is our own price.
+            match recent_prioritization_fees(&self.pool, &[], Some(deadline)).await {
+                Ok(recent) => self.market.learn(&recent),
                 // Not every provider serves the method, and without it transactions still land.
                 Err(error) => {
                     tracing::warn!(%error, "recent priority fees could not be read; the last price stays in use");
@@ -115,11 +105,4 @@ fn report(wallets: &[WalletStatus]) {
     for wallet in low {
         tracing::warn!(wallet = %wallet.address, lamports = wallet.lamports, "the wallet runs low; fund it");
     }
-}
-
-/// What three of four recent blocks took for a transaction that writes to these accounts.
-async fn recent_price(pool: &RpcPool, accounts: &[Pubkey], deadline: Instant) -> Result<u64, ChainError> {
-    let mut prices = recent_prioritization_fees(pool, accounts, Some(deadline)).await?;
-    prices.sort_unstable();
-    Ok(prices.get(prices.len() * 3 / 4).copied().unwrap_or(0))
 }

@@ -88,6 +88,8 @@ mod tests {
             session_owner: Pubkey::new_from_array([3; 32]),
             session_id: "id".to_owned(),
             size: 100,
+            requester: None,
+            asked_at_slot: None,
         }
     }
 
