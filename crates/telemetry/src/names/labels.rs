@@ -142,7 +142,7 @@ pub(super) const REFUSALS: &[&str] = &[
 ];
 
 /// What becomes of a transaction.
-pub(super) const FATES: &[&str] = &["landed", "failed", "expired", "refused", "unknown"];
+pub(super) const FATES: &[&str] = &["landed", "failed", "expired", "refused", "abandoned"];
 
 /// Why a WebSocket connection ends.
 pub(super) const DISCONNECTS: &[&str] = &["connect", "connect_timeout", "subscribe", "ended", "silent"];
