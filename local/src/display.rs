@@ -29,6 +29,8 @@ pub struct Totals {
     pub skipped: u64,
     /// Attempts that failed and will be made again.
     pub retried: u64,
+    /// Waits for room, which were no attempts.
+    pub deferred: u64,
     /// Messages that ended in the dead-letter queue.
     pub dead_lettered: u64,
 }
@@ -102,6 +104,7 @@ impl Display {
             Conclusion::Verified(Outcome::AlreadyExisted) => totals.existed += 1,
             Conclusion::Skipped => totals.skipped += 1,
             Conclusion::Retried { .. } => totals.retried += 1,
+            Conclusion::Deferred { .. } => totals.deferred += 1,
             Conclusion::DeadLettered(_) => totals.dead_lettered += 1,
         });
         let Conclusion::Verified(_) = &report.conclusion else {
@@ -144,7 +147,7 @@ fn coloured(report: &RecordReport, line: &Line) -> String {
     let word = match &report.conclusion {
         Conclusion::Verified(_) => style(line.word).green(),
         Conclusion::Skipped => style(line.word).dim(),
-        Conclusion::Retried { .. } => style(line.word).yellow(),
+        Conclusion::Retried { .. } | Conclusion::Deferred { .. } => style(line.word).yellow(),
         Conclusion::DeadLettered(_) => style(line.word).red().bold(),
     };
     format!(

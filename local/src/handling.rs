@@ -91,6 +91,9 @@ impl Handling {
             tracing::error!(%error, "the event source did not end well");
         }
         self.engine.shutdown().await;
+        if let Some(store) = self.queues.store {
+            store.close().await;
+        }
     }
 }
 

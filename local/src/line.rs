@@ -1,6 +1,6 @@
 //! A record's end as a line. Its text comes from strangers and is escaped wherever it is shown.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use create_accounts::{Conclusion, RecordReport};
 use session_engine::Outcome;
@@ -29,6 +29,11 @@ impl Line {
             Conclusion::Retried { reason, after } => {
                 let note = format!("{}: {}; again in {after:?}", reason.code, reason.sentence);
                 ("retried", reason.last_signature.clone().unwrap_or_default(), note)
+            }
+            Conclusion::Deferred { reason, after } => {
+                let after = Duration::from_secs(after.as_secs());
+                let note = format!("{}: {}; again in {after:?}", reason.code, reason.sentence);
+                ("deferred", reason.last_signature.clone().unwrap_or_default(), note)
             }
             Conclusion::DeadLettered(reason) => {
                 let note = format!("{}: {}", reason.code, reason.sentence);

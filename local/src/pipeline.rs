@@ -182,10 +182,14 @@ impl Pipeline {
         {
             tracing::error!(%error, "the listener did not end well");
         }
+        let store = self.handling.queues.store.clone();
         self.handling.drain().await;
         self.stop_watching.cancel();
         self.watchers.close();
         self.watchers.wait().await;
+        if let Some(store) = store {
+            store.close().await;
+        }
     }
 }
 

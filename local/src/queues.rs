@@ -3,21 +3,12 @@
 use std::sync::Arc;
 
 use session_config::{QueueKind, Settings};
-use session_queue::{DeadLetterJournal, InMemoryConfig, InMemoryQueue, JournalError, Queue};
+use session_queue::{InMemoryConfig, InMemoryQueue, MessageStore, Queue, QueueError};
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
+use session_store::{Store, StoreError};
 
 /// Dead letters wait for a person; a bound there is only against a disk that fills up.
 const DEAD_LETTERS_MAX: usize = 1_000_000;
-/// The folder of the dead letters, under `service.state_dir`.
-const DEAD_LETTERS_FOLDER: &str = "dead-letters";
-
-/// The dead letters of the queue in memory, on disk.
-///
-/// # Errors
-/// [`JournalError`] where their folder cannot be made.
-pub fn journal(settings: &Settings) -> Result<DeadLetterJournal, JournalError> {
-    DeadLetterJournal::open(settings.service.state_dir.join(DEAD_LETTERS_FOLDER))
-}
 
 /// The queue that feeds the handler, and the one where its failures end.
 #[derive(Clone)]
@@ -26,14 +17,19 @@ pub struct Queues {
     pub source: Arc<dyn Queue>,
     /// Messages that somebody has to look at.
     pub dead_letters: Arc<dyn Queue>,
+    /// Where the queues in memory keep what must last; this process is its owner.
+    pub store: Option<Store>,
 }
 
 /// The queues could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum QueuesError {
-    /// The dead letters' folder.
+    /// The store of the queues in memory.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Store(#[from] StoreError),
+    /// What the store has.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// SQS.
     #[error(transparent)]
     Sqs(#[from] SqsError),
@@ -46,23 +42,21 @@ impl Queues {
     /// [`QueuesError`].
     pub async fn open(settings: &Settings) -> Result<Self, QueuesError> {
         match settings.queue.kind {
-            QueueKind::Memory => Ok(Self::in_memory(settings)?),
+            QueueKind::Memory => Self::in_memory(settings).await,
             QueueKind::Sqs => Self::sqs(settings).await,
         }
     }
 
-    fn in_memory(settings: &Settings) -> Result<Self, JournalError> {
+    async fn in_memory(settings: &Settings) -> Result<Self, QueuesError> {
         let queue = &settings.queue;
         let config = |name: &str, capacity| InMemoryConfig {
             name: name.to_owned(),
             visibility_timeout: queue.visibility_timeout,
             capacity,
         };
-        let (dead_letters, faults) =
-            InMemoryQueue::dead_letters(config("dead-letters", DEAD_LETTERS_MAX), journal(settings)?)?;
-        for fault in faults {
-            tracing::error!(%fault, "dead letter not read");
-        }
+        let store = Store::open(&settings.service.state_dir).await?;
+        let messages: Arc<dyn MessageStore> = Arc::new(store.clone());
+        let dead_letters = InMemoryQueue::dead_letters(config("dead-letters", DEAD_LETTERS_MAX), messages).await?;
         let dead_letters = Arc::new(dead_letters);
         let source = InMemoryQueue::new(
             config("sessions", queue.capacity),
@@ -72,6 +66,7 @@ impl Queues {
         Ok(Self {
             source: Arc::new(source),
             dead_letters,
+            store: Some(store),
         })
     }
 
@@ -87,6 +82,7 @@ impl Queues {
         Ok(Self {
             source: Arc::new(source),
             dead_letters: Arc::new(dead_letters),
+            store: None,
         })
     }
 }

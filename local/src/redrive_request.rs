@@ -78,6 +78,17 @@ pub(crate) async fn serve(state_dir: PathBuf, queues: Queues, stop: Cancellation
     }
 }
 
+/// What a redrive did, with the reasons of what stayed.
+#[must_use]
+pub fn told(redriven: &Redriven) -> String {
+    let Redriven { moved, refused } = redriven;
+    let reasons = refused
+        .iter()
+        .map(|(message_id, error)| format!("\nrefused {message_id}: {error}"));
+    let reasons: String = reasons.collect();
+    format!("moved {moved}  refused {}{reasons}", refused.len())
+}
+
 async fn take(state_dir: &Path, queues: &Queues) -> Result<(), RedriveRequestError> {
     let request = state_dir.join(REQUEST);
     let text = match fs::read_to_string(&request).await {
@@ -88,7 +99,7 @@ async fn take(state_dir: &Path, queues: &Queues) -> Result<(), RedriveRequestErr
     remove(&request).await?;
     let answer = match text.trim().parse() {
         Ok(limit) => match redrive(queues.dead_letters.as_ref(), queues.source.as_ref(), limit).await {
-            Ok(Redriven { moved, refused }) => format!("moved {moved}  refused {refused}"),
+            Ok(redriven) => told(&redriven),
             Err(error) => format!("failed: {error}"),
         },
         Err(_) => format!("failed: {text:?} is no number of dead letters"),

@@ -26,7 +26,8 @@ impl RecordObserver for Tally {
         match &report.conclusion {
             Conclusion::Verified(Outcome::Created { .. }) => add(&self.stats.accounts_created),
             Conclusion::Verified(Outcome::AlreadyExisted) => add(&self.stats.accounts_existing),
-            Conclusion::Skipped => {}
+            // What waits has neither failed nor an end.
+            Conclusion::Skipped | Conclusion::Deferred { .. } => {}
             Conclusion::DeadLettered(_) => add(&self.stats.accounts_failed),
             Conclusion::Retried { .. } => add(&self.stats.attempts_failed),
         }

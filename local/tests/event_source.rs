@@ -19,7 +19,7 @@ use session_builder::{
     event_source::{EventSource, EventSourceConfig},
     invoker::{InvokeError, Invoker},
 };
-use session_queue::{DeadLetterJournal, InMemoryConfig, InMemoryQueue, Queue, SendEntry};
+use session_queue::{InMemoryConfig, InMemoryQueue, Queue, SendEntry};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -73,21 +73,18 @@ struct Bench {
     function: Arc<Function>,
     stop: CancellationToken,
     running: JoinHandle<()>,
-    _folder: tempfile::TempDir,
 }
 
 impl Bench {
     /// A source whose function may answer `answers` times.
     async fn start(script: Script, bodies: &[&str], answers: usize, max_concurrency: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let config = |name: &str| InMemoryConfig {
             name: name.to_owned(),
             visibility_timeout: VISIBILITY_TIMEOUT,
             capacity: 1_000,
         };
-        let journal = DeadLetterJournal::open(folder.path()).unwrap();
-        let (dead_letters, _) = InMemoryQueue::dead_letters(config("dead-letters"), journal).unwrap();
-        let queue = Arc::new(InMemoryQueue::new(config("queue"), Arc::new(dead_letters), 5));
+        let (queue, _) = InMemoryQueue::volatile(config("queue"), config("dead-letters"), 5);
+        let queue = Arc::new(queue);
         for body in bodies {
             let entry = SendEntry {
                 body: (*body).to_owned(),
@@ -119,7 +116,6 @@ impl Bench {
             function,
             stop,
             running,
-            _folder: folder,
         }
     }
 

@@ -10,8 +10,7 @@ use std::{
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_listener::{CursorStore, EventHandler, Listener, ListenerConfig, ListenerError, ListenerStatus, StartAt};
 use session_message::Message;
-use session_queue::{DeadLetterJournal, InMemoryConfig, InMemoryQueue, Queue, ReceiveRequest};
-use tempfile::TempDir;
+use session_queue::{InMemoryConfig, InMemoryQueue, Queue, ReceiveRequest};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -25,31 +24,23 @@ pub struct Collector {
     queue: Arc<InMemoryQueue>,
     messages: Arc<Mutex<Vec<Message>>>,
     stop: CancellationToken,
-    _journal: TempDir,
 }
 
 impl Collector {
     /// An empty queue whose messages are taken out at once.
     #[must_use]
     pub fn start() -> Self {
-        let journal = tempfile::tempdir().unwrap();
         let config = |name: &str| InMemoryConfig {
             name: name.to_owned(),
             visibility_timeout: Duration::from_mins(1),
             capacity: 100_000,
         };
-        let letters = DeadLetterJournal::open(journal.path()).unwrap();
-        let (dead_letters, _) = InMemoryQueue::dead_letters(config("dead-letters"), letters).unwrap();
-        let queue = Arc::new(InMemoryQueue::new(config("sessions"), Arc::new(dead_letters), 5));
+        let (queue, _) = InMemoryQueue::volatile(config("sessions"), config("dead-letters"), 5);
+        let queue = Arc::new(queue);
         let messages = Arc::new(Mutex::new(Vec::new()));
         let stop = CancellationToken::new();
         tokio::spawn(collect(Arc::clone(&queue), Arc::clone(&messages), stop.clone()));
-        Self {
-            queue,
-            messages,
-            stop,
-            _journal: journal,
-        }
+        Self { queue, messages, stop }
     }
 
     /// The queue to publish to.

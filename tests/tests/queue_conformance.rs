@@ -74,7 +74,7 @@ fn run() -> ExitCode {
 
 async fn trial(server: Server, name: &str, case: Case, moto: &OnceCell<SqsServer>) -> Result<(), Failed> {
     let subject = match server {
-        Server::Memory => Subject::in_memory(),
+        Server::Memory => Subject::in_memory().await,
         Server::Moto => Subject::on(moto.get_or_init(SqsServer::start).await).await,
     };
     let passed = tokio::spawn(case(subject)).await;

@@ -11,7 +11,7 @@ use crate::{
     reader::Reader,
     sections::{
         Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,
-        SignerKind, StartAt, TransactionVersion,
+        SignerKind, StartAt, TransactionVersion, Wait,
     },
 };
 
@@ -86,8 +86,13 @@ pub(crate) fn queue(reader: &mut Reader) -> Queue {
         region: reader.optional_text("queue.region"),
         visibility_timeout: reader.seconds("queue.visibility_timeout_secs", 1..=VISIBILITY_TIMEOUT_MAX_SECS),
         max_receive_count: small(reader, "queue.max_receive_count", 1, 1_000),
-        retry_initial: reader.seconds("queue.retry_initial_secs", 0..=VISIBILITY_TIMEOUT_MAX_SECS),
-        retry_max: reader.seconds("queue.retry_max_secs", 0..=VISIBILITY_TIMEOUT_MAX_SECS),
+        retry_waits: reader
+            .parsed_list("queue.retry_waits")
+            .into_iter()
+            .map(|Wait(wait)| wait)
+            .collect(),
+        // SQS keeps no message for longer than 14 days.
+        deferral_max: Duration::from_hours(reader.number("queue.deferral_max_hours", 1..=14 * 24)),
         capacity: size(reader, "queue.capacity", 10, 10_000_000),
     }
 }

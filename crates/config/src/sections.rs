@@ -96,8 +96,8 @@ pub struct Queue {
     pub region: Option<String>,
     pub visibility_timeout: Duration,
     pub max_receive_count: u32,
-    pub retry_initial: Duration,
-    pub retry_max: Duration,
+    pub retry_waits: Vec<Duration>,
+    pub deferral_max: Duration,
     pub capacity: usize,
 }
 
@@ -189,3 +189,23 @@ pub enum SignerKind {
     Environment,
     AwsKms,
 }
+
+/// A length of time as people write it: `90s`, `15m`, `1h 30m`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait(pub(crate) Duration);
+
+impl FromStr for Wait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wait =
+            humantime::parse_duration(text).map_err(|error| format!("it must be a time such as \"90s\": {error}"))?;
+        if wait > WAIT_MAX {
+            return Err(String::from("it must be at most 12h, as long as SQS hides a message"));
+        }
+        Ok(Self(wait))
+    }
+}
+
+/// SQS hides a message for 12 h at most.
+const WAIT_MAX: Duration = Duration::from_hours(12);

@@ -197,13 +197,6 @@ impl Settings {
             "be at least 6 times",
             "service.function_timeout_secs",
         );
-        refuse(
-            queue.retry_max >= queue.retry_initial,
-            "queue.retry_max_secs",
-            queue.retry_max.as_secs().into(),
-            "not be less than",
-            "queue.retry_initial_secs",
-        );
         // Otherwise the warning would come after the end.
         refuse(
             policy.wallet_low_lamports > policy.wallet_reserve_lamports,

@@ -12,7 +12,9 @@ use aws_sdk_sqs::{
         MessageSystemAttributeValue, SendMessageBatchRequestEntry,
     },
 };
-use session_queue::{MessageId, ReceiptHandle, ReceivedMessage, SendEntry, TRACE_HEADER};
+use session_queue::{MESSAGE_GROUP_ID, MessageId, ReceiptHandle, ReceivedMessage, SendEntry, TRACE_HEADER};
+
+use crate::sqs::whole_seconds;
 
 const STRING: &str = "String";
 
@@ -22,7 +24,7 @@ pub(crate) fn send_entry(index: usize, entry: SendEntry) -> Result<SendMessageBa
     let mut builder = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(entry.body)
-        .delay_seconds(i32::try_from(entry.delay.as_secs()).unwrap_or(i32::MAX));
+        .delay_seconds(whole_seconds(entry.delay));
     for (name, value) in entry.attributes {
         builder = if name == TRACE_HEADER {
             let value = MessageSystemAttributeValue::builder()
@@ -30,6 +32,8 @@ pub(crate) fn send_entry(index: usize, entry: SendEntry) -> Result<SendMessageBa
                 .string_value(value)
                 .build()?;
             builder.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value)
+        } else if name == MESSAGE_GROUP_ID {
+            builder.message_group_id(value)
         } else {
             let value = MessageAttributeValue::builder()
                 .data_type(STRING)
@@ -49,8 +53,12 @@ pub(crate) fn received(message: Message) -> Option<ReceivedMessage> {
     let first_received_at = time(number(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp));
     let count = number(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
     let mut attributes = strings(message.message_attributes.unwrap_or_default());
-    if let Some(trace) = system.get(&MessageSystemAttributeName::AwsTraceHeader) {
-        attributes.insert(TRACE_HEADER.to_owned(), trace.clone());
+    let kept_apart = [
+        (TRACE_HEADER, MessageSystemAttributeName::AwsTraceHeader),
+        (MESSAGE_GROUP_ID, MessageSystemAttributeName::MessageGroupId),
+    ];
+    for (name, system_name) in kept_apart {
+        attributes.extend(system.get(&system_name).map(|value| (name.to_owned(), value.clone())));
     }
     Some(ReceivedMessage {
         message_id: MessageId::new(message.message_id?),

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::{
     Client,
+    config::timeout::TimeoutConfig,
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
         MessageSystemAttributeName, QueueAttributeName,
@@ -20,6 +21,13 @@ use crate::{
     fault::{SqsError, entry_error, queue_error, unanswered},
     message::{received, send_entry},
 };
+
+/// How long SQS may take to accept a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// How long any call may take beyond the wait that it asks for. SQS answers within tens of milliseconds.
+const CALL_LIMIT: Duration = Duration::from_secs(8);
+/// SQS waits in whole seconds.
+const SHORTEST_LONG_POLL: Duration = Duration::from_secs(1);
 
 /// Which queue, and where.
 #[derive(Debug, Clone)]
@@ -63,11 +71,39 @@ impl SqsQueue {
         if shared.region().is_none() {
             return Err(SqsError::NoRegion);
         }
+        let config = aws_sdk_sqs::config::Builder::from(&shared)
+            .timeout_config(timeouts(CALL_LIMIT))
+            .build();
         Ok(Self {
-            client: Client::new(&shared),
+            client: Client::from_conf(config),
             url,
             name,
         })
+    }
+
+    /// One receive, within its wait and the limit of any call.
+    async fn poll(&self, request: ReceiveRequest, wait: Duration) -> Result<Vec<ReceivedMessage>, QueueError> {
+        let patient = aws_sdk_sqs::config::Builder::new().timeout_config(timeouts(wait + CALL_LIMIT));
+        let output = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(request.max_messages).unwrap_or(i32::MAX))
+            .wait_time_seconds(whole_seconds(wait))
+            .set_visibility_timeout(request.visibility_timeout.map(whole_seconds))
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .customize()
+            .config_override(patient)
+            .send()
+            .await
+            .map_err(|error| queue_error(&self.name, "ReceiveMessage", &error))?;
+        Ok(output
+            .messages
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(received)
+            .collect())
     }
 
     fn unbuildable(&self, operation: &'static str, error: aws_sdk_sqs::error::BuildError) -> QueueError {
@@ -129,25 +165,12 @@ impl Queue for SqsQueue {
     }
 
     async fn receive(&self, request: ReceiveRequest) -> Result<Vec<ReceivedMessage>, QueueError> {
-        let visibility_timeout = request.visibility_timeout.map(whole_seconds);
-        let output = self
-            .client
-            .receive_message()
-            .queue_url(&self.url)
-            .max_number_of_messages(i32::try_from(request.max_messages).unwrap_or(i32::MAX))
-            .wait_time_seconds(whole_seconds(request.wait))
-            .set_visibility_timeout(visibility_timeout)
-            .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::All)
-            .send()
-            .await
-            .map_err(|error| queue_error(&self.name, "ReceiveMessage", &error))?;
-        Ok(output
-            .messages
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(received)
-            .collect())
+        if request.wait >= SHORTEST_LONG_POLL || request.wait.is_zero() {
+            return self.poll(request, request.wait).await;
+        }
+        // SQS waits in whole seconds. What comes within a shorter wait is there at its end.
+        tokio::time::sleep(request.wait).await;
+        self.poll(request, Duration::ZERO).await
     }
 
     async fn change_visibility_batch(&self, entries: Vec<VisibilityEntry>) -> Result<BatchOutcome, QueueError> {
@@ -231,6 +254,7 @@ impl Queue for SqsQueue {
             visible: number(QueueAttributeName::ApproximateNumberOfMessages),
             in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
             delayed: number(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
+            deferred: 0,
         })
     }
 }
@@ -271,8 +295,17 @@ fn answered<T>(answers: Vec<Option<Result<T, EntryError>>>) -> Vec<Result<T, Ent
         .collect()
 }
 
+/// A call ends within the limit, its retries included; one try gets half of it, so that a second one has a chance.
+fn timeouts(limit: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_LIMIT)
+        .operation_attempt_timeout(limit.saturating_sub(CALL_LIMIT / 2))
+        .operation_timeout(limit)
+        .build()
+}
+
 /// SQS counts in whole seconds. A part of one counts as a whole: a message must not come back too early.
-fn whole_seconds(duration: Duration) -> i32 {
+pub(crate) fn whole_seconds(duration: Duration) -> i32 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }

@@ -1,38 +1,36 @@
-//! How long a message that failed stays invisible: longer with every attempt.
+//! How long a message whose attempt failed stays invisible: longer with every attempt.
 
 use std::time::Duration;
 
 use crate::entry::VISIBILITY_TIMEOUT_MAX;
 
-/// A visibility timeout that doubles with every attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The visibility timeouts after the attempts of a message, the last one for all further attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisibilityBackoff {
-    /// After the first attempt.
-    pub initial: Duration,
-    /// At most.
-    pub max: Duration,
+    waits: Vec<Duration>,
 }
 
 impl Default for VisibilityBackoff {
-    /// 1 s, 2 s, 4 s, 8 s: four retries within a quarter of a minute, so that a short outage costs little and a long
-    /// one ends in the dead-letter queue where somebody sees it.
+    /// 1, 10, 120 and 900 s: what passes quickly costs little, and an outage of a quarter of an hour costs no message
+    /// its last attempt.
     fn default() -> Self {
-        Self {
-            initial: Duration::from_secs(1),
-            max: Duration::from_mins(1),
-        }
+        Self::new([1, 10, 120, 900].map(Duration::from_secs).to_vec())
     }
 }
 
 impl VisibilityBackoff {
+    /// The waits after the first attempt, the second, and so on.
+    #[must_use]
+    pub fn new(waits: Vec<Duration>) -> Self {
+        Self { waits }
+    }
+
     /// The visibility timeout after an attempt, counted from 1.
     #[must_use]
     pub fn after(&self, attempt: u32) -> Duration {
-        let doublings = attempt.saturating_sub(1).min(31);
-        self.initial
-            .saturating_mul(1 << doublings)
-            .min(self.max)
-            .min(VISIBILITY_TIMEOUT_MAX)
+        let place = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        let wait = self.waits.get(place).or(self.waits.last()).copied();
+        wait.unwrap_or_default().min(VISIBILITY_TIMEOUT_MAX)
     }
 }
 
@@ -41,22 +39,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_timeout_doubles_up_to_its_maximum() {
-        let backoff = VisibilityBackoff {
-            initial: Duration::from_secs(1),
-            max: Duration::from_secs(6),
+    fn each_attempt_has_its_wait_and_the_last_one_goes_on() {
+        let seconds = |backoff: &VisibilityBackoff| -> Vec<u64> {
+            (0..=6).map(|attempt| backoff.after(attempt).as_secs()).collect()
         };
-        let seconds: Vec<u64> = (0..=5).map(|attempt| backoff.after(attempt).as_secs()).collect();
-        assert_eq!(seconds, [1, 1, 2, 4, 6, 6]);
-        assert_eq!(backoff.after(u32::MAX).as_secs(), 6);
+        assert_eq!(seconds(&VisibilityBackoff::default()), [1, 1, 10, 120, 900, 900, 900]);
+        assert_eq!(seconds(&VisibilityBackoff::new(Vec::new())), [0; 7]);
+        assert_eq!(VisibilityBackoff::default().after(u32::MAX).as_secs(), 900);
     }
 
     #[test]
     fn sqs_never_refuses_the_timeout() {
-        let backoff = VisibilityBackoff {
-            initial: Duration::MAX,
-            max: Duration::MAX,
-        };
+        let backoff = VisibilityBackoff::new(vec![Duration::MAX]);
         assert_eq!(backoff.after(1), VISIBILITY_TIMEOUT_MAX);
     }
 }

@@ -95,7 +95,7 @@ impl DeadLetter {
     }
 }
 
-fn epoch_ms(at: SystemTime) -> String {
+pub(crate) fn epoch_ms(at: SystemTime) -> String {
     at.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis())
         .to_string()

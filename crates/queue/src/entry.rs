@@ -1,6 +1,6 @@
 //! The limits of SQS on a batch and on each of its entries (AWS, "Amazon SQS message quotas").
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     error::{EntryError, QueueError},
@@ -19,6 +19,9 @@ pub const VISIBILITY_TIMEOUT_MAX: Duration = Duration::from_hours(12);
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
 /// The attribute that carries a trace: X-Ray's header, which SQS keeps apart from a message's own attributes.
 pub const TRACE_HEADER: &str = "AWSTraceHeader";
+/// The attribute that carries a message's group, which SQS keeps apart as well: in a fair queue the messages of one busy
+/// group do not delay those of others (AWS, "Amazon SQS fair queues").
+pub const MESSAGE_GROUP_ID: &str = "MessageGroupId";
 const ATTRIBUTES_MAX: usize = 10;
 const ATTRIBUTE_NAME_MAX_CHARACTERS: usize = 256;
 /// SQS counts an attribute's type as well; all of ours are strings.
@@ -28,8 +31,7 @@ impl SendEntry {
     /// What the entry counts against the limits, in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let attribute = |(name, value): (&String, &String)| name.len() + ATTRIBUTE_TYPE.len() + value.len();
-        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+        size_bytes(&self.body, &self.attributes)
     }
 
     /// Checks what SQS would refuse about this entry alone.
@@ -48,7 +50,8 @@ impl SendEntry {
         if let Some(character) = self.body.chars().find(|character| !is_allowed(*character)) {
             return Err(EntryError::BadCharacter { character });
         }
-        let attributes = self.attributes.keys().filter(|name| *name != TRACE_HEADER).count();
+        let own = |name: &&String| ![TRACE_HEADER, MESSAGE_GROUP_ID].contains(&name.as_str());
+        let attributes = self.attributes.keys().filter(own).count();
         if attributes > ATTRIBUTES_MAX {
             return Err(EntryError::TooManyAttributes { attributes });
         }
@@ -68,6 +71,31 @@ impl SendEntry {
         }
         Ok(())
     }
+}
+
+pub(crate) fn size_bytes(body: &str, attributes: &BTreeMap<String, String>) -> usize {
+    let attribute = |(name, value): (&String, &String)| name.len() + ATTRIBUTE_TYPE.len() + value.len();
+    body.len() + attributes.iter().map(attribute).sum::<usize>()
+}
+
+/// Splits entries, of which each has a size in bytes, into batches that a queue takes, in their order.
+#[must_use]
+pub fn batches<T>(entries: Vec<T>, size_bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let (mut batches, mut bytes): (Vec<Vec<T>>, usize) = (Vec::new(), 0);
+    for entry in entries {
+        let size = size_bytes(&entry);
+        match batches.last_mut() {
+            Some(last) if last.len() < BATCH_ENTRIES_MAX && bytes + size <= BATCH_SIZE_MAX_BYTES => {
+                bytes += size;
+                last.push(entry);
+            }
+            _ => {
+                bytes = size;
+                batches.push(vec![entry]);
+            }
+        }
+    }
+    batches
 }
 
 /// Checks what SQS would refuse about a batch of sends as a whole.
@@ -114,4 +142,19 @@ fn is_attribute_name(name: &str) -> bool {
         .any(|prefix| name.to_ascii_lowercase().starts_with(prefix));
     let dots = name.starts_with('.') || name.ends_with('.') || name.contains("..");
     (1..=ATTRIBUTE_NAME_MAX_CHARACTERS).contains(&name.len()) && name.chars().all(allowed) && !reserved && !dots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_have_at_most_ten_entries_and_a_mebibyte() {
+        let half = BATCH_SIZE_MAX_BYTES / 2;
+        let lengths = |sizes: Vec<usize>| -> Vec<usize> { batches(sizes, |size| *size).iter().map(Vec::len).collect() };
+        assert_eq!(lengths(vec![1; 21]), [10, 10, 1]);
+        assert_eq!(lengths(vec![half, half, half + 1, half, 1]), [2, 1, 2]);
+        assert_eq!(lengths(vec![2 * BATCH_SIZE_MAX_BYTES, 1]), [1, 1]);
+        assert_eq!(lengths(Vec::new()), [0; 0]);
+    }
 }

@@ -39,9 +39,20 @@ pub enum QueueError {
         /// What the service's client says.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The queue's disk failed.
-    #[error(transparent)]
-    Journal(#[from] crate::JournalError),
+    /// What was given up does not wait for a moment.
+    #[error("queue {queue} has dead letters, and none of them can be deferred")]
+    NoDeferral {
+        /// The queue.
+        queue: String,
+    },
+    /// The store of a queue in memory failed.
+    #[error("queue {queue}: {source}")]
+    Store {
+        /// The queue.
+        queue: String,
+        /// What its store says.
+        source: crate::MessageStoreError,
+    },
 }
 
 impl QueueError {
@@ -49,9 +60,12 @@ impl QueueError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::BatchLength { .. } | Self::BatchTooLarge { .. } | Self::OutOfRange { .. } => false,
+            Self::BatchLength { .. }
+            | Self::BatchTooLarge { .. }
+            | Self::OutOfRange { .. }
+            | Self::NoDeferral { .. } => false,
             Self::Service { retryable, .. } => *retryable,
-            Self::Journal(_) => true,
+            Self::Store { source, .. } => source.retryable,
         }
     }
 }

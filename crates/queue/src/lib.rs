@@ -4,26 +4,32 @@
 //! named where it is used. [`InMemoryQueue`] runs on tokio's clock, so a test with paused time can turn it.
 
 mod backoff;
+mod clock;
 mod dead_letter;
+mod deferral;
+mod due;
 mod entry;
 mod error;
-mod journal;
 mod memory;
+mod message_store;
 mod queue;
 mod redrive;
 mod state;
+mod volatile;
 
 pub use backoff::VisibilityBackoff;
+pub use clock::Clock;
 pub use dead_letter::{DEAD_LETTER_ATTRIBUTES, DeadLetter, DeadLetterAttributeError};
+pub use deferral::{DEFERRAL_ATTRIBUTES, Deferral};
 pub use entry::{
-    BATCH_ENTRIES_MAX, BATCH_SIZE_MAX_BYTES, DELAY_MAX, TRACE_HEADER, VISIBILITY_TIMEOUT_MAX, WAIT_MAX, check_length,
-    check_sends,
+    BATCH_ENTRIES_MAX, BATCH_SIZE_MAX_BYTES, DELAY_MAX, MESSAGE_GROUP_ID, TRACE_HEADER, VISIBILITY_TIMEOUT_MAX,
+    WAIT_MAX, batches, check_length, check_sends,
 };
 pub use error::{EntryError, QueueError};
-pub use journal::{DeadLetterJournal, JournalError, JournalFault, Letter};
 pub use memory::{InMemoryConfig, InMemoryQueue};
+pub use message_store::{Deferred, Letter, MessageStore, MessageStoreError};
 pub use queue::{
-    Accepted, BatchOutcome, Depth, MessageId, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage, SendEntry,
-    SendOutcome, Settled, VisibilityEntry,
+    Accepted, BatchOutcome, DeferEntry, Depth, MessageId, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage,
+    SendEntry, SendOutcome, Settled, VisibilityEntry,
 };
 pub use redrive::{Redriven, redrive};

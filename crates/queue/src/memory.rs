@@ -1,8 +1,9 @@
-//! The queue in memory: SQS's semantics in one process, with the dead letters on disk.
+//! The queue in memory: SQS's semantics in one process, over a store that keeps dead letters and what
+//! waits for its moment.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -13,15 +14,27 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    clock::Clock,
+    due::Due,
     entry::{BATCH_ENTRIES_MAX, VISIBILITY_TIMEOUT_MAX, WAIT_MAX, check_length, check_sends},
     error::{EntryError, QueueError},
-    journal::{DeadLetterJournal, JournalError, JournalFault, Letter, epoch_ms},
+    message_store::{Deferred, Letter, MessageStore, MessageStoreError},
     queue::{
-        Accepted, BatchOutcome, Depth, MessageId, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage, SendEntry,
-        SendOutcome, Settled, VisibilityEntry,
+        Accepted, BatchOutcome, DeferEntry, Depth, MessageId, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage,
+        SendEntry, SendOutcome, Settled, VisibilityEntry,
     },
-    state::{Moment, State, Stored},
+    redrive::{Redriven, anew},
+    state::{Moment, Origin, State, Stored},
 };
+
+/// Deferred messages that are in memory at a time, due and not done with.
+const DUE_MAX: usize = 1_000;
+/// Deferred messages that are brought into memory at once.
+const DUE_STEP: usize = 100;
+/// When to look again for deferred messages where there is no room for more.
+const DUE_PAUSE: Duration = Duration::from_secs(1);
+/// Deferred messages that a store keeps; more are refused.
+const DEFERRED_MAX: u64 = 1_000_000;
 
 /// How a queue in memory behaves.
 #[derive(Debug, Clone)]
@@ -39,26 +52,33 @@ pub struct InMemoryQueue {
     config: InMemoryConfig,
     state: Mutex<State>,
     changed: Notify,
-    journal: Option<DeadLetterJournal>,
-    redrive: Option<Redrive>,
+    store: Arc<dyn MessageStore>,
+    clock: Clock,
+    role: Role,
 }
 
-/// Where messages go that were received too often (AWS, "Using dead-letter queues").
-struct Redrive {
-    dead_letters: Arc<InMemoryQueue>,
-    max_receive_count: u32,
+/// What a queue is for.
+enum Role {
+    /// To be received from, until a message was received too often (AWS, "Using dead-letter queues").
+    Source {
+        dead_letters: Arc<InMemoryQueue>,
+        max_receive_count: u32,
+        due: Due,
+    },
+    /// To keep what was given up.
+    DeadLetters,
 }
 
-/// A message on its way to the dead-letter queue. It returns to its queue if the move fails, or is broken off because
-/// the receive was: whoever polls may stop at any instant.
+/// A message on its way to another queue. It returns to its own if the move fails, or is broken off because its caller
+/// was: whoever polls may stop at any instant.
 struct Moving<'queue> {
     queue: &'queue InMemoryQueue,
     message: Option<Stored>,
 }
 
 impl Moving<'_> {
-    fn done(mut self) {
-        settle_now(self.message.take().and_then(|message| message.settle));
+    fn done(mut self) -> Option<Stored> {
+        self.message.take()
     }
 }
 
@@ -72,49 +92,63 @@ impl Drop for Moving<'_> {
 }
 
 impl InMemoryQueue {
-    /// A queue whose messages go to `dead_letters` at the receive after the `max_receive_count`th.
+    /// A queue whose messages go to `dead_letters` at the receive after the `max_receive_count`th. What was deferred in
+    /// the store of those is received from this queue when its moment comes.
     #[must_use]
     pub fn new(config: InMemoryConfig, dead_letters: Arc<Self>, max_receive_count: u32) -> Self {
-        Self::build(
-            config,
-            None,
-            Some(Redrive {
-                dead_letters,
-                max_receive_count,
-            }),
-        )
+        let store = Arc::clone(&dead_letters.store);
+        let due = Due::default();
+        let role = Role::Source {
+            dead_letters,
+            max_receive_count,
+            due,
+        };
+        Self::build(config, store, role)
     }
 
-    /// A queue that keeps its messages for ever, and on disk: the dead-letter queue. Reads what the disk has, and
-    /// says which files there are no dead letters.
+    /// A queue that keeps its messages for ever, and in a store: the dead-letter queue. Has what the store has.
     ///
     /// # Errors
-    /// [`JournalError`] where the folder cannot be read.
-    pub fn dead_letters(
-        config: InMemoryConfig,
-        journal: DeadLetterJournal,
-    ) -> Result<(Self, Vec<JournalFault>), JournalError> {
-        let (letters, faults) = journal.read_all()?;
-        let queue = Self::build(config, Some(journal), None);
+    /// [`QueueError::Store`] where the store cannot be read.
+    pub async fn dead_letters(config: InMemoryConfig, store: Arc<dyn MessageStore>) -> Result<Self, QueueError> {
+        let letters = store.letters().await;
+        let queue = Self::empty_dead_letters(config, store);
         let now = Instant::now();
-        for letter in letters {
-            let sent_at = letter.sent_at();
-            let message_id = MessageId::new(letter.message_id);
-            let mut message = Stored::new(message_id, letter.body, letter.attributes, sent_at, None);
+        for letter in letters.map_err(|source| queue.store_failed(source))? {
+            let origin = Origin::Letter(letter.message_id.clone());
+            let mut message = Stored::new(
+                letter.message_id,
+                letter.body,
+                letter.attributes,
+                letter.sent_at,
+                origin,
+            );
             message.receive_count = letter.receive_count;
             queue.state().insert(message, now);
         }
-        Ok((queue, faults))
+        Ok(queue)
     }
 
-    fn build(config: InMemoryConfig, journal: Option<DeadLetterJournal>, redrive: Option<Redrive>) -> Self {
+    pub(crate) fn empty_dead_letters(config: InMemoryConfig, store: Arc<dyn MessageStore>) -> Self {
+        Self::build(config, store, Role::DeadLetters)
+    }
+
+    fn build(config: InMemoryConfig, store: Arc<dyn MessageStore>, role: Role) -> Self {
         Self {
             config,
             state: Mutex::default(),
             changed: Notify::new(),
-            journal,
-            redrive,
+            store,
+            clock: Clock::system(),
+            role,
         }
+    }
+
+    /// The same queue by another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// The messages are never left half changed, so a poisoned lock is as good as any.
@@ -122,72 +156,147 @@ impl InMemoryQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn store_failed(&self, source: MessageStoreError) -> QueueError {
+        QueueError::Store {
+            queue: self.config.name.clone(),
+            source,
+        }
+    }
+
     async fn send(&self, entry: SendEntry) -> Result<Result<Accepted, EntryError>, QueueError> {
         if let Err(error) = entry.check() {
             return Ok(Err(error));
         }
-        let (settle, settled) = oneshot::channel();
-        // A dead letter is as safe as it will ever be once it is on disk.
-        let (settle, settled) = if self.journal.is_some() {
-            (None, Settled::Now)
-        } else {
-            (Some(settle), Settled::Later(settled))
-        };
         let message_id = MessageId::new(Uuid::new_v4().to_string());
         let visible_at = Instant::now() + entry.delay;
-        let message = Stored::new(
-            message_id.clone(),
-            entry.body,
-            entry.attributes,
-            SystemTime::now(),
-            settle,
-        );
-        Ok(self
-            .accept(message, visible_at)
-            .await?
-            .map(|()| Accepted { message_id, settled }))
+        let (body, attributes, sent_at) = (entry.body, entry.attributes, self.clock.now());
+        let (message, settled) = match &self.role {
+            // A dead letter is as safe as it will ever be once it is in the store.
+            Role::DeadLetters => {
+                let origin = Origin::Letter(message_id.clone());
+                let letter = Stored::new(message_id.clone(), body, attributes, sent_at, origin);
+                (letter, Settled::Now)
+            }
+            Role::Source { .. } => {
+                let (settle, settled) = oneshot::channel();
+                let mut message = Stored::new(message_id.clone(), body, attributes, sent_at, Origin::Sent);
+                message.settle = Some(settle);
+                (message, Settled::Later(settled))
+            }
+        };
+        let accepted = self.accept(message, visible_at).await?;
+        Ok(accepted.map(|()| Accepted { message_id, settled }))
     }
 
-    /// Adds a message: to the disk first, where the queue has one.
+    /// Adds a message: a dead letter to the store first.
     async fn accept(&self, message: Stored, visible_at: Instant) -> Result<Result<(), EntryError>, QueueError> {
         let capacity = self.config.capacity;
         if self.state().len() >= capacity {
             return Ok(Err(EntryError::Full { capacity }));
         }
-        self.write(&message).await?;
+        if matches!(self.role, Role::DeadLetters) {
+            let letter = Letter {
+                message_id: message.message_id.clone(),
+                sent_at: message.sent_at,
+                receive_count: message.receive_count,
+                attributes: message.attributes.clone(),
+                body: message.body.clone(),
+            };
+            let put = self.store.put_letter(letter).await;
+            put.map_err(|source| self.store_failed(source))?;
+        }
         self.state().insert(message, visible_at);
         self.changed.notify_waiters();
         Ok(Ok(()))
     }
 
-    async fn write(&self, message: &Stored) -> Result<(), JournalError> {
-        let Some(journal) = self.journal.clone() else {
+    fn defer(&self, entry: DeferEntry) -> Result<Deferred, EntryError> {
+        let checked = SendEntry {
+            body: entry.body,
+            attributes: entry.attributes,
+            delay: Duration::ZERO,
+        };
+        checked.check()?;
+        let now = self.clock.now();
+        Ok(Deferred {
+            message_id: MessageId::new(Uuid::new_v4().to_string()),
+            sent_at: now,
+            due_at: now + entry.delay,
+            attributes: checked.attributes,
+            body: checked.body,
+        })
+    }
+
+    /// Brings deferred messages whose moment has come into memory.
+    async fn bring_due(&self) -> Result<(), QueueError> {
+        let Role::Source { due, .. } = &self.role else {
             return Ok(());
         };
-        let letter = Letter {
-            message_id: message.message_id.as_str().to_owned(),
-            sent_at_ms: epoch_ms(message.sent_at),
-            receive_count: message.receive_count,
-            attributes: message.attributes.clone(),
-            body: message.body.clone(),
+        let now = self.clock.now();
+        let Some(looked_at) = due.begin_look(now) else {
+            return Ok(());
         };
-        on_disk(move || journal.write(&letter)).await
+        let in_memory = self.state().deferred();
+        let wanted = DUE_STEP.min(DUE_MAX.saturating_sub(in_memory));
+        // Those in memory are in the store as well, and come first.
+        let found = self.store.due(now, in_memory + wanted).await;
+        let found = found.map_err(|source| self.store_failed(source))?;
+        let all_found = found.len() < in_memory + wanted;
+        let next = self.store.next_due(now).await;
+        let next = next.map_err(|source| self.store_failed(source))?;
+        let brought = self.insert_due(found);
+        due.end_look(
+            looked_at,
+            match (all_found, brought) {
+                (true, _) => next,
+                // Those in memory have to go first.
+                (false, 0) => Some(now + DUE_PAUSE),
+                (false, _) => Some(now),
+            },
+        );
+        Ok(())
+    }
+
+    fn insert_due(&self, found: Vec<Deferred>) -> usize {
+        let mut state = self.state();
+        let mut brought = 0;
+        for message in found {
+            if !state.contains(&message.message_id) {
+                let (id, at) = (message.message_id, message.sent_at);
+                let message = Stored::new(id, message.body, message.attributes, at, Origin::Deferred);
+                state.insert(message, Instant::now());
+                brought += 1;
+            }
+        }
+        brought
     }
 
     /// Moves the messages that this receive would be one too many for.
     async fn move_exhausted(&self, max_messages: usize) {
-        let Some(redrive) = &self.redrive else { return };
-        for moving in self.take_exhausted(redrive.max_receive_count, max_messages) {
+        let Role::Source {
+            dead_letters,
+            max_receive_count,
+            ..
+        } = &self.role
+        else {
+            return;
+        };
+        for moving in self.take_exhausted(*max_receive_count, max_messages) {
             let Some(message) = &moving.message else { continue };
-            let message_id = &message.message_id;
-            match redrive.dead_letters.accept(message.copy(), Instant::now()).await {
-                Ok(Ok(())) => moving.done(),
+            let message_id = message.message_id.clone();
+            let moved = match dead_letters.accept(message.letter(), Instant::now()).await {
+                Ok(Ok(())) => match moving.done() {
+                    Some(message) => self.settle(message).await,
+                    None => Ok(()),
+                },
                 Ok(Err(error)) => {
                     tracing::error!(%message_id, %error, "message cannot move to the dead-letter queue; it stays");
+                    continue;
                 }
-                Err(error) => {
-                    tracing::error!(%message_id, %error, "message cannot move to the dead-letter queue; it stays");
-                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = moved {
+                tracing::error!(%message_id, %error, "message did not move to the dead-letter queue as it should");
             }
         }
     }
@@ -196,11 +305,71 @@ impl InMemoryQueue {
         let exhausted = self
             .state()
             .take_exhausted(Instant::now(), max_receive_count, max_messages);
-        let moving = |message| Moving {
+        exhausted.into_iter().map(|message| self.moving(message)).collect()
+    }
+
+    fn moving(&self, message: Stored) -> Moving<'_> {
+        Moving {
             queue: self,
             message: Some(message),
+        }
+    }
+
+    /// The message is done with: the store forgets it, and its sender may.
+    async fn settle(&self, message: Stored) -> Result<(), QueueError> {
+        self.forget(&message.message_id, &message.origin).await?;
+        settle_now(message.settle);
+        Ok(())
+    }
+
+    async fn forget(&self, message_id: &MessageId, origin: &Origin) -> Result<(), QueueError> {
+        let forgotten = match origin {
+            Origin::Sent => Ok(()),
+            Origin::Deferred => self.store.remove_deferred(message_id).await,
+            Origin::Letter(letter) => self.store.remove_letter(letter).await,
         };
-        exhausted.into_iter().map(moving).collect()
+        forgotten.map_err(|source| self.store_failed(source))
+    }
+
+    async fn delete(&self, handle: &ReceiptHandle) -> Result<Result<(), EntryError>, QueueError> {
+        let origin = self.state().origin(handle);
+        match origin {
+            Ok(Some((message_id, origin))) => self.forget(&message_id, &origin).await?,
+            Ok(None) => {}
+            Err(error) => return Ok(Err(error)),
+        }
+        let deleted = self.state().delete(handle);
+        Ok(deleted.map(|message| settle_now(message.and_then(|message| message.settle))))
+    }
+
+    /// Sends a copy of the longest waiting letter. The letter stays in the store, marked, until the copy is done with.
+    async fn redrive_one(&self, dead_letters: &Self, redriven: &mut Redriven) -> Result<bool, QueueError> {
+        let taken = dead_letters.state().take_visible(Instant::now());
+        let Some(moving) = taken.map(|letter| dead_letters.moving(letter)) else {
+            return Ok(false);
+        };
+        let Some(letter) = &moving.message else {
+            return Ok(false);
+        };
+        let letter_id = letter.message_id.clone();
+        let (body, attributes) = (letter.body.clone(), anew(letter.attributes.clone()));
+        let marked = self.store.mark_redriven(&letter_id, Some(self.clock.now())).await;
+        marked.map_err(|source| self.store_failed(source))?;
+        let message_id = MessageId::new(Uuid::new_v4().to_string());
+        let origin = Origin::Letter(letter_id.clone());
+        let copy = Stored::new(message_id, body, attributes, self.clock.now(), origin);
+        match self.accept(copy, Instant::now()).await? {
+            Ok(()) => {
+                moving.done();
+                redriven.moved += 1;
+            }
+            Err(error) => {
+                redriven.refused.push((letter_id.clone(), error));
+                let unmarked = self.store.mark_redriven(&letter_id, None).await;
+                unmarked.map_err(|source| self.store_failed(source))?;
+            }
+        }
+        Ok(true)
     }
 
     /// Waits until a message may be visible. `false` once `until` has passed.
@@ -214,7 +383,11 @@ impl InMemoryQueue {
         if now >= until {
             return false;
         }
-        let wake_at = next.map_or(until, |next| next.min(until));
+        let due = match &self.role {
+            Role::Source { due, .. } => due.next().map(|at| self.clock.instant(at)),
+            Role::DeadLetters => None,
+        };
+        let wake_at = [next, due].into_iter().flatten().fold(until, Instant::min);
         if wake_at > now {
             // Either way there is something to look at again.
             let _ = timeout_at(wake_at, changed).await;
@@ -238,6 +411,52 @@ impl Queue for InMemoryQueue {
         Ok(SendOutcome { entries: answers })
     }
 
+    async fn defer_batch(&self, entries: Vec<DeferEntry>) -> Result<BatchOutcome, QueueError> {
+        check_length(entries.len())?;
+        let Role::Source { due, .. } = &self.role else {
+            return Err(QueueError::NoDeferral {
+                queue: self.config.name.clone(),
+            });
+        };
+        let kept = self.store.deferred_depth().await;
+        let full = kept.map_err(|source| self.store_failed(source))? >= DEFERRED_MAX;
+        let (mut answers, mut messages) = (Vec::with_capacity(entries.len()), Vec::new());
+        for entry in entries {
+            if full {
+                answers.push(Err(EntryError::Full {
+                    capacity: usize::try_from(DEFERRED_MAX).unwrap_or(usize::MAX),
+                }));
+                continue;
+            }
+            match self.defer(entry) {
+                Ok(message) => {
+                    messages.push(message);
+                    answers.push(Ok(()));
+                }
+                Err(error) => answers.push(Err(error)),
+            }
+        }
+        if let Some(first) = messages.iter().map(|message| message.due_at).min() {
+            let put = self.store.put_deferred(messages).await;
+            put.map_err(|source| self.store_failed(source))?;
+            due.came(first);
+            self.changed.notify_waiters();
+        }
+        Ok(BatchOutcome { entries: answers })
+    }
+
+    async fn redrive(&self, _dead_letters: &dyn Queue, limit: usize) -> Result<Redriven, QueueError> {
+        let mut redriven = Redriven::default();
+        let Role::Source { dead_letters, .. } = &self.role else {
+            return Ok(redriven);
+        };
+        // What becomes a dead letter meanwhile waits for the next time.
+        let waiting = dead_letters.state().depth(Instant::now()).visible;
+        let limit = limit.min(usize::try_from(waiting).unwrap_or(usize::MAX));
+        while redriven.seen() < limit && self.redrive_one(dead_letters, &mut redriven).await? {}
+        Ok(redriven)
+    }
+
     async fn receive(&self, request: ReceiveRequest) -> Result<Vec<ReceivedMessage>, QueueError> {
         let visibility_timeout = request.visibility_timeout.unwrap_or(self.config.visibility_timeout);
         in_range("the wait of a receive", request.wait, WAIT_MAX)?;
@@ -253,10 +472,11 @@ impl Queue for InMemoryQueue {
         }
         let until = Instant::now() + request.wait;
         loop {
+            self.bring_due().await?;
             self.move_exhausted(request.max_messages).await;
             let now = Moment {
                 instant: Instant::now(),
-                system: SystemTime::now(),
+                system: self.clock.now(),
             };
             let received = self.state().receive(now, request.max_messages, visibility_timeout);
             if !received.is_empty() || !self.wait_visible(until).await {
@@ -281,18 +501,20 @@ impl Queue for InMemoryQueue {
         check_length(receipt_handles.len())?;
         let mut entries = Vec::with_capacity(receipt_handles.len());
         for handle in receipt_handles {
-            let deleted = self.state().delete(&handle);
-            if let (Ok(Some(message)), Some(journal)) = (&deleted, self.journal.clone()) {
-                let message_id = message.message_id.clone();
-                on_disk(move || journal.remove(&message_id)).await?;
-            }
-            entries.push(deleted.map(|message| settle_now(message.and_then(|message| message.settle))));
+            entries.push(self.delete(&handle).await?);
         }
         Ok(BatchOutcome { entries })
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
-        Ok(self.state().depth(Instant::now()))
+        let mut depth = self.state().depth(Instant::now());
+        if let Role::Source { .. } = self.role {
+            let kept = self.store.deferred_depth().await;
+            let kept = kept.map_err(|source| self.store_failed(source))?;
+            let in_memory = u64::try_from(self.state().deferred()).unwrap_or(u64::MAX);
+            depth.deferred = kept.saturating_sub(in_memory);
+        }
+        Ok(depth)
     }
 }
 
@@ -308,16 +530,5 @@ fn in_range(field: &'static str, value: Duration, max: Duration) -> Result<(), Q
         Ok(())
     } else {
         Err(QueueError::OutOfRange { field, value, max })
-    }
-}
-
-/// Runs a blocking disk operation where it holds up no other task.
-async fn on_disk<F>(operation: F) -> Result<(), JournalError>
-where
-    F: FnOnce() -> Result<(), JournalError> + Send + 'static,
-{
-    match tokio::task::spawn_blocking(operation).await {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

@@ -9,7 +9,11 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use crate::error::{EntryError, QueueError};
+use crate::{
+    entry::{DELAY_MAX, size_bytes},
+    error::{EntryError, QueueError},
+    redrive::{Redriven, redrive_between},
+};
 
 /// A queue with the semantics of an SQS standard queue: at-least-once, no order promised.
 #[async_trait]
@@ -22,6 +26,28 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// [`QueueError`] where the batch as a whole was not taken.
     async fn send_batch(&self, entries: Vec<SendEntry>) -> Result<SendOutcome, QueueError>;
+
+    /// Sends up to 10 messages that wait for a moment. Once an entry is answered its message outlives any crash, so the
+    /// message that it takes the place of may be deleted. A queue that cannot delay for so long makes the message visible
+    /// earlier.
+    ///
+    /// # Errors
+    /// [`QueueError`] where the batch as a whole was not taken.
+    async fn defer_batch(&self, entries: Vec<DeferEntry>) -> Result<BatchOutcome, QueueError> {
+        let entries = entries.into_iter().map(DeferEntry::into_send).collect();
+        let sent = self.send_batch(entries).await?;
+        let entries = sent.entries.into_iter().map(|answer| answer.map(drop)).collect();
+        Ok(BatchOutcome { entries })
+    }
+
+    /// Takes up to `limit` messages back from its dead-letter queue, with their attempts counted anew and the reason
+    /// taken off. No crash loses one.
+    ///
+    /// # Errors
+    /// [`QueueError`] of either queue; what was moved before stays moved.
+    async fn redrive(&self, dead_letters: &dyn Queue, limit: usize) -> Result<Redriven, QueueError> {
+        redrive_between(dead_letters, self, limit).await
+    }
 
     /// Receives up to 10 visible messages, waiting for the first as long as the request says.
     ///
@@ -92,6 +118,35 @@ pub struct SendEntry {
     pub attributes: BTreeMap<String, String>,
     /// How long the message stays invisible at first, up to 15 minutes.
     pub delay: Duration,
+}
+
+/// A message to send that waits for a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeferEntry {
+    /// The text.
+    pub body: String,
+    /// String attributes, at most 10.
+    pub attributes: BTreeMap<String, String>,
+    /// How long the message waits from now on.
+    pub delay: Duration,
+}
+
+impl DeferEntry {
+    /// The message as one that is sent with as much of its delay as a queue takes.
+    #[must_use]
+    pub fn into_send(self) -> SendEntry {
+        SendEntry {
+            body: self.body,
+            attributes: self.attributes,
+            delay: self.delay.min(DELAY_MAX),
+        }
+    }
+
+    /// What the entry counts against the limits, in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_bytes(&self.body, &self.attributes)
+    }
 }
 
 /// The answers to a batch of sends, in the order of its entries.
@@ -185,10 +240,13 @@ pub struct Depth {
     pub in_flight: u64,
     /// Sent with a delay that is not over.
     pub delayed: u64,
+    /// Deferred, and kept in a store until their moment comes; with SQS they are among the delayed.
+    pub deferred: u64,
 }
 
 impl Depth {
-    /// All messages.
+    /// All messages that have to be served, now or after their delay. What waits in a store is safe there, and does not
+    /// count.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.visible + self.in_flight + self.delayed

@@ -31,9 +31,21 @@ pub(crate) struct Stored {
     pub(crate) sent_at: SystemTime,
     pub(crate) receive_count: u32,
     pub(crate) settle: Option<oneshot::Sender<()>>,
+    pub(crate) origin: Origin,
     first_received_at: Option<SystemTime>,
     key: (Instant, u64),
     receipt: Option<Receipt>,
+}
+
+/// What a store keeps of a message, to be removed once the message is done with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Nothing: its sender remembers it.
+    Sent,
+    /// The message itself, which was deferred.
+    Deferred,
+    /// A dead letter: the message itself, or what it is a copy of.
+    Letter(MessageId),
 }
 
 /// The last receive of a message.
@@ -55,7 +67,7 @@ impl Stored {
         body: String,
         attributes: BTreeMap<String, String>,
         sent_at: SystemTime,
-        settle: Option<oneshot::Sender<()>>,
+        origin: Origin,
     ) -> Self {
         let key = (Instant::now(), 0);
         let (receive_count, first_received_at, receipt) = (0, None, None);
@@ -65,17 +77,19 @@ impl Stored {
             attributes,
             sent_at,
             receive_count,
-            settle,
+            settle: None,
+            origin,
             first_received_at,
             key,
             receipt,
         }
     }
 
-    /// The same message without whoever waits for it.
-    pub(crate) fn copy(&self) -> Self {
+    /// The same message as a dead letter, which nobody waits for.
+    pub(crate) fn letter(&self) -> Self {
         let (body, attributes) = (self.body.clone(), self.attributes.clone());
-        let copy = Self::new(self.message_id.clone(), body, attributes, self.sent_at, None);
+        let origin = Origin::Letter(self.message_id.clone());
+        let copy = Self::new(self.message_id.clone(), body, attributes, self.sent_at, origin);
         let (receive_count, first_received_at) = (self.receive_count, self.first_received_at);
         Self {
             receive_count,
@@ -88,6 +102,19 @@ impl Stored {
 impl State {
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
+    }
+
+    pub(crate) fn contains(&self, message_id: &MessageId) -> bool {
+        self.messages.contains_key(message_id)
+    }
+
+    /// Messages that a store has as deferred.
+    pub(crate) fn deferred(&self) -> usize {
+        let deferred = self
+            .messages
+            .values()
+            .filter(|message| message.origin == Origin::Deferred);
+        deferred.count()
     }
 
     /// Adds a message that is visible from an instant on.
@@ -110,6 +137,12 @@ impl State {
             .iter()
             .filter_map(|message_id| self.remove(message_id))
             .collect()
+    }
+
+    /// Takes out the longest visible message.
+    pub(crate) fn take_visible(&mut self, now: Instant) -> Option<Stored> {
+        let message_id = self.visible(now).next()?.message_id.clone();
+        self.remove(&message_id)
     }
 
     /// Receives up to `max_messages` visible messages, the longest visible first.
@@ -165,15 +198,23 @@ impl State {
     /// and neither is an error (AWS, "`DeleteMessage`").
     pub(crate) fn delete(&mut self, handle: &ReceiptHandle) -> Result<Option<Stored>, EntryError> {
         let message_id = message_id_of(handle)?;
-        let newest = self
-            .messages
-            .get(&message_id)
-            .and_then(|message| message.receipt.as_ref());
-        Ok(if newest.is_some_and(|receipt| receipt.handle == *handle) {
-            self.remove(&message_id)
-        } else {
-            None
+        Ok(match self.by_newest_handle(&message_id, handle) {
+            Some(_) => self.remove(&message_id),
+            None => None,
         })
+    }
+
+    /// What a store keeps of the message that [`State::delete`] would delete.
+    pub(crate) fn origin(&self, handle: &ReceiptHandle) -> Result<Option<(MessageId, Origin)>, EntryError> {
+        let message_id = message_id_of(handle)?;
+        let message = self.by_newest_handle(&message_id, handle);
+        Ok(message.map(|message| (message.message_id.clone(), message.origin.clone())))
+    }
+
+    fn by_newest_handle(&self, message_id: &MessageId, handle: &ReceiptHandle) -> Option<&Stored> {
+        let message = self.messages.get(message_id)?;
+        let newest = message.receipt.as_ref()?;
+        (newest.handle == *handle).then_some(message)
     }
 
     pub(crate) fn depth(&self, now: Instant) -> Depth {

@@ -12,8 +12,8 @@ mod labels;
 
 pub use labels::ANY;
 use labels::{
-    DEAD_LETTER_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES, HANDLER_FAILURES, LEFT, ORIGINS,
-    RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES, UNRECOVERED, YES_OR_NO,
+    DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES, HANDLER_FAILURES, LEFT,
+    ORIGINS, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES, UNRECOVERED, YES_OR_NO,
 };
 
 /// How a metric measures.
@@ -75,6 +75,7 @@ metrics! {
     RENT_LAMPORTS_PER_BYTE = "rent_lamports_per_byte", Gauge, Unit::Count, [], "The cluster's price of storage that is in use, in lamports a byte.";
     SLOT_TIME_SECONDS = "slot_time_seconds", Gauge, Unit::Seconds, [], "How long a slot takes, as measured.";
     ATTEMPTS_FAILED_TOTAL = "attempts_failed_total", Counter, Unit::Count, [reason: RETRIED_REASONS], "Attempts that failed and will be made again, by reason.";
+    MESSAGES_DEFERRED_TOTAL = "messages_deferred_total", Counter, Unit::Count, [reason: DEFERRED_REASONS], "Messages sent anew to wait for room, which is no attempt, by reason.";
     EVENTS_TOTAL = "events_total", Counter, Unit::Count, [event: EVENTS], "Events of the factory, by event.";
     EVENTS_REFUSED_TOTAL = "events_refused_total", Counter, Unit::Count, [reason: REFUSALS], "Log lines that look like events and are not believed, by reason.";
     EVENTS_SKIPPED_TOTAL = "events_skipped_total", Counter, Unit::Count, [], "Events that ask for no account (optimistic sessions).";

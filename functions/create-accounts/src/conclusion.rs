@@ -1,8 +1,10 @@
 //! What became of one record in one invocation.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use session_engine::{CreationError, Disposition, Outcome};
+
+use crate::record::Record;
 
 /// Why a record was not concluded with a verified account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +26,40 @@ pub enum Conclusion {
     Skipped,
     /// The message can never succeed, or has used up its attempts: it goes to the dead-letter queue.
     DeadLettered(Reason),
-    /// The message becomes visible again after a while.
+    /// The attempt failed, and the message becomes visible again after a while.
     Retried {
         /// What went wrong this time.
         reason: Reason,
         /// How long the message stays invisible.
         after: Duration,
     },
+    /// Nothing is wrong with the message, and there is no room for it now: it is sent anew and waits. That is no attempt.
+    Deferred {
+        /// What stands against it.
+        reason: Reason,
+        /// How long from now it waits.
+        after: Duration,
+    },
+}
+
+/// How long a message is kept trying, and how long waiting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) max_receive_count: u32,
+    pub(crate) deferral_max: Duration,
+}
+
+/// A message that waits for less would be back before anything can have changed.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const SECONDS_PER_HOUR: u64 = 3_600;
+const DEFERRED_TOO_LONG: &str = "deferred_too_long";
+
+/// Since when the message is on its way.
+fn waited(record: &Record, now: SystemTime) -> Duration {
+    let sent_at = record.first_sent_at.or(record.first_received_at);
+    sent_at
+        .and_then(|sent_at| now.duration_since(sent_at).ok())
+        .unwrap_or_default()
 }
 
 impl Conclusion {
@@ -44,6 +73,12 @@ impl Conclusion {
                     sentence: error.to_string(),
                     last_signature: error.last_signature().map(|signature| signature.to_string()),
                 };
+                if let CreationError::Deferred { after, .. } = error {
+                    return Self::Deferred {
+                        reason,
+                        after: after.max(SHORTEST_WAIT),
+                    };
+                }
                 match error.disposition() {
                     Disposition::DeadLetter => Self::DeadLettered(reason),
                     Disposition::RetryLater { after } => Self::Retried {
@@ -55,13 +90,37 @@ impl Conclusion {
         }
     }
 
-    /// Turns a retry into a dead letter once the message has no attempt left.
+    /// Turns a retry into a dead letter once the message has no attempt left, and a deferral once it has waited too long.
     #[must_use]
-    pub(crate) fn after_attempt(self, attempt: u32, max_receive_count: u32) -> Self {
+    pub(crate) fn within_limits(self, record: &Record, limits: &Patience, now: SystemTime) -> Self {
         match self {
-            Self::Retried { reason, .. } if attempt >= max_receive_count => Self::DeadLettered(reason),
+            Self::Retried { reason, .. } if record.attempt >= limits.max_receive_count => Self::DeadLettered(reason),
+            Self::Deferred { reason, .. } if waited(record, now) >= limits.deferral_max => {
+                let hours = |duration: Duration| duration.as_secs() / SECONDS_PER_HOUR;
+                Self::DeadLettered(Reason {
+                    code: DEFERRED_TOO_LONG,
+                    sentence: format!(
+                        "it has waited {} h for room, and {} h is the limit; what stood against it last: {}",
+                        hours(waited(record, now)),
+                        hours(limits.deferral_max),
+                        reason.sentence
+                    ),
+                    last_signature: reason.last_signature,
+                })
+            }
             other => other,
         }
+    }
+
+    /// The conclusion for a message that comes before its moment, because its queue cannot delay one for so long.
+    pub(crate) fn too_early(until: SystemTime, now: SystemTime) -> Option<Self> {
+        let after = until.duration_since(now).ok().filter(|after| !after.is_zero())?;
+        let reason = Reason {
+            code: "waiting",
+            sentence: String::from("it waits for the moment for which it was deferred"),
+            last_signature: None,
+        };
+        Some(Self::Deferred { reason, after })
     }
 }
 
@@ -69,27 +128,76 @@ impl Conclusion {
 mod tests {
     use super::*;
 
-    fn retried() -> Conclusion {
-        let reason = Reason {
-            code: "transaction_failed",
-            sentence: String::from("it failed"),
+    const PATIENCE: Patience = Patience {
+        max_receive_count: 5,
+        deferral_max: Duration::from_hours(24),
+    };
+
+    fn reason() -> Reason {
+        Reason {
+            code: "hourly_budget",
+            sentence: String::from("the budget is spent"),
             last_signature: None,
-        };
-        Conclusion::Retried {
-            reason,
-            after: Duration::from_secs(1),
         }
+    }
+
+    fn retried() -> Conclusion {
+        let (reason, after) = (reason(), Duration::from_secs(1));
+        Conclusion::Retried { reason, after }
+    }
+
+    fn deferred() -> Conclusion {
+        let (reason, after) = (reason(), Duration::from_secs(1));
+        Conclusion::Deferred { reason, after }
+    }
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)
+    }
+
+    fn record(attempt: u32, age: Duration) -> Record {
+        let mut message = aws_lambda_events::event::sqs::SqsMessage::default();
+        message.message_id = Some(String::from("m"));
+        let mut record = Record::read(0, message).unwrap();
+        (record.attempt, record.first_sent_at) = (attempt, Some(now() - age));
+        record
     }
 
     #[test]
     fn the_last_attempt_is_a_dead_letter_and_the_one_before_is_not() {
-        assert!(matches!(retried().after_attempt(4, 5), Conclusion::Retried { .. }));
-        assert!(matches!(retried().after_attempt(5, 5), Conclusion::DeadLettered(_)));
+        let after = |attempt| retried().within_limits(&record(attempt, Duration::ZERO), &PATIENCE, now());
+        assert!(matches!(after(4), Conclusion::Retried { .. }));
+        assert!(matches!(after(5), Conclusion::DeadLettered(_)));
+    }
+
+    #[test]
+    fn waiting_is_no_attempt_and_ends_after_a_day() {
+        let after = |hours| deferred().within_limits(&record(100, Duration::from_hours(hours)), &PATIENCE, now());
+        assert!(matches!(after(23), Conclusion::Deferred { .. }));
+        let Conclusion::DeadLettered(reason) = after(24) else {
+            panic!("{:?}", after(24))
+        };
+        assert_eq!(reason.code, "deferred_too_long");
+        assert!(reason.sentence.ends_with("the budget is spent"), "{}", reason.sentence);
+    }
+
+    #[test]
+    fn a_message_before_its_moment_waits_for_the_rest_of_it() {
+        let minute = Duration::from_mins(1);
+        assert!(
+            matches!(Conclusion::too_early(now() + minute, now()), Some(Conclusion::Deferred { after, .. }) if after == minute)
+        );
+        assert!(Conclusion::too_early(now(), now()).is_none());
+        assert!(Conclusion::too_early(now() - minute, now()).is_none());
     }
 
     #[test]
     fn a_verified_account_stays_verified_on_the_last_attempt() {
         let verified = Conclusion::Verified(Outcome::AlreadyExisted);
-        assert!(matches!(verified.after_attempt(5, 5), Conclusion::Verified(_)));
+        let old = record(5, Duration::from_hours(48));
+        assert!(matches!(
+            verified.within_limits(&old, &PATIENCE, now()),
+            Conclusion::Verified(_)
+        ));
     }
 }

@@ -1,12 +1,11 @@
 //! Sends messages to the dead-letter queue with the reason attached.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use session_queue::{DeadLetter, Queue, SendEntry};
+use session_queue::{DEFERRAL_ATTRIBUTES, DeadLetter, Queue, SendEntry, batches};
 
 use crate::{conclusion::Reason, record::Record};
 
@@ -21,14 +20,14 @@ pub(crate) enum DeadLetterError {
     #[error("the dead-letter queue {queue} did not answer: {source}")]
     Queue {
         queue: String,
-        source: session_queue::QueueError,
+        source: Arc<session_queue::QueueError>,
     },
     #[error("the dead-letter queue {queue} refused the message: {source}")]
     Refused {
         queue: String,
         source: session_queue::EntryError,
     },
-    #[error("the dead-letter queue {queue} answered a send of one message with no entry")]
+    #[error("the dead-letter queue {queue} gave no answer for the message")]
     NoAnswer { queue: String },
 }
 
@@ -37,34 +36,55 @@ impl DeadLetters {
         Self { queue }
     }
 
-    /// Sends the record as it came, with why it ended here.
-    pub(crate) async fn send(&self, record: &Record, reason: &Reason) -> Result<(), DeadLetterError> {
-        let now = SystemTime::now();
-        let letter = DeadLetter {
-            reason: reason.code.to_owned(),
-            sentence: reason.sentence.clone(),
-            attempts: record.attempt,
-            last_signature: reason.last_signature.clone(),
-            first_at: record.first_received_at.unwrap_or(now),
-            last_at: now,
-        };
-        let mut attributes: BTreeMap<String, String> = record.attributes.iter().cloned().collect();
-        attributes.extend(letter.attributes());
-        let entry = SendEntry {
-            body: record.body.clone(),
-            attributes,
-            delay: Duration::ZERO,
-        };
-        let queue = || self.queue.name().to_owned();
-        let outcome = self
-            .queue
-            .send_batch(vec![entry])
-            .await
-            .map_err(|source| DeadLetterError::Queue { queue: queue(), source })?;
-        match outcome.entries.into_iter().next() {
-            Some(Ok(_accepted)) => Ok(()),
-            Some(Err(source)) => Err(DeadLetterError::Refused { queue: queue(), source }),
-            None => Err(DeadLetterError::NoAnswer { queue: queue() }),
+    /// Sends records as they came, each with why it ended here. One answer for each, in their order.
+    pub(crate) async fn send(&self, given_up: Vec<(&Record, &Reason)>) -> Vec<Result<(), DeadLetterError>> {
+        let entries = given_up.iter().map(|(record, reason)| entry(record, reason)).collect();
+        let mut answers = Vec::with_capacity(given_up.len());
+        for batch in batches(entries, SendEntry::size_bytes) {
+            answers.extend(self.send_batch(batch).await);
         }
+        answers
+    }
+
+    async fn send_batch(&self, entries: Vec<SendEntry>) -> Vec<Result<(), DeadLetterError>> {
+        let (count, queue) = (entries.len(), || self.queue.name().to_owned());
+        let mut answers: Vec<_> = match self.queue.send_batch(entries).await {
+            Ok(outcome) => {
+                let refused = |source| DeadLetterError::Refused { queue: queue(), source };
+                let answers = outcome.entries.into_iter();
+                answers.map(|answer| answer.map(drop).map_err(refused)).collect()
+            }
+            Err(source) => {
+                let source = Arc::new(source);
+                let unanswered = |()| {
+                    let source = Arc::clone(&source);
+                    Err(DeadLetterError::Queue { queue: queue(), source })
+                };
+                std::iter::repeat_n((), count).map(unanswered).collect()
+            }
+        };
+        answers.resize_with(count, || Err(DeadLetterError::NoAnswer { queue: queue() }));
+        answers
+    }
+}
+
+fn entry(record: &Record, reason: &Reason) -> SendEntry {
+    let now = SystemTime::now();
+    let letter = DeadLetter {
+        reason: reason.code.to_owned(),
+        sentence: reason.sentence.clone(),
+        attempts: record.attempt,
+        last_signature: reason.last_signature.clone(),
+        first_at: record.first_received_at.unwrap_or(now),
+        last_at: now,
+    };
+    let mut attributes = record.attributes.clone();
+    // It waits no more; how often it was tried stands in the letter, and ten attributes are all that SQS takes.
+    attributes.retain(|name, _| !DEFERRAL_ATTRIBUTES.contains(&name.as_str()));
+    attributes.extend(letter.attributes());
+    SendEntry {
+        body: record.body.clone(),
+        attributes,
+        delay: Duration::ZERO,
     }
 }

@@ -2,21 +2,20 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use futures::future::join_all;
 use session_engine::{CreationRequest, Engine};
-use session_queue::{Queue, ReceiptHandle, VisibilityBackoff, VisibilityEntry};
+use session_queue::{Queue, VisibilityBackoff};
 use time::OffsetDateTime;
 
 use crate::{
-    conclusion::{Conclusion, Reason},
-    dead_letters::DeadLetters,
+    conclusion::{Conclusion, Patience, Reason},
     reading::Reading,
     record::{Record, UnusableRecord},
     report::{RecordObserver, RecordReport},
+    settling::Settling,
 };
 
 /// What the handler needs to know of the queue that feeds it.
@@ -26,6 +25,8 @@ pub struct HandlerConfig {
     pub max_receive_count: u32,
     /// How long a message that failed stays invisible, by attempt.
     pub visibility_backoff: VisibilityBackoff,
+    /// How long a message may wait for room, from its first sending.
+    pub deferral_max: Duration,
     /// Kept free before the invocation's deadline for dead letters, visibility changes and the answer itself.
     pub deadline_margin: Duration,
 }
@@ -33,8 +34,7 @@ pub struct HandlerConfig {
 /// Creates and verifies the accounts that a batch of SQS records asks for.
 pub struct Handler {
     engine: Arc<Engine>,
-    source: Arc<dyn Queue>,
-    dead_letters: DeadLetters,
+    settling: Settling,
     config: HandlerConfig,
     observer: Arc<dyn RecordObserver>,
 }
@@ -50,8 +50,7 @@ impl Handler {
     ) -> Self {
         Self {
             engine,
-            source,
-            dead_letters: DeadLetters::new(dead_letters),
+            settling: Settling::new(source, dead_letters, config.visibility_backoff.clone()),
             config,
             observer,
         }
@@ -73,13 +72,7 @@ impl Handler {
             .map(|record| Reading::of(record, self.engine.policy()))
             .collect();
         let conclusions = self.conclude(&records, &readings, deadline).await;
-        let concluded = join_all(
-            records
-                .iter()
-                .zip(conclusions)
-                .map(|(record, conclusion)| self.settle(record, conclusion)),
-        )
-        .await;
+        let concluded = self.settling.settle(&records, conclusions).await;
 
         let mut response = SqsBatchResponse::default();
         for ((record, reading), conclusion) in records.into_iter().zip(readings).zip(concluded) {
@@ -93,11 +86,14 @@ impl Handler {
 
     /// One conclusion per record, in order, the accounts of all of them created together.
     async fn conclude(&self, records: &[Record], readings: &[Reading], deadline: Instant) -> Vec<Conclusion> {
-        let requests: Vec<CreationRequest> = readings
+        let now = SystemTime::now();
+        let too_early = |record: &Record| Conclusion::too_early(record.deferred_until?, now);
+        let requests: Vec<CreationRequest> = records
             .iter()
-            .filter_map(|reading| match reading {
-                Reading::Creation(_, request) => Some(request.clone()),
-                Reading::NoAccount(_) | Reading::Poison(..) => None,
+            .zip(readings)
+            .filter_map(|(record, reading)| match reading {
+                Reading::Creation(_, request) if too_early(record).is_none() => Some(request.clone()),
+                Reading::Creation(..) | Reading::NoAccount(_) | Reading::Poison(..) => None,
             })
             .collect();
         let deadline = deadline.checked_sub(self.config.deadline_margin).unwrap_or(deadline);
@@ -113,12 +109,15 @@ impl Handler {
                 let conclusion = match reading {
                     Reading::NoAccount(_) => Conclusion::Skipped,
                     Reading::Poison(_, reason) => Conclusion::DeadLettered(reason.clone()),
-                    Reading::Creation(..) => match answers.next() {
-                        Some(answer) => Conclusion::of(answer, self.backoff(record)),
-                        None => self.unanswered(record),
+                    Reading::Creation(..) => match too_early(record) {
+                        Some(deferred) => deferred,
+                        None => match answers.next() {
+                            Some(answer) => Conclusion::of(answer, self.backoff(record)),
+                            None => self.unanswered(record),
+                        },
                     },
                 };
-                conclusion.after_attempt(record.attempt, self.config.max_receive_count)
+                conclusion.within_limits(record, &self.patience(), SystemTime::now())
             })
             .collect()
     }
@@ -140,36 +139,11 @@ impl Handler {
         self.config.visibility_backoff.after(record.attempt)
     }
 
-    /// Makes a conclusion take effect on the queues. What cannot be dead-lettered stays in the source queue.
-    async fn settle(&self, record: &Record, conclusion: Conclusion) -> Conclusion {
-        match conclusion {
-            Conclusion::DeadLettered(reason) => match self.dead_letters.send(record, &reason).await {
-                Ok(()) => Conclusion::DeadLettered(reason),
-                Err(error) => {
-                    tracing::error!(message_id = record.message_id, %error, "dead letter kept in the source queue");
-                    self.retry(record, reason, self.backoff(record)).await
-                }
-            },
-            Conclusion::Retried { reason, after } => self.retry(record, reason, after).await,
-            done @ (Conclusion::Verified(_) | Conclusion::Skipped) => done,
+    fn patience(&self) -> Patience {
+        Patience {
+            max_receive_count: self.config.max_receive_count,
+            deferral_max: self.config.deferral_max,
         }
-    }
-
-    /// Sets when the message is delivered again. A failure only means the queue's default visibility timeout.
-    async fn retry(&self, record: &Record, reason: Reason, after: Duration) -> Conclusion {
-        let entry = VisibilityEntry {
-            receipt_handle: ReceiptHandle::new(record.receipt_handle.clone()),
-            timeout: after,
-        };
-        match self.source.change_visibility_batch(vec![entry]).await {
-            Ok(outcome) => {
-                for error in outcome.entries.into_iter().filter_map(Result::err) {
-                    tracing::warn!(message_id = record.message_id, %error, "visibility timeout left as it was");
-                }
-            }
-            Err(error) => tracing::warn!(message_id = record.message_id, %error, "visibility timeout left as it was"),
-        }
-        Conclusion::Retried { reason, after }
     }
 
     fn report(&self, record: Record, reading: Reading, conclusion: Conclusion) {

@@ -10,6 +10,7 @@ mod handler;
 mod reading;
 mod record;
 mod report;
+mod settling;
 mod setup;
 
 pub use conclusion::{Conclusion, Reason};

@@ -1,9 +1,12 @@
 //! One SQS record as the handler needs it: who it is, which attempt this is, and its body.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use aws_lambda_events::event::sqs::SqsMessage;
-use session_queue::TRACE_HEADER;
+use session_queue::{Deferral, MESSAGE_GROUP_ID, TRACE_HEADER};
 
 /// One record of an SQS event, with the fields without which it can be neither answered nor retried.
 #[derive(Debug, Clone)]
@@ -14,14 +17,19 @@ pub struct Record {
     pub receipt_handle: String,
     /// The message's text; empty where SQS sent none.
     pub body: String,
-    /// How often the message was received, this time included (`ApproximateReceiveCount`).
+    /// Which attempt this is: the receives of the message (`ApproximateReceiveCount`), this one included, and the failed
+    /// attempts from before it was deferred.
     pub attempt: u32,
+    /// When the message was sent for the first time, before any deferral.
+    pub first_sent_at: Option<SystemTime>,
+    /// The moment that the message waits for, where it was deferred.
+    pub deferred_until: Option<SystemTime>,
     /// When the message was received for the first time (`ApproximateFirstReceiveTimestamp`).
     pub first_received_at: Option<SystemTime>,
     /// The trace that the sender began (`AWSTraceHeader`).
     pub trace: Option<String>,
-    /// The message's own string attributes.
-    pub attributes: Vec<(String, String)>,
+    /// The message's string attributes, with its trace and its group.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// A record that cannot be answered: the whole invocation has to fail, so that SQS delivers the batch again.
@@ -47,20 +55,27 @@ impl Record {
             .ok_or(UnusableRecord::NoMessageId { index })?;
         let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse::<u64>().ok());
         // A record without a count is taken as a first attempt: SQS's own redrive still bounds how often it returns.
-        let attempt = number("ApproximateReceiveCount").map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
-        let first_received_at =
-            number("ApproximateFirstReceiveTimestamp").map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
+        let receives = number("ApproximateReceiveCount").map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
+        let time = |name| number(name).map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
+        let (first_received_at, sent_at) = (time("ApproximateFirstReceiveTimestamp"), time("SentTimestamp"));
         let trace = message.attributes.get(TRACE_HEADER).cloned();
-        let attributes = message
+        let kept_apart = [TRACE_HEADER, MESSAGE_GROUP_ID];
+        let kept_apart = kept_apart.map(|name| Some((name.to_owned(), message.attributes.get(name)?.clone())));
+        let attributes: BTreeMap<String, String> = message
             .message_attributes
             .into_iter()
             .filter_map(|(name, value)| Some((name, value.string_value?)))
+            .chain(kept_apart.into_iter().flatten())
             .collect();
+        let texts = attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let deferral = Deferral::from_attributes(texts);
         Ok(Self {
             message_id,
             receipt_handle: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
-            attempt,
+            attempt: receives.saturating_add(deferral.attempts),
+            first_sent_at: deferral.first_sent_at.or(sent_at),
+            deferred_until: deferral.until,
             first_received_at,
             trace,
             attributes,
@@ -90,7 +105,7 @@ mod tests {
             .attributes
             .insert("ApproximateFirstReceiveTimestamp".into(), "1500".into());
         let record = Record::read(0, message).unwrap();
-        assert_eq!(record.attempt, 4);
+        assert_eq!((record.attempt, record.first_sent_at), (4, None));
         assert_eq!(record.first_received_at, Some(UNIX_EPOCH + Duration::from_millis(1500)));
     }
 }

@@ -63,6 +63,9 @@ impl RecordReport {
             Conclusion::Retried { reason, .. } => {
                 counter!(names::ATTEMPTS_FAILED_TOTAL, "reason" => reason.code).increment(1);
             }
+            Conclusion::Deferred { reason, .. } => {
+                counter!(names::MESSAGES_DEFERRED_TOTAL, "reason" => reason.code).increment(1);
+            }
         }
     }
 
@@ -125,6 +128,21 @@ impl RecordReport {
                     reason = reason.code,
                     signature = reason.last_signature,
                     "dead letter: {}",
+                    reason.sentence
+                );
+            }
+            Conclusion::Deferred { reason, after } => {
+                let after_secs = after.as_secs();
+                tracing::info!(
+                    message_id,
+                    attempt,
+                    trace,
+                    pda,
+                    session_id,
+                    reason = reason.code,
+                    signature = reason.last_signature,
+                    after_secs,
+                    "waits for room: {}",
                     reason.sentence
                 );
             }

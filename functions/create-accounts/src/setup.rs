@@ -187,10 +187,8 @@ fn argument(name: &str) -> Option<Argument> {
 pub fn handler_config(settings: &Settings) -> HandlerConfig {
     HandlerConfig {
         max_receive_count: settings.queue.max_receive_count,
-        visibility_backoff: VisibilityBackoff {
-            initial: settings.queue.retry_initial,
-            max: settings.queue.retry_max,
-        },
+        visibility_backoff: VisibilityBackoff::new(settings.queue.retry_waits.clone()),
+        deferral_max: settings.queue.deferral_max,
         deadline_margin: DEADLINE_MARGIN,
     }
 }

@@ -1,8 +1,7 @@
 //! What no queue will take stops nothing; what a full queue refuses waits for room, and nothing overtakes it.
 
 use session_message::Origin;
-use session_queue::{DeadLetterJournal, InMemoryConfig, InMemoryQueue, ReceiveRequest};
-use tempfile::TempDir;
+use session_queue::{InMemoryConfig, InMemoryQueue, ReceiveRequest};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::*;
@@ -14,20 +13,17 @@ struct Post {
     sent: mpsc::Receiver<Sent>,
     room: Arc<Semaphore>,
     task: JoinHandle<()>,
-    _journal: TempDir,
 }
 
 impl Post {
     fn start(capacity: usize) -> Self {
-        let journal = tempfile::tempdir().unwrap();
         let config = |capacity| InMemoryConfig {
             name: "test".to_owned(),
             visibility_timeout: Duration::from_secs(30),
             capacity,
         };
-        let letters = DeadLetterJournal::open(journal.path()).unwrap();
-        let (letters, _) = InMemoryQueue::dead_letters(config(10), letters).unwrap();
-        let queue = Arc::new(InMemoryQueue::new(config(capacity), Arc::new(letters), 5));
+        let (queue, _) = InMemoryQueue::volatile(config(capacity), config(10), 5);
+        let queue = Arc::new(queue);
         let (outbox, outgoing) = mpsc::channel(100);
         let (sent_sender, sent) = mpsc::channel(100);
         let publisher = Publisher {
@@ -44,7 +40,6 @@ impl Post {
             sent,
             room: Arc::new(Semaphore::new(100)),
             task,
-            _journal: journal,
         }
     }
 

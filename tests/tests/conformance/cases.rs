@@ -8,7 +8,8 @@ use std::{
 };
 
 use session_queue::{
-    BATCH_SIZE_MAX_BYTES, Depth, EntryError, QueueError, ReceiptHandle, Redriven, SendEntry, TRACE_HEADER, redrive,
+    BATCH_SIZE_MAX_BYTES, DeferEntry, Depth, EntryError, MESSAGE_GROUP_ID, QueueError, ReceiptHandle, Redriven,
+    SendEntry, TRACE_HEADER, redrive,
 };
 use session_tests::wait;
 
@@ -45,6 +46,7 @@ cases![
     the_depth_tells_the_states_apart,
     an_exhausted_message_moves_at_the_next_receive,
     a_dead_letter_can_be_redriven,
+    a_deferred_message_comes_at_its_moment_and_keeps_its_group,
 ];
 
 async fn a_batch_is_received_as_it_was_sent(subject: Subject) {
@@ -261,11 +263,12 @@ async fn the_depth_tells_the_states_apart(subject: Subject) {
         .change_visibility(&received.receipt_handle, Duration::from_mins(1))
         .await
         .unwrap();
-    let (visible, in_flight, delayed) = (1, 1, 1);
+    let (visible, in_flight, delayed, deferred) = (1, 1, 1, 0);
     let depth = Depth {
         visible,
         in_flight,
         delayed,
+        deferred,
     };
     assert_eq!(subject.queue.depth().await.unwrap(), depth);
 }
@@ -301,10 +304,37 @@ async fn a_dead_letter_can_be_redriven(subject: Subject) {
     let redriven = redrive(subject.dead_letters.as_ref(), subject.queue.as_ref(), 10)
         .await
         .unwrap();
-    assert_eq!(redriven, Redriven { moved: 2, refused: 0 });
+    assert_eq!(
+        redriven,
+        Redriven {
+            moved: 2,
+            refused: Vec::new()
+        }
+    );
     assert_eq!(subject.dead_letters.depth().await.unwrap().total(), 0);
     let bodies: BTreeSet<String> = [subject.receive_next().await, subject.receive_next().await]
         .map(|message| message.body)
         .into();
     assert_eq!(bodies, [String::from("a"), String::from("b")].into());
+}
+
+async fn a_deferred_message_comes_at_its_moment_and_keeps_its_group(subject: Subject) {
+    let mut attributes = entry("").attributes;
+    attributes.insert(MESSAGE_GROUP_ID.to_owned(), String::from("a requester"));
+    let deferral = DeferEntry {
+        body: String::from("later"),
+        attributes: attributes.clone(),
+        delay: Duration::from_millis(900),
+    };
+    let deferred = Instant::now();
+    let outcome = subject.queue.defer_batch(vec![deferral]).await.unwrap();
+    assert_eq!(outcome.entries, [Ok(())]);
+    assert_eq!(subject.receive_now().await, None);
+    let message = subject.receive_next().await;
+    assert_eq!((message.body.as_str(), message.attributes), ("later", attributes));
+    assert!(
+        deferred.elapsed() > Duration::from_millis(500),
+        "after {:?}",
+        deferred.elapsed()
+    );
 }

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use session_queue::{
-    Accepted, DeadLetterJournal, EntryError, InMemoryConfig, InMemoryQueue, Queue, QueueError, ReceiptHandle,
-    ReceiveRequest, ReceivedMessage, SendEntry, VisibilityEntry,
+    Accepted, EntryError, InMemoryConfig, InMemoryQueue, Queue, QueueError, ReceiptHandle, ReceiveRequest,
+    ReceivedMessage, SendEntry, VisibilityEntry,
 };
+use session_store::Store;
 use session_tests::sqs_server::{QueueAttributes, SqsServer};
 use tempfile::TempDir;
 
@@ -23,16 +24,16 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn in_memory() -> Self {
+    pub(crate) async fn in_memory() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = |name: &str| InMemoryConfig {
             name: name.to_owned(),
             visibility_timeout: VISIBILITY_TIMEOUT,
             capacity: 100,
         };
-        let journal = DeadLetterJournal::open(folder.path()).unwrap();
-        let (dead_letters, _) = InMemoryQueue::dead_letters(config("dead-letters"), journal).unwrap();
-        let dead_letters = Arc::new(dead_letters);
+        let store = Arc::new(Store::open(folder.path()).await.unwrap());
+        let dead_letters = InMemoryQueue::dead_letters(config("dead-letters"), store).await;
+        let dead_letters = Arc::new(dead_letters.unwrap());
         let queue = InMemoryQueue::new(config("sessions"), Arc::clone(&dead_letters), MAX_RECEIVE_COUNT);
         Self {
             queue: Arc::new(queue),

@@ -17,7 +17,7 @@ use session_tests::{
 pub(crate) async fn a_record_that_fails_five_times_is_a_dead_letter_after_exactly_five(chain: Arc<TestChain>) {
     let proxy = FaultProxy::start(&chain.endpoint()).await;
     let rig = Rig::start_behind(Arc::clone(&chain), proxy.endpoint(), |settings| {
-        settings.queue.retry_initial = Duration::from_millis(100);
+        settings.queue.retry_waits = vec![Duration::from_millis(100)];
         settings.service.function_timeout = Duration::from_secs(3);
     })
     .await;

@@ -4,7 +4,7 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
-mod journal;
+mod deferral;
 mod limits;
 mod polling;
 mod queues;

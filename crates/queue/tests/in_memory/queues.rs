@@ -1,12 +1,14 @@
-//! A queue with its dead letters in a folder of their own, and one-message calls.
+//! A queue and its dead-letter queue, and one-message calls.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use session_queue::{
-    Accepted, DeadLetterJournal, EntryError, InMemoryConfig, InMemoryQueue, JournalFault, Queue, ReceiptHandle,
-    ReceiveRequest, ReceivedMessage, SendEntry, VisibilityEntry,
+    Accepted, Clock, EntryError, InMemoryConfig, InMemoryQueue, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage,
+    SendEntry, VisibilityEntry,
 };
-use tempfile::TempDir;
 
 pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const MAX_RECEIVE_COUNT: u32 = 3;
@@ -16,7 +18,6 @@ pub(crate) const CAPACITY: usize = 12;
 pub(crate) struct Queues {
     pub(crate) source: Arc<InMemoryQueue>,
     pub(crate) dead_letters: Arc<InMemoryQueue>,
-    pub(crate) folder: TempDir,
 }
 
 pub(crate) fn queues() -> Queues {
@@ -25,21 +26,15 @@ pub(crate) fn queues() -> Queues {
 
 /// Queues whose dead-letter queue has this much room.
 pub(crate) fn queues_of(dead_letters_capacity: usize) -> Queues {
-    let folder = tempfile::tempdir().unwrap();
-    let (dead_letters, faults) = dead_letters_in(folder.path(), dead_letters_capacity);
-    assert!(faults.is_empty());
-    let source = InMemoryQueue::new(config("source", CAPACITY), Arc::clone(&dead_letters), MAX_RECEIVE_COUNT);
+    let (source, dead_letters) = InMemoryQueue::volatile(
+        config("source", CAPACITY),
+        config("dead-letters", dead_letters_capacity),
+        MAX_RECEIVE_COUNT,
+    );
     Queues {
-        source: Arc::new(source),
+        source: Arc::new(source.with_clock(Clock::on_tokio(SystemTime::now()))),
         dead_letters,
-        folder,
     }
-}
-
-pub(crate) fn dead_letters_in(folder: &Path, capacity: usize) -> (Arc<InMemoryQueue>, Vec<JournalFault>) {
-    let journal = DeadLetterJournal::open(folder).unwrap();
-    let (queue, faults) = InMemoryQueue::dead_letters(config("dead-letters", capacity), journal).unwrap();
-    (Arc::new(queue), faults)
 }
 
 fn config(name: &str, capacity: usize) -> InMemoryConfig {

@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 use session_queue::{DeadLetter, Queue, Redriven, redrive};
 use tokio::time::advance;
 
-use crate::queues::{
-    CAPACITY, MAX_RECEIVE_COUNT, dead_letters_in, entry, exhaust, queues, queues_of, receive, request, send, send_entry,
-};
+use crate::queues::{MAX_RECEIVE_COUNT, delete, entry, exhaust, queues, queues_of, receive, request, send, send_entry};
 
 #[tokio::test(start_paused = true)]
 async fn a_message_moves_at_the_receive_that_would_be_one_too_many_and_not_before() {
@@ -58,26 +56,6 @@ async fn a_message_without_room_among_the_dead_letters_is_delivered_again() {
     );
 }
 
-#[tokio::test]
-async fn a_receive_that_is_broken_off_loses_no_message() {
-    // The clock runs: the move waits for a disk.
-    let queues = queues();
-    send(&queues.source, "a").await;
-    for _ in 0..MAX_RECEIVE_COUNT {
-        let mut at_once = request(1, Duration::ZERO);
-        at_once.visibility_timeout = Some(Duration::ZERO);
-        assert_eq!(queues.source.receive(at_once).await.unwrap().len(), 1);
-    }
-    // Polled once, which begins the move, and dropped.
-    let polled = futures::poll!(Box::pin(queues.source.receive(request(1, Duration::ZERO))));
-    assert!(polled.is_pending(), "the move was under way");
-    assert_eq!(queues.source.depth().await.unwrap().total(), 1);
-    assert_eq!(receive(&queues.source).await, None);
-    assert_eq!(queues.dead_letters.depth().await.unwrap().total(), 1);
-    let (reopened, _) = dead_letters_in(queues.folder.path(), CAPACITY);
-    assert_eq!(reopened.depth().await.unwrap().total(), 1);
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_redriven_message_starts_anew_without_its_reason() {
     let queues = queues();
@@ -97,9 +75,55 @@ async fn a_redriven_message_starts_anew_without_its_reason() {
     }
     let (dead_letters, source) = (Arc::clone(&queues.dead_letters), Arc::clone(&queues.source));
     let redriven = redrive(dead_letters.as_ref(), source.as_ref(), 2).await.unwrap();
-    assert_eq!(redriven, Redriven { moved: 2, refused: 0 });
+    assert_eq!(
+        redriven,
+        Redriven {
+            moved: 2,
+            refused: Vec::new()
+        }
+    );
     assert_eq!(queues.dead_letters.depth().await.unwrap().total(), 1);
     let again = receive(&queues.source).await.unwrap();
     assert_eq!((again.body.as_str(), again.receive_count), ("letter 0", 1));
     assert_eq!(again.attributes, entry("").attributes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_stays_until_its_copy_is_done_with_and_poison_comes_back_once() {
+    let queues = queues();
+    for name in ["good", "poison"] {
+        send_entry(&queues.dead_letters, entry(name)).await.unwrap();
+    }
+    let redriven = queues.source.redrive(queues.dead_letters.as_ref(), 10).await.unwrap();
+    assert_eq!(redriven.moved, 2);
+    assert_eq!(
+        queues.dead_letters.depth().await.unwrap().total(),
+        0,
+        "both are under way"
+    );
+    let good = receive(&queues.source).await.unwrap();
+    delete(&queues.source, &good.receipt_handle).await.unwrap();
+    exhaust(&queues.source).await;
+    assert_eq!(receive(&queues.source).await, None);
+    let letter = receive(&queues.dead_letters).await.unwrap();
+    assert_eq!(letter.body, "poison");
+    assert_eq!(
+        receive(&queues.dead_letters).await,
+        None,
+        "its first letter went when the second was kept"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_finds_no_room_is_said_and_stays() {
+    let queues = queues();
+    for number in 0..12 {
+        send(&queues.source, &format!("message {number}")).await;
+    }
+    send_entry(&queues.dead_letters, entry("letter")).await.unwrap();
+    let redriven = redrive(queues.dead_letters.as_ref(), queues.source.as_ref(), 5)
+        .await
+        .unwrap();
+    assert_eq!((redriven.moved, redriven.refused.len()), (0, 1));
+    assert_eq!(queues.dead_letters.depth().await.unwrap().visible, 1);
 }

@@ -133,6 +133,7 @@ async fn a_delayed_message_waits_and_the_depth_tells_the_three_states_apart() {
         visible: 1,
         in_flight: 1,
         delayed: 1,
+        deferred: 0,
     };
     assert_eq!(queues.source.depth().await.unwrap(), depth);
 

@@ -81,6 +81,17 @@ pub(super) const RETRIED_REASONS: &[&str] = &[
     "reported_failed",
 ];
 
+/// Why a message waits for room.
+pub(super) const DEFERRED_REASONS: &[&str] = &[
+    "hourly_budget",
+    "owner_budget",
+    "wallet_reserve",
+    "wallet_empty",
+    "rate_limited",
+    "no_time_left",
+    "waiting",
+];
+
 /// Why a message ends as a dead letter: what can never succeed, and what failed too often.
 pub(super) const DEAD_LETTER_REASONS: &[&str] = &[
     "bad_body",
@@ -96,6 +107,7 @@ pub(super) const DEAD_LETTER_REASONS: &[&str] = &[
     "executable_account",
     "account_closed",
     "given_up",
+    "deferred_too_long",
     "hourly_budget",
     "owner_budget",
     "wallet_reserve",

@@ -199,7 +199,7 @@ fn function_environment(queues: &QueuePair, endpoint: &Endpoint, wallet: &Keypai
     environment.extend([
         variable("SERVICE__FUNCTION_TIMEOUT_SECS", &timeout),
         variable("QUEUE__VISIBILITY_TIMEOUT_SECS", &visibility_timeout),
-        variable("QUEUE__RETRY_MAX_SECS", "1"),
+        variable("QUEUE__RETRY_WAITS", "1s"),
     ]);
     environment
 }

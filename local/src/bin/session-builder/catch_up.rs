@@ -12,7 +12,7 @@ use session_listener::{
     BackfillReport, BackfillRequest, CursorStore, ListenerConfig, ReconcileReport, backfill as run_backfill,
     reconcile as run_reconcile,
 };
-use session_queue::Queue;
+use session_queue::{InMemoryConfig, InMemoryQueue, Queue};
 use session_telemetry::Quoted;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,11 @@ impl Workshop {
     async fn open(settings: &Settings, screen: Arc<Screen>, dry_run: bool) -> Result<Self> {
         let display = Arc::new(Display::new(screen, None));
         if dry_run || settings.queue.kind == QueueKind::Sqs {
-            let queue = Queues::open(settings).await?.source;
+            // A dry run sends nothing, and needs no store that may be another process's.
+            let queue: Arc<dyn Queue> = match settings.queue.kind {
+                QueueKind::Memory => Arc::new(nothing()),
+                QueueKind::Sqs => Queues::open(settings).await?.source,
+            };
             return Ok(Self {
                 queue,
                 handling: None,
@@ -51,6 +55,16 @@ impl Workshop {
             handling.drain().await;
         }
     }
+}
+
+/// A queue for nothing.
+fn nothing() -> InMemoryQueue {
+    let config = || InMemoryConfig {
+        name: String::from("dry-run"),
+        visibility_timeout: Duration::ZERO,
+        capacity: 0,
+    };
+    InMemoryQueue::volatile(config(), config(), 1).0
 }
 
 /// Compares the factory's accounts with the sessions that exist, and has the missing ones served.

@@ -1,0 +1,184 @@
+//! One owner, readers beside it, and a file that is checked before it is trusted.
+use std::{
+    fs,
+    io::{Read, Seek, SeekFrom, Write},
+    time::{Duration, SystemTime},
+};
+
+use session_queue::{Deferred, Letter, MessageId, MessageStore};
+use session_store::{Chapter, ChapterKind, FILE, Quarantined, Reader, Store, StoreError};
+use solana_pubkey::Pubkey;
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)
+}
+
+fn letter(id: &str) -> Letter {
+    Letter {
+        message_id: MessageId::new(id.to_owned()),
+        sent_at: now(),
+        receive_count: 2,
+        attributes: [(String::from("slot"), String::from("7"))].into(),
+        body: format!("the body of {id}"),
+    }
+}
+
+#[tokio::test]
+async fn a_second_owner_is_refused_and_told_whose_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Store::open(folder.path()).await.unwrap();
+    let refused = Store::open(folder.path()).await.unwrap_err();
+    let pid = std::process::id();
+    assert!(
+        matches!(&refused, StoreError::Owned { pid: Some(owner), .. } if *owner == pid),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains(&format!("process {pid}")), "{refused}");
+    first.close().await;
+    Store::open(folder.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_sees_what_the_owner_commits_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Reader::open(folder.path()).await.unwrap_err();
+    assert!(matches!(missing, StoreError::NoStore { .. }), "{missing}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "looking makes nothing");
+
+    let owner = Store::open(folder.path()).await.unwrap();
+    let reader = Reader::open(folder.path()).await.unwrap();
+    assert_eq!(reader.dead_letter_depth().await.unwrap(), 0);
+    owner.put_letter(letter("a")).await.unwrap();
+    let seen = reader.dead_letters(10).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!((&seen[0].letter, seen[0].redriven_at), (&letter("a"), None));
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    for number in 0..200 {
+        store.put_letter(letter(&format!("letter {number}"))).await.unwrap();
+    }
+    store.close().await;
+    let path = folder.path().join(FILE);
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    // Every page but the first is overwritten.
+    file.seek(SeekFrom::Start(4_096)).unwrap();
+    file.write_all(&vec![0xa5; bytes.len() - 4_096]).unwrap();
+    drop(file);
+    let damaged = Store::open(folder.path()).await.unwrap_err();
+    assert!(matches!(damaged, StoreError::Damaged { .. }), "{damaged}");
+
+    fs::write(&path, "this is no database at all, and has never been one").unwrap();
+    let damaged = Store::open(folder.path()).await.unwrap_err();
+    assert!(matches!(damaged, StoreError::Damaged { .. }), "{damaged}");
+}
+
+#[tokio::test]
+async fn letters_are_marked_while_they_are_under_way_and_no_longer_than_their_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    store.put_letter(letter("a")).await.unwrap();
+    let id = letter("a").message_id;
+    store.mark_redriven(&id, Some(now())).await.unwrap();
+    assert_eq!(store.dead_letters(1).await.unwrap()[0].redriven_at, Some(now()));
+    store.close().await;
+
+    let store = Store::open(folder.path()).await.unwrap();
+    assert_eq!(store.dead_letters(1).await.unwrap()[0].redriven_at, None);
+    store.remove_letter(&id).await.unwrap();
+    store.remove_letter(&id).await.unwrap();
+    assert_eq!(store.dead_letter_depth().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn deferred_messages_come_by_their_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    let message = |number: u64| Deferred {
+        message_id: MessageId::new(number.to_string()),
+        sent_at: now(),
+        due_at: now() + Duration::from_secs(number),
+        attributes: [(String::from("attempts"), number.to_string())].into(),
+        body: number.to_string(),
+    };
+    store
+        .put_deferred(vec![message(3), message(1), message(2)])
+        .await
+        .unwrap();
+    let at = |seconds| now() + Duration::from_secs(seconds);
+    assert_eq!(store.due(at(2), 10).await.unwrap(), [message(1), message(2)]);
+    assert_eq!(store.due(at(3), 1).await.unwrap(), [message(1)]);
+    assert_eq!(store.next_due(at(2)).await.unwrap(), Some(at(3)));
+    assert_eq!(store.next_due(at(3)).await.unwrap(), None);
+    store.remove_deferred(&message(1).message_id).await.unwrap();
+    assert_eq!(store.deferred(10).await.unwrap(), [message(2), message(3)]);
+    assert_eq!(store.deferred_depth().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn the_quarantine_counts_attempts_and_keeps_the_first_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    let item = |reason: &str, wait: u64| Quarantined {
+        id: String::from("5sig"),
+        kind: String::from("transaction"),
+        reason: reason.to_owned(),
+        evidence: String::from("three endpoints have no such transaction"),
+        next_try: now() + Duration::from_secs(wait),
+        payload: String::from("{}"),
+    };
+    store.put_in_quarantine(item("missing", 10), now()).await.unwrap();
+    let later = now() + Duration::from_secs(10);
+    assert_eq!(store.quarantine_due(later, 10).await.unwrap().len(), 1);
+    store.put_in_quarantine(item("malformed", 100), later).await.unwrap();
+    assert_eq!(store.quarantine_due(later, 10).await.unwrap(), []);
+    let all = store.quarantine(10).await.unwrap();
+    assert_eq!(
+        (&all[0].item, all[0].first_seen, all[0].attempts),
+        (&item("malformed", 100), now(), 2)
+    );
+    assert!(store.take_from_quarantine("5sig").await.unwrap());
+    assert!(!store.take_from_quarantine("5sig").await.unwrap());
+    assert_eq!(store.quarantine_depth().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn watermarks_and_histories_outlive_their_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    let (one, other) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
+    let chapter = |pda, seconds, kind| Chapter {
+        pda,
+        at: now() + Duration::from_secs(seconds),
+        kind,
+        detail: serde_json::json!({"slot": seconds}),
+    };
+    let told = vec![
+        chapter(one, 1, ChapterKind::Event),
+        chapter(other, 2, ChapterKind::Event),
+        chapter(one, 3, ChapterKind::Deferral),
+    ];
+    store.tell(told.clone()).await.unwrap();
+    store
+        .save_watermark("listener", String::from("old"), now())
+        .await
+        .unwrap();
+    store
+        .save_watermark("listener", String::from("slot 7"), now())
+        .await
+        .unwrap();
+    store.close().await;
+
+    let store = Store::open(folder.path()).await.unwrap();
+    assert_eq!(store.watermark("listener").await.unwrap().as_deref(), Some("slot 7"));
+    assert_eq!(store.watermark("backfill").await.unwrap(), None);
+    assert_eq!(store.history(one).await.unwrap(), [told[0].clone(), told[2].clone()]);
+    let forgotten = store.forget_histories(now() + Duration::from_secs(3)).await.unwrap();
+    assert_eq!(forgotten, 2);
+    assert_eq!(store.history(one).await.unwrap(), [told[2].clone()]);
+}
