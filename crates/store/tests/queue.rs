@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::FutureExt;
+use futures::{FutureExt, future::join};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use session_queue::{
     DeferEntry, InMemoryConfig, InMemoryQueue, Queue, ReceiveRequest, ReceivedMessage, SendEntry, redrive,
@@ -166,14 +166,17 @@ async fn a_redrive_that_is_killed_loses_no_letter() {
 async fn redrive_until_killed(folder: &Path) {
     let (source, dead_letters) = queues(folder).await;
     let mut work = OpenOptions::new().create(true).append(true).open(folder.join("handled")).unwrap();
-    let redriven = redrive(dead_letters.as_ref(), &source, usize::MAX).await.unwrap();
-    assert!(redriven.refused.is_empty());
-    loop {
-        for message in source.receive(request(Duration::from_secs(1))).await.unwrap() {
-            writeln!(work, "{}", message.body).unwrap();
-            source.delete_batch(vec![message.receipt_handle]).await.unwrap();
+    let redriving = redrive(dead_letters.as_ref(), &source, usize::MAX);
+    let handling = async {
+        loop {
+            for message in source.receive(request(Duration::from_secs(1))).await.unwrap() {
+                writeln!(work, "{}", message.body).unwrap();
+                source.delete_batch(vec![message.receipt_handle]).await.unwrap();
+            }
         }
-    }
+    };
+    let (redriven, ()) = join(redriving, handling).await;
+    assert!(redriven.unwrap().refused.is_empty());
 }
 
 fn handled(folder: &Path) -> BTreeSet<String> {

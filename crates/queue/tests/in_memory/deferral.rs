@@ -30,7 +30,7 @@ async fn a_deferred_message_comes_at_its_moment_with_its_attempts_counted_anew()
     defer(&queues.source, "a", HOUR).await;
     let depth = queues.source.depth().await.unwrap();
     assert_eq!((depth.total(), depth.deferred), (0, 1), "a drain does not wait for it");
-    advance(HOUR - Duration::from_millis(1)).await;
+    advance(HOUR.checked_sub(Duration::from_millis(1)).unwrap()).await;
     assert_eq!(receive(&queues.source).await, None);
     advance(Duration::from_millis(1)).await;
     let message = receive(&queues.source).await.unwrap();
