@@ -1,7 +1,10 @@
 //! The queue in memory over the store: what it keeps survives whatever happens to its process.
 //!
 //! `SEED=…` repeats the moments of the kills.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
 
 use std::{
     collections::BTreeSet,
@@ -34,7 +37,11 @@ async fn queues(folder: &Path) -> (InMemoryQueue, Arc<InMemoryQueue>) {
         capacity: 10_000,
     };
     let store = Arc::new(Store::open(folder).await.unwrap());
-    let dead_letters = Arc::new(InMemoryQueue::dead_letters(config("dead-letters"), store).await.unwrap());
+    let dead_letters = Arc::new(
+        InMemoryQueue::dead_letters(config("dead-letters"), store)
+            .await
+            .unwrap(),
+    );
     let source = InMemoryQueue::new(config("sessions"), Arc::clone(&dead_letters), MAX_RECEIVE_COUNT);
     (source, dead_letters)
 }
@@ -95,8 +102,15 @@ async fn what_waits_is_there_after_a_restart_and_goes_once_it_is_done_with() {
     assert_eq!(receive(&source).await, None);
     drop(source);
     let (source, _) = reopened(folder.path()).await;
-    let message = source.receive(request(Duration::from_secs(20))).await.unwrap().remove(0);
-    assert_eq!((message.body.as_str(), &message.attributes), ("later", &entry("").attributes));
+    let message = source
+        .receive(request(Duration::from_secs(20)))
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        (message.body.as_str(), &message.attributes),
+        ("later", &entry("").attributes)
+    );
     // In flight is not done with.
     drop(source);
     let (source, _) = reopened(folder.path()).await;
@@ -165,7 +179,11 @@ async fn a_redrive_that_is_killed_loses_no_letter() {
 /// Redrives all letters, and handles what comes as a function would: the work first, then the acknowledgement.
 async fn redrive_until_killed(folder: &Path) {
     let (source, dead_letters) = queues(folder).await;
-    let mut work = OpenOptions::new().create(true).append(true).open(folder.join("handled")).unwrap();
+    let mut work = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("handled"))
+        .unwrap();
     let redriving = redrive(dead_letters.as_ref(), &source, usize::MAX);
     let handling = async {
         loop {

@@ -61,7 +61,10 @@ async fn carry_out(cli: Cli, screen: &Arc<Screen>) -> Result<()> {
         Some(Command::Demo { service, demo }) => self::demo(&common, service, demo, screen).await,
         Some(Command::Reconcile { dry_run }) => {
             let settings = settings_of(&common, screen)?;
-            with_signals(|stop| reconcile(settings, Arc::clone(screen), dry_run, stop)).await?
+            Box::pin(with_signals(|stop| {
+                reconcile(settings, Arc::clone(screen), dry_run, stop)
+            }))
+            .await?
         }
         Some(Command::Backfill { from, to, dry_run }) => {
             let settings = settings_of(&common, screen)?;
