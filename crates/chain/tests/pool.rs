@@ -166,7 +166,9 @@ async fn errors_are_told_apart_by_their_codes() {
     ];
     for (code, data, is_expected, tries) in cases {
         let server = ScriptedServer::start([Reply::Error(code, data)]).await;
-        let error = slot(&pool_of(&[&server]), None).await.unwrap_err();
+        // Only a question about a slot can be answered by a skipped one.
+        let ask = |client: Arc<RpcClient>| async move { client.get_block(7).await };
+        let error = pool_of(&[&server]).call("getBlock", None, ask).await.unwrap_err();
         assert!(is_expected(&error), "{code}: {error:?}");
         assert_eq!(server.requests(), tries, "{code}");
     }
@@ -238,4 +240,54 @@ async fn every_request_is_counted_over_tries_and_endpoints() {
     let pool = pool_of(&[&first, &second]);
     slot(&pool, None).await.unwrap();
     assert_eq!(pool.calls(), 2);
+}
+
+/// Twenty answers, so that the pool knows how fast the endpoint nearly always is.
+async fn get_to_know(pool: &RpcPool) {
+    for _ in 0..20 {
+        slot(pool, None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_silent_endpoint_costs_no_timeout_once_its_pace_is_known() {
+    let preferred = ScriptedServer::start([answers(1)]).await;
+    let second = ScriptedServer::start([answers(2)]).await;
+    let pool = pool_of(&[&preferred, &second]);
+    get_to_know(&pool).await;
+    assert_eq!(second.requests(), 0, "nobody was slow");
+    preferred.answer(Reply::Silence);
+    for _ in 0..5 {
+        let started = Instant::now();
+        assert_eq!(slot(&pool, None).await.unwrap(), 2);
+        assert!(started.elapsed() < REQUEST_TIMEOUT, "{:?}", started.elapsed());
+    }
+    let started = Instant::now();
+    assert_eq!(slot(&pool, None).await.unwrap(), 2);
+    assert!(
+        started.elapsed() < Duration::from_millis(90),
+        "its circuit is open: {:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn rate_limits_under_http_200_go_to_the_next_endpoint() {
+    for code in [429, -32_429, -32_007, -32_603, 1_015] {
+        let limited = ScriptedServer::start([Reply::Error(code, Value::Null)]).await;
+        let second = ScriptedServer::start([answers(2)]).await;
+        assert_eq!(slot(&pool_of(&[&limited, &second]), None).await.unwrap(), 2, "{code}");
+        assert_eq!(limited.requests(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn two_at_once_do_not_wait_for_a_silent_one() {
+    let silent = ScriptedServer::start([Reply::Silence]).await;
+    let second = ScriptedServer::start([answers(2)]).await;
+    let pool = pool_of(&[&silent, &second]);
+    let started = Instant::now();
+    let ask = |client: Arc<RpcClient>| async move { client.get_slot().await };
+    assert_eq!(pool.call_two("getSlot", None, ask).await.unwrap(), 2);
+    assert!(started.elapsed() < Duration::from_millis(90), "{:?}", started.elapsed());
 }

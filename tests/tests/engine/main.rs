@@ -9,6 +9,7 @@
 mod cluster;
 mod contention;
 mod creation;
+mod endpoints;
 mod faults;
 mod policy;
 mod signers;

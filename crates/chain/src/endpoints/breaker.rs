@@ -18,7 +18,9 @@ pub(crate) struct Breaker {
     failures: u32,
     /// Set while the circuit is open: when the next probe may go.
     next_probe: Option<Instant>,
-    /// What the server itself asked for by `Retry-After`.
+    /// In an open circuit: one request is out to find out whether it may be closed.
+    is_probing: bool,
+    /// What the server itself asked for by `Retry-After`. An answer to an earlier request takes nothing back of it.
     resting_until: Option<Instant>,
 }
 
@@ -33,6 +35,7 @@ impl Breaker {
             Some(at) if at > now => Err(at - now),
             Some(_) => {
                 self.next_probe = Some(now + PROBE_PATIENCE);
+                self.is_probing = true;
                 Ok(())
             }
         }
@@ -40,11 +43,18 @@ impl Breaker {
 
     /// An answer came: the circuit is closed.
     pub(crate) fn succeeded(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            resting_until: self.resting_until,
+            ..Self::default()
+        };
     }
 
-    /// No answer came.
+    /// No answer came. In an open circuit only the probe says anything: requests that were out before it opened fail
+    /// for the same reason, however many they are.
     pub(crate) fn failed(&mut self, now: Instant) {
+        if self.next_probe.is_some() && !std::mem::take(&mut self.is_probing) {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES_TO_OPEN {
             let doublings = (self.failures - FAILURES_TO_OPEN).min(16);
@@ -103,15 +113,41 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_fail_together_open_the_circuit_once() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        for _ in 0..12 {
+            assert!(breaker.admit(now).is_ok());
+        }
+        for _ in 0..12 {
+            breaker.failed(now);
+        }
+        assert_eq!(breaker.admit(now), Err(FIRST_REST));
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_request_does_not_end_the_rest_that_a_server_asked_for() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        breaker.rest(now, Duration::from_secs(7));
+        breaker.succeeded();
+        assert_eq!(breaker.admit(now), Err(Duration::from_secs(7)));
+    }
+
+    #[test]
     fn a_failed_probe_doubles_the_rest_up_to_a_limit() {
         let now = Instant::now();
         let mut breaker = opened(now);
-        breaker.failed(now);
-        assert_eq!(breaker.admit(now), Err(FIRST_REST * 2));
+        let mut later = now + FIRST_REST;
+        assert!(breaker.admit(later).is_ok());
+        breaker.failed(later);
+        assert_eq!(breaker.admit(later), Err(FIRST_REST * 2));
         for _ in 0..40 {
-            breaker.failed(now);
+            later += LONGEST_REST;
+            assert!(breaker.admit(later).is_ok());
+            breaker.failed(later);
         }
-        assert_eq!(breaker.admit(now), Err(LONGEST_REST));
+        assert_eq!(breaker.admit(later), Err(LONGEST_REST));
     }
 
     #[test]

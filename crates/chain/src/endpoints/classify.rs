@@ -10,8 +10,19 @@ use solana_client::rpc_request::{RpcError, RpcResponseErrorData};
 use crate::endpoints::sender::{Refusal, refusal};
 use crate::{ChainError, EndpointLabel, TransactionFailure};
 
+/// Providers' own codes for too many requests, which come under HTTP 200: HTTP's, as it is and negated in JSON-RPC's way.
+const RATE_LIMIT_CODES: [i64; 2] = [429, -32_429];
+
+/// Methods to which a skipped slot is an answer.
+const ABOUT_A_SLOT: [&str; 2] = ["getBlock", "getBlockTime"];
+
 /// What `error` means. `limit` is how long the request was allowed to take.
-pub(crate) fn classify(error: ClientError, endpoint: &EndpointLabel, limit: Duration) -> ChainError {
+pub(crate) fn classify(
+    error: ClientError,
+    method: &'static str,
+    endpoint: &EndpointLabel,
+    limit: Duration,
+) -> ChainError {
     let endpoint = endpoint.clone();
     match *error.kind {
         ClientErrorKind::Io(error) => classify_io(&error, endpoint),
@@ -20,7 +31,7 @@ pub(crate) fn classify(error: ClientError, endpoint: &EndpointLabel, limit: Dura
             endpoint,
             reason: error.to_string(),
         },
-        ClientErrorKind::RpcError(error) => classify_rpc(error, endpoint),
+        ClientErrorKind::RpcError(error) => classify_rpc(error, method, endpoint),
         ClientErrorKind::SerdeJson(error) => ChainError::MalformedReply {
             endpoint,
             reason: error.to_string(),
@@ -84,17 +95,32 @@ fn classify_http(error: reqwest::Error, endpoint: EndpointLabel, limit: Duration
     }
 }
 
-fn classify_rpc(error: RpcError, endpoint: EndpointLabel) -> ChainError {
+fn classify_rpc(error: RpcError, method: &str, endpoint: EndpointLabel) -> ChainError {
     match error {
-        RpcError::RpcResponseError { code, message, data } => classify_code(code, message, data, endpoint),
+        RpcError::RpcResponseError { code, message, data } => classify_code(code, message, data, method, endpoint),
         RpcError::RpcRequestError(reason) | RpcError::ParseError(reason) | RpcError::ForUser(reason) => {
             ChainError::MalformedReply { endpoint, reason }
         }
     }
 }
 
-fn classify_code(code: i64, message: String, data: RpcResponseErrorData, endpoint: EndpointLabel) -> ChainError {
+fn classify_code(
+    code: i64,
+    message: String,
+    data: RpcResponseErrorData,
+    method: &str,
+    endpoint: EndpointLabel,
+) -> ChainError {
     match (code, data) {
+        (code, _) if RATE_LIMIT_CODES.contains(&code) => ChainError::RateLimited {
+            endpoint,
+            retry_after: None,
+        },
+        // Some providers limit the rate by the code of a skipped slot, which only a question about a slot can have.
+        (codes::JSON_RPC_SERVER_ERROR_SLOT_SKIPPED, _) if !ABOUT_A_SLOT.contains(&method) => ChainError::RateLimited {
+            endpoint,
+            retry_after: None,
+        },
         (_, RpcResponseErrorData::NodeUnhealthy { num_slots_behind }) => ChainError::NodeBehind {
             endpoint,
             slots_behind: num_slots_behind,

@@ -187,7 +187,7 @@ impl ChainError {
             | Self::BlockNotAvailable { .. }
             | Self::WrongCluster { .. }
             | Self::MalformedReply { .. } => Retryability::Backoff,
-            Self::Rpc { code, .. } if *code == INTERNAL_ERROR => Retryability::Backoff,
+            Self::Rpc { code, .. } if is_servers_own(*code) => Retryability::Backoff,
             Self::NoEndpoints
             | Self::InvalidEndpoint { .. }
             | Self::HttpClient { .. }
@@ -203,6 +203,9 @@ impl ChainError {
     /// Whether the endpoint is to blame, so that another one may do better at once.
     #[must_use]
     pub fn blames_endpoint(&self) -> bool {
+        if let Self::Rpc { code, .. } = self {
+            return is_servers_own(*code) || [METHOD_NOT_FOUND, HISTORY_NOT_AVAILABLE].contains(code);
+        }
         matches!(
             self,
             Self::RateLimited { .. }
@@ -210,6 +213,8 @@ impl ChainError {
                 | Self::TimedOut { .. }
                 | Self::NodeBehind { .. }
                 | Self::MinContextSlotNotReached { .. }
+                | Self::BlockNotAvailable { .. }
+                | Self::UnsupportedTransactionVersion
                 | Self::WrongCluster { .. }
                 | Self::Refused { .. }
                 | Self::MalformedReply { .. }
@@ -252,7 +257,18 @@ impl ChainError {
 }
 
 /// JSON-RPC 2.0's code for a server that failed by its own fault.
-const INTERNAL_ERROR: i64 = -32603;
+const INTERNAL_ERROR: i64 = -32_603;
+/// JSON-RPC 2.0's code for a method that this server does not have; another one may.
+const METHOD_NOT_FOUND: i64 = -32_601;
+/// Agave's code for a node without the history that was asked for; another one may have it.
+const HISTORY_NOT_AVAILABLE: i64 = -32_011;
+/// JSON-RPC 2.0 keeps these codes for itself and for the methods' own errors; any other is a provider's.
+const RESERVED: std::ops::RangeInclusive<i64> = -32_768..=-32_000;
+
+/// Whether the server failed for reasons that lie with it and not with the request.
+fn is_servers_own(code: i64) -> bool {
+    code == INTERNAL_ERROR || !RESERVED.contains(&code)
+}
 
 fn after(retry_after: Option<Duration>) -> String {
     retry_after

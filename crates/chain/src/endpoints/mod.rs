@@ -8,6 +8,7 @@ mod classify;
 mod endpoint;
 mod error;
 mod evidence;
+mod pace;
 mod pool;
 mod retry;
 mod sender;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use futures::stream::{FuturesUnordered, StreamExt};
 use metrics::{counter, gauge};
 use solana_client::client_error::ClientError;
 use solana_client::nonblocking::rpc_client::RpcClient;
@@ -13,6 +14,7 @@ use solana_commitment_config::CommitmentConfig;
 
 use crate::endpoints::breaker::Breaker;
 use crate::endpoints::classify::classify;
+use crate::endpoints::pace::Pace;
 use crate::endpoints::sender::{HttpClients, Sender};
 use crate::{ChainError, Endpoint, EndpointLabel, RetryPolicy, Retryability};
 
@@ -37,6 +39,7 @@ struct Guarded {
     label: EndpointLabel,
     client: Arc<RpcClient>,
     breaker: Mutex<Breaker>,
+    pace: Mutex<Pace>,
     genesis: OnceLock<String>,
 }
 
@@ -69,6 +72,7 @@ impl RpcPool {
                     RpcClientConfig::with_commitment(commitment),
                 )),
                 breaker: Mutex::default(),
+                pace: Mutex::default(),
                 genesis: OnceLock::new(),
             })
         };
@@ -125,7 +129,7 @@ impl RpcPool {
     }
 
     /// Runs `op` until it has an answer: on the preferred endpoint whose circuit is closed, on the next one at once
-    /// where the endpoint is to blame, and again after a pause where the error's type says that this may help.
+    /// where the endpoint is to blame or takes longer than it nearly always does, and again after a pause where the error's type says that this may help.
     /// A `Retry-After` is honoured. Nothing is awaited past `deadline`.
     ///
     /// `method` names the operation in metrics and errors. `op` should be one request: it has the pool's request
@@ -138,9 +142,40 @@ impl RpcPool {
         F: Fn(Arc<RpcClient>) -> Fut,
         Fut: Future<Output = Result<T, ClientError>>,
     {
+        self.insist(method, deadline, 1, op).await
+    }
+
+    /// The same on two endpoints at once, for what must not wait for a silent one: the first good answer counts.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call).
+    pub async fn call_two<T, F, Fut>(
+        &self,
+        method: &'static str,
+        deadline: Option<Instant>,
+        op: F,
+    ) -> Result<T, ChainError>
+    where
+        F: Fn(Arc<RpcClient>) -> Fut,
+        Fut: Future<Output = Result<T, ClientError>>,
+    {
+        self.insist(method, deadline, 2, op).await
+    }
+
+    async fn insist<T, F, Fut>(
+        &self,
+        method: &'static str,
+        deadline: Option<Instant>,
+        at_once: usize,
+        op: F,
+    ) -> Result<T, ChainError>
+    where
+        F: Fn(Arc<RpcClient>) -> Fut,
+        Fut: Future<Output = Result<T, ClientError>>,
+    {
         let mut delays = self.inner.retry.delays();
         loop {
-            let error = match self.round(method, deadline, &op).await {
+            let error = match self.round(method, deadline, at_once, &op).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -206,31 +241,71 @@ impl RpcPool {
         Ok(expected.clone())
     }
 
-    /// Every admitted endpoint in turn, until one gives an answer that isn't its own fault.
-    async fn round<T, F, Fut>(&self, method: &'static str, deadline: Option<Instant>, op: &F) -> Result<T, ChainError>
+    /// Every admitted endpoint, until one gives an answer that isn't its own fault: `at_once` of them together, and the
+    /// next one as soon as one has failed, or takes longer than it nearly always does.
+    async fn round<T, F, Fut>(
+        &self,
+        method: &'static str,
+        deadline: Option<Instant>,
+        at_once: usize,
+        op: &F,
+    ) -> Result<T, ChainError>
     where
         F: Fn(Arc<RpcClient>) -> Fut,
         Fut: Future<Output = Result<T, ClientError>>,
     {
-        let mut last = None;
+        let mut candidates = self.inner.endpoints.iter();
         let mut shortest_rest = Duration::MAX;
-        for guarded in &self.inner.endpoints {
-            if let Err(rest) = guarded.breaker().admit(Instant::now()) {
-                shortest_rest = shortest_rest.min(rest);
-                continue;
+        let mut next = |shortest_rest: &mut Duration| {
+            candidates.find(|guarded| match guarded.breaker().admit(Instant::now()) {
+                Ok(()) => true,
+                Err(rest) => {
+                    *shortest_rest = rest.min(*shortest_rest);
+                    false
+                }
+            })
+        };
+        let mut asked = FuturesUnordered::new();
+        let mut last = None;
+        let mut patience = Duration::ZERO;
+        let mut wanted = at_once.max(1);
+        loop {
+            while asked.len() < wanted {
+                let Some(guarded) = next(&mut shortest_rest) else {
+                    wanted = asked.len();
+                    break;
+                };
+                patience = guarded.patience(self.inner.request_timeout);
+                asked.push(self.ask(guarded, method, deadline, op));
             }
-            let answer = match self.check_cluster(guarded, deadline).await {
-                Ok(()) => self.try_on(guarded, method, deadline, op).await,
-                Err(error) => Err(error),
-            };
-            match answer {
-                Err(error) if error.blames_endpoint() => last = Some(error),
-                answer => return answer,
+            tokio::select! {
+                biased;
+                Some(answer) = asked.next() => match answer {
+                    Err(error) if error.blames_endpoint() => last = Some(error),
+                    answer => return answer,
+                },
+                () = tokio::time::sleep(patience), if asked.len() == wanted && !asked.is_empty() => wanted += 1,
+                else => break,
             }
         }
         Err(last.unwrap_or(ChainError::Resting {
             retry_after: shortest_rest,
         }))
+    }
+
+    async fn ask<T, F, Fut>(
+        &self,
+        guarded: &Guarded,
+        method: &'static str,
+        deadline: Option<Instant>,
+        op: &F,
+    ) -> Result<T, ChainError>
+    where
+        F: Fn(Arc<RpcClient>) -> Fut,
+        Fut: Future<Output = Result<T, ClientError>>,
+    {
+        self.check_cluster(guarded, deadline).await?;
+        self.try_on(guarded, method, deadline, op).await
     }
 
     async fn try_on<T, F, Fut>(
@@ -251,14 +326,26 @@ impl RpcPool {
             return Err(ChainError::DeadlineReached { method, last: None });
         }
         let limit = time_left.min(self.inner.request_timeout);
+        let mut overtaken = Overtaken {
+            guarded,
+            started: Instant::now(),
+            patience: guarded.patience(self.inner.request_timeout),
+            answered: false,
+        };
         let answer = match tokio::time::timeout(limit, op(Arc::clone(&guarded.client))).await {
-            Ok(answer) => answer.map_err(|error| classify(error, &guarded.label, limit)),
+            Ok(answer) => answer.map_err(|error| classify(error, method, &guarded.label, limit)),
             Err(_) => Err(ChainError::TimedOut {
                 endpoint: guarded.label.clone(),
                 after: limit,
             }),
         };
-        self.record(guarded, method, answer.as_ref().err());
+        overtaken.answered = true;
+        if answer.is_ok() {
+            guarded.pace().took(overtaken.started.elapsed());
+        }
+        // A caller that had less time than a request may take says nothing about the endpoint.
+        let impatient = limit < self.inner.request_timeout && matches!(answer, Err(ChainError::TimedOut { .. }));
+        self.record(guarded, method, answer.as_ref().err(), impatient);
         match answer {
             Err(error @ ChainError::TimedOut { .. }) if limit == time_left => Err(past_deadline(method, error)),
             answer => answer,
@@ -286,9 +373,10 @@ impl RpcPool {
     }
 
     /// Tells the endpoint's circuit and the metrics how a request ended.
-    fn record(&self, guarded: &Guarded, method: &'static str, error: Option<&ChainError>) {
+    fn record(&self, guarded: &Guarded, method: &'static str, error: Option<&ChainError>, impatient: bool) {
         let now = Instant::now();
         match error {
+            Some(ChainError::TimedOut { .. }) if impatient => {}
             Some(ChainError::RateLimited {
                 retry_after: Some(after),
                 ..
@@ -316,9 +404,37 @@ impl RpcPool {
 }
 
 impl Guarded {
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long to wait for its answer before another endpoint is asked as well.
+    fn patience(&self, request_timeout: Duration) -> Duration {
+        self.pace().patience(request_timeout)
+    }
+
     /// The breaker is a few numbers that are never left half changed, so a poisoned lock is as good as any.
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request under way. Dropped without an answer because another endpoint was faster, it counts as a failure if it had
+/// taken longer than it nearly always does: an endpoint that says nothing is found out without waiting for it.
+struct Overtaken<'a> {
+    guarded: &'a Guarded,
+    started: Instant,
+    patience: Duration,
+    answered: bool,
+}
+
+impl Drop for Overtaken<'_> {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        if !self.answered && took > self.patience {
+            self.guarded.pace().took(took);
+            self.guarded.breaker().failed(Instant::now());
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A signed transaction's way to the nodes: the first time with a simulation before it, then to everybody.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use metrics::counter;
@@ -48,7 +48,7 @@ impl Signed {
     }
 }
 
-/// Sends for the first time. Where some try got no answer, a later try's refusal proves nothing: it may be out.
+/// Sends for the first time, to two endpoints at once: a silent one costs no slot. Where some try got no answer, a later try's refusal proves nothing: it may be out.
 pub(crate) async fn send_first(pool: &RpcPool, signed: &Signed, deadline: Instant) -> Event {
     counter!("transactions_sent_total").increment(1);
     let config = RpcSendTransactionConfig {
@@ -59,20 +59,20 @@ pub(crate) async fn send_first(pool: &RpcPool, signed: &Signed, deadline: Instan
         min_context_slot: Some(signed.min_slot),
         ..RpcSendTransactionConfig::default()
     };
-    let maybe_out = AtomicBool::new(false);
-    let maybe_out = &maybe_out;
+    // Tries that may have reached a node. One that is cut off stays counted.
+    let unproven = AtomicUsize::new(0);
+    let unproven = &unproven;
     let send = |client: Arc<RpcClient>| async move {
-        // Set before, so that it stays set if this try is cut off.
-        let was_out = maybe_out.swap(true, Ordering::Relaxed);
+        unproven.fetch_add(1, Ordering::Relaxed);
         let sent = client.send_transaction_with_config(&signed.transaction, config).await;
-        if !was_out && sent.as_ref().err().is_some_and(proves_not_sent) {
-            maybe_out.store(false, Ordering::Relaxed);
+        if sent.as_ref().err().is_some_and(proves_not_sent) {
+            unproven.fetch_sub(1, Ordering::Relaxed);
         }
         sent
     };
-    let refusal = match pool.call("sendTransaction", Some(deadline), send).await {
+    let refusal = match pool.call_two("sendTransaction", Some(deadline), send).await {
         Ok(_) => return Event::Taken,
-        Err(_) if maybe_out.load(Ordering::Relaxed) => return Event::Taken,
+        Err(_) if unproven.load(Ordering::Relaxed) > 0 => return Event::Taken,
         Err(refusal) => refusal,
     };
     match refusal {
