@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use session_chain::replies::read_accounts;
 use session_chain::{ChainError, Cluster, RpcPool};
-use session_ledger::{Member, Refusal as NoMoney};
+use session_ledger::{MEMBERS_MAX, Member, Refusal as NoMoney};
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 
@@ -183,7 +183,8 @@ impl<'m> Batch<'m> {
         let rules = OwnRules {
             config: Arc::clone(&self.means.config),
             format: self.means.formats.current(),
-            max_creations: self.max_creations,
+            // One hold is one change of the books, which have no room for more at once.
+            max_creations: self.max_creations.min(MEMBERS_MAX),
         };
         for of_one_program in creations.chunk_by(|one, other| one.request.owner_program == other.request.owner_program)
         {
