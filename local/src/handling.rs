@@ -77,13 +77,10 @@ impl Handling {
         &self.queues
     }
 
-    /// Lets what is queued in memory and what is under way finish, then stops.
-    pub async fn drain(self) {
-        if self.in_memory
-            && timeout(DRAIN_LIMIT, emptied(self.queues.source.as_ref()))
-                .await
-                .is_err()
-        {
+    /// Lets what is queued in memory and what is under way finish, then stops. Says whether nothing was left.
+    pub async fn drain(self) -> bool {
+        let drained = !self.in_memory || timeout(DRAIN_LIMIT, emptied(self.queues.source.as_ref())).await.is_ok();
+        if !drained {
             tracing::warn!(limit = ?DRAIN_LIMIT, "messages are left; they are read again from the cursor");
         }
         self.stop.cancel();
@@ -94,6 +91,7 @@ impl Handling {
         if let Some(store) = self.queues.store {
             store.close().await;
         }
+        drained
     }
 }
 

@@ -1,5 +1,7 @@
 //! The local runner: chain, listener, queue, event source and handler in one process.
 
+pub mod advice;
+pub mod client;
 pub mod display;
 pub mod embedded;
 pub mod event_source;
@@ -8,9 +10,9 @@ pub mod handling;
 pub mod invoker;
 pub mod latencies;
 mod line;
+pub mod operations;
 pub mod pipeline;
 pub mod queues;
-pub mod redrive_request;
 pub mod screen;
 mod tally;
 pub mod traffic;

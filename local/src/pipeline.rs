@@ -1,12 +1,14 @@
 //! The service as one process runs it: listener, queue, event source, handler, checks and endpoints, each a task that
 //! the pipeline owns, and the order in which they start and drain.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use create_accounts::RecordObserver;
-use session_admin::{AdminError, Check, HealthRegistry, Metrics, Pages, Stats, run_checks, serve};
+use session_admin::{
+    AdminError, Api, Check, HealthRegistry, Metrics, Pages, Stats, Token, TokenError, run_checks, serve,
+};
 use session_chain::RpcPool;
-use session_config::{QueueKind, Settings};
+use session_config::Settings;
 use session_engine::{Engine, SignerPool};
 use session_listener::{
     CursorStore, EventHandler, EventStream, Listener, ListenerConfig, ListenerError, ListenerStatus, RpcSlot,
@@ -17,9 +19,9 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    gauges,
+    client, gauges,
     handling::{Handling, HandlingError},
-    redrive_request,
+    operations::{Desk, ServiceOperations},
     tally::Tally,
 };
 
@@ -27,6 +29,8 @@ use crate::{
 pub struct PipelineParts {
     /// The chain.
     pub pool: RpcPool,
+    /// How the chain is called where somebody asks; without secrets.
+    pub chain: String,
     /// Who pays.
     pub signers: SignerPool,
     /// Who sees each record's end.
@@ -52,6 +56,17 @@ pub enum PipelineError {
     /// The endpoints.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// The token of the API.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The state folder takes no file.
+    #[error("service.state_dir: {folder} takes no file: {source}", folder = .folder.display())]
+    StateDir {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The bound address cannot be told.
     #[error("the address of /health cannot be told: {0}")]
     Address(std::io::Error),
@@ -63,6 +78,7 @@ pub struct Pipeline {
     stats: Arc<Stats>,
     status: watch::Receiver<ListenerStatus>,
     address: SocketAddr,
+    state_dir: PathBuf,
     listener: JoinHandle<Result<(), ListenerError>>,
     stop_listening: CancellationToken,
     watchers: TaskTracker,
@@ -99,22 +115,36 @@ impl Pipeline {
         let health = HealthRegistry::default();
         let checks: Vec<Arc<dyn Check>> = vec![
             Arc::new(RpcSlot(parts.pool.clone())),
-            Arc::new(wallet_balance(&handling.engine, parts.pool)),
+            Arc::new(wallet_balance(&handling.engine, parts.pool.clone())),
             Arc::new(EventStream::new(status.clone())),
         ];
         let interval = settings.monitoring.health_check_interval;
         watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
         watchers.spawn(gauges::keep(Arc::clone(&stats), queues.clone(), stop_watching.clone()));
-        if settings.queue.kind == QueueKind::Memory {
-            let state_dir = settings.service.state_dir.clone();
-            watchers.spawn(redrive_request::serve(state_dir, queues.clone(), stop_watching.clone()));
-        }
-        let metrics = parts.metrics.filter(|_| settings.monitoring.enable_prometheus);
+        let operations = ServiceOperations {
+            desk: Desk::new(queues),
+            pool: parts.pool,
+            engine: Arc::clone(&handling.engine),
+            health: health.clone(),
+            stats: Arc::clone(&stats),
+            listener: status.clone(),
+            chain: parts.chain,
+            program_id: settings.service.program_id,
+        };
+        let state_dir = settings.service.state_dir.clone();
+        let api = Api {
+            operations: Arc::new(operations),
+            token: Token::create(&state_dir)?,
+        };
+        client::announce(&state_dir, address).map_err(|source| PipelineError::StateDir {
+            folder: state_dir.clone(),
+            source,
+        })?;
         let pages = Pages {
             health,
             stats: Arc::clone(&stats),
-            metrics,
-            api: None,
+            metrics: parts.metrics.filter(|_| settings.monitoring.enable_prometheus),
+            api: Some(api),
         };
         watchers.spawn(serve(socket, pages, stop_watching.clone()));
 
@@ -125,6 +155,7 @@ impl Pipeline {
             stats,
             status,
             address,
+            state_dir,
             stop_listening,
             watchers,
             stop_watching,
@@ -184,6 +215,7 @@ impl Pipeline {
         }
         let store = self.handling.queues.store.clone();
         self.handling.drain().await;
+        client::withdraw(&self.state_dir);
         self.stop_watching.cancel();
         self.watchers.close();
         self.watchers.wait().await;

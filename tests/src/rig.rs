@@ -112,6 +112,7 @@ impl Rig {
         let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
         let parts = PipelineParts {
             pool,
+            chain: String::from("a test's chain"),
             signers,
             observer,
             metrics: Some(Arc::new(|| metrics().render())),

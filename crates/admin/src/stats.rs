@@ -20,6 +20,8 @@ pub struct Stats {
     pub accounts_failed: AtomicU64,
     /// Attempts that failed and will be made again.
     pub attempts_failed: AtomicU64,
+    /// Dead letters that an operator threw away.
+    pub letters_purged: AtomicU64,
 }
 
 impl Default for Stats {
@@ -31,6 +33,7 @@ impl Default for Stats {
             accounts_existing: AtomicU64::default(),
             accounts_failed: AtomicU64::default(),
             attempts_failed: AtomicU64::default(),
+            letters_purged: AtomicU64::default(),
         }
     }
 }
@@ -58,6 +61,7 @@ impl Stats {
             "uptime_seconds": self.uptime().as_secs(),
             "accounts_existing": count(&self.accounts_existing),
             "attempts_failed": count(&self.attempts_failed),
+            "letters_purged": count(&self.letters_purged),
         })
     }
 }

@@ -12,6 +12,7 @@ mod sections;
 mod settings;
 
 pub use fault::{ConfigError, Fault};
+pub use reader::Shown;
 pub use rpc_url::RpcUrl;
 pub use sections::{
     Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,

@@ -14,6 +14,17 @@ use crate::{
 /// Keys whose text may hold a secret, or be one that was put in the wrong place.
 const WITHHELD: &[&str] = &["url", "environment_variable"];
 
+/// A key as it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The key, such as `rpc.commitment`.
+    pub key: String,
+    /// Its value; withheld where it may hold a secret.
+    pub value: String,
+    /// Where it was given.
+    pub origin: String,
+}
+
 /// The merged layers, and what was found wrong with them.
 pub(crate) struct Reader {
     values: BTreeMap<String, Value>,
@@ -57,6 +68,20 @@ impl Reader {
             });
         }
         Self { values, faults }
+    }
+
+    /// Every key as it is in force.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let keys = self.values.iter().map(|(key, value)| Shown {
+            key: key.clone(),
+            value: if is_withheld(key) {
+                host_alone(value)
+            } else {
+                shown(value)
+            },
+            origin: origin(value),
+        });
+        keys.collect()
     }
 
     /// All faults. A default that nobody has read by now belongs to no setting.
@@ -248,8 +273,11 @@ impl Reader {
         match read(&text) {
             Ok(value) => value,
             Err(reason) => {
-                let withheld = WITHHELD.iter().any(|part| key.contains(part));
-                let value = if withheld { String::from("(withheld)") } else { shown };
+                let value = if is_withheld(key) {
+                    String::from("(withheld)")
+                } else {
+                    shown
+                };
                 self.faults.push(Fault {
                     key: key.to_owned(),
                     value,
@@ -282,6 +310,24 @@ fn items<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<
         .enumerate()
         .map(|(i, item)| read(item).map_err(|reason| format!("item {}: {reason}", i + 1)))
         .collect()
+}
+
+fn is_withheld(key: &str) -> bool {
+    WITHHELD.iter().any(|part| key.contains(part))
+}
+
+/// What can be shown of a value that may hold a secret: of an address its host, of anything else that there is something.
+fn host_alone(value: &Value) -> String {
+    let texts: Vec<String> = match &value.kind {
+        ValueKind::Array(items) => items.iter().map(text).collect(),
+        _ => vec![text(value)],
+    };
+    let of_one = |text: &String| match text.parse::<RpcUrl>() {
+        Ok(url) => url.to_string(),
+        Err(_) if text.is_empty() => String::from("\"\""),
+        Err(_) => String::from("(withheld)"),
+    };
+    texts.iter().map(of_one).collect::<Vec<_>>().join(", ")
 }
 
 fn shown(value: &Value) -> String {

@@ -7,7 +7,7 @@ use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use crate::{
     domains,
     fault::{ConfigError, check_syntax},
-    reader::Reader,
+    reader::{Reader, Shown},
     sections::{Creation, Listener, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer, SignerKind},
 };
 
@@ -123,7 +123,28 @@ impl Settings {
         )
     }
 
+    /// Every key with the value that is in force and where it comes from. What may hold a secret is withheld.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn describe(file: Option<&Path>, overrides: &Overrides) -> Result<Vec<Shown>, ConfigError> {
+        Ok(Self::layers(file, layer(), overrides)?.shown())
+    }
+
     fn read(file: Option<&Path>, environment: Environment, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let mut reader = Self::layers(file, environment, overrides)?;
+        let settings = Self::from_reader(&mut reader);
+        settings.check_together(&mut reader);
+        let faults = reader.finish();
+        if faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(ConfigError::Invalid(faults))
+        }
+    }
+
+    /// All layers over each other.
+    fn layers(file: Option<&Path>, environment: Environment, overrides: &Overrides) -> Result<Reader, ConfigError> {
         let defaults = Config::builder()
             .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
             .build()?;
@@ -139,15 +160,7 @@ impl Settings {
         for (key, value) in overrides.values() {
             layers = layers.set_override(key, value)?;
         }
-        let mut reader = Reader::new(sections(defaults)?, sections(layers.build()?)?);
-        let settings = Self::from_reader(&mut reader);
-        settings.check_together(&mut reader);
-        let faults = reader.finish();
-        if faults.is_empty() {
-            Ok(settings)
-        } else {
-            Err(ConfigError::Invalid(faults))
-        }
+        Ok(Reader::new(sections(defaults)?, sections(layers.build()?)?))
     }
 
     fn from_reader(reader: &mut Reader) -> Self {

@@ -16,6 +16,8 @@ use session_queue::{InMemoryConfig, InMemoryQueue, Queue};
 use session_telemetry::Quoted;
 use tokio_util::sync::CancellationToken;
 
+use crate::exit::Ending;
+
 use session_builder::{display::Display, handling::Handling, queues::Queues, screen::Screen};
 
 /// The queue that the finds go to, and whoever empties it.
@@ -49,10 +51,18 @@ impl Workshop {
         })
     }
 
-    async fn close(self) {
+    /// Waits until what was queued is served, and says whether all of it was.
+    async fn close(self) -> Ending {
         self.display.finish();
-        if let Some(handling) = self.handling {
-            handling.drain().await;
+        let drained = match self.handling {
+            Some(handling) => handling.drain().await,
+            None => true,
+        };
+        let dead = self.display.totals().borrow().dead_lettered;
+        if drained && dead == 0 {
+            Ending::Done
+        } else {
+            Ending::Partly
         }
     }
 }
@@ -76,7 +86,7 @@ pub(crate) async fn reconcile(
     screen: Arc<Screen>,
     dry_run: bool,
     stop: CancellationToken,
-) -> Result<()> {
+) -> Result<Ending> {
     let config = ListenerConfig::from_settings(&settings)?;
     let workshop = Workshop::open(&settings, screen, dry_run).await?;
     let queue = Arc::clone(&workshop.queue);
@@ -84,9 +94,9 @@ pub(crate) async fn reconcile(
     if let Ok(report) = &report {
         tell(&workshop.display, report);
     }
-    workshop.close().await;
+    let served = workshop.close().await;
     report?;
-    Ok(())
+    Ok(served)
 }
 
 fn tell(display: &Display, report: &ReconcileReport) {
@@ -133,7 +143,7 @@ pub(crate) async fn backfill(
     screen: Arc<Screen>,
     request: BackfillRequest,
     stop: CancellationToken,
-) -> Result<()> {
+) -> Result<Ending> {
     let mut config = ListenerConfig::from_settings(&settings)?;
     // Nobody waits for a stretch of the past as one waits for a shutdown.
     config.drain_limit = Duration::from_mins(5);
@@ -147,9 +157,9 @@ pub(crate) async fn backfill(
             .display
             .say(&line(if report.done { "done" } else { "interrupted" }, report));
     }
-    workshop.close().await;
-    report?;
-    Ok(())
+    let served = workshop.close().await;
+    // What was not gone over is gone over by the next one, which begins where this one was.
+    Ok(if report?.done { served } else { Ending::Partly })
 }
 
 fn line(word: &str, report: &BackfillReport) -> String {

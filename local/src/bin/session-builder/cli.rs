@@ -1,17 +1,25 @@
 //! The command line of the local runner.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use session_builder::screen::Colour;
 use session_listener::Point;
 use url::{Host, Url};
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all that was asked for is so
+  1  an error, or something bad was found
+  2  the command line or the configuration is wrong
+  3  partly done, or interrupted
+  4  no running service could be asked";
+
 /// Creates and verifies the accounts that `session_factory` asks for: chain, queue and handler in one process.
 ///
 /// Without a command it runs what is configured by --config or by the environment, and where nothing is, the demo.
 #[derive(Debug, Parser)]
-#[command(name = "session-builder", version)]
+#[command(name = "session-builder", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -134,25 +142,157 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Look at the messages that were given up, and have them tried again.
+    /// Say how the running service is; exit 0 only if it is healthy.
+    Status {
+        /// Say it again every other second.
+        #[arg(long)]
+        watch: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell the story of one session: what became of it, where it is, and what to do next.
+    Inspect {
+        /// A session's id, its address, a transaction's signature, or a dead letter's message id.
+        #[arg(value_name = "SESSION|PDA|SIGNATURE")]
+        what: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at everything that a service needs, and say of each fault what cures it.
+    Doctor {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at the messages that were given up, have them tried again, or throw them away.
     DeadLetters {
         /// What to do.
         #[command(subcommand)]
         action: DeadLettersAction,
     },
+    /// Say what the wallets have, and for how many sessions that is enough.
+    Wallet {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at the configuration.
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Print what a shell needs to complete these commands.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What can be done with the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Read it, and say all that is wrong with it.
+    Check,
+    /// Print every key with the value that is in force; secrets are withheld.
+    Show {
+        /// Say where each value comes from.
+        #[arg(long)]
+        origin: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which dead letters are meant: those to which everything applies that is given.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LetterArgs {
+    /// With this message id; may be given more than once.
+    #[arg(long = "id", value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// With this reason; `unknown` for those that the queue gave up by itself.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) reason: Option<String>,
+    /// For this session id or address.
+    #[arg(long, value_name = "SESSION|PDA")]
+    pub(crate) session: Option<String>,
+    /// A dead letter for at least so long, such as 90s, 15m, 2h or 1d.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) older_than: Option<Duration>,
+    /// At most so many, the oldest first.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+/// How something is changed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ChangeArgs {
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What can be done with dead letters.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DeadLettersAction {
-    /// Print each with its reason.
-    List,
+    /// Print each with its reason, and for each reason what mends it.
+    List {
+        /// Which.
+        #[command(flatten)]
+        letters: LetterArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one, whole.
+    Show {
+        /// Its message id.
+        id: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Send them back to the queue, with their attempts counted anew.
     Redrive {
-        /// At most this many.
-        #[arg(long, value_name = "N", default_value_t = 1_000)]
-        limit: usize,
+        /// Which.
+        #[command(flatten)]
+        letters: LetterArgs,
+        /// How.
+        #[command(flatten)]
+        change: ChangeArgs,
     },
+    /// Delete them for good.
+    Purge {
+        /// Which.
+        #[command(flatten)]
+        letters: LetterArgs,
+        /// How.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.len() - usize::from(text.ends_with(['s', 'm', 'h', 'd'])));
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => 86_400,
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} is no age; write 90s, 15m, 2h or 1d"))?;
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
 }
 
 fn point(text: &str) -> Result<Point, String> {

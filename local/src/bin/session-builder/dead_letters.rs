@@ -1,125 +1,258 @@
-//! The command `dead-letters`: what was given up and why, and another try for it.
+//! The command `dead-letters`: what was given up and why, what mends it, and another try for it.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::Duration,
-};
+use std::io::IsTerminal;
 
 use anyhow::Result;
+use session_admin::{Letter, LetterFilter, Moved};
+use session_builder::{
+    advice::advice,
+    client::{Client, ClientError},
+    operations::Desk,
+    queues::Queues,
+    screen::Screen,
+};
 use session_config::{QueueKind, Settings};
-use session_message::Message;
-use session_queue::{DeadLetter, MessageId, Queue, ReceiveRequest, ReceivedMessage, VisibilityEntry, redrive};
-use session_store::{Reader, StoredLetter};
+use session_telemetry::{Escaped, Quoted};
 
-use session_builder::{queues::Queues, redrive_request, screen::Screen};
-use session_telemetry::Quoted;
+use crate::{
+    cli::{DeadLettersAction, LetterArgs},
+    exit::{Ending, Usage},
+};
 
-use crate::cli::DeadLettersAction;
+/// The reason of letters that have none.
+const UNKNOWN: &str = "unknown";
 
-/// How long a dead letter is hidden from others while it is listed.
-const LISTING_TIMEOUT: Duration = Duration::from_mins(5);
-/// A short poll asks some of SQS's servers and misses what the others have.
-const LONG_POLL: Duration = Duration::from_secs(2);
-/// Answers without a new letter that end a listing: depths are approximate.
-const EMPTY_POLLS_MAX: u32 = 2;
+/// Who has the letters: the running service, or, where none runs, this process.
+enum Letters {
+    Service(Client),
+    Own(Desk),
+}
+
+impl Letters {
+    async fn of(settings: &Settings) -> Result<Self> {
+        // Letters in SQS are anybody's; those of a queue in memory are the running service's.
+        if settings.queue.kind == QueueKind::Sqs {
+            return Ok(Self::Own(Desk::new(Queues::open(settings).await?)));
+        }
+        let running = match Client::of(&settings.service.state_dir) {
+            Ok(client) => client.status().await.map(|_| client),
+            Err(none) => Err(none),
+        };
+        match running {
+            Ok(client) => Ok(Self::Service(client)),
+            Err(none) if none.is_no_service() => Ok(Self::Own(Desk::new(Queues::open(settings).await?))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn list(&self, filter: &LetterFilter) -> Result<Vec<Letter>> {
+        Ok(match self {
+            Self::Service(client) => client.dead_letters(filter).await?,
+            Self::Own(desk) => desk.list(filter).await?,
+        })
+    }
+
+    async fn redrive(&self, settings: &Settings, filter: &LetterFilter, dry_run: bool) -> Result<Moved> {
+        match self {
+            Self::Service(client) => Ok(client.redrive(filter, dry_run).await?),
+            // A queue in the memory of this process ends with it: somebody has to run who serves it.
+            Self::Own(_) if settings.queue.kind == QueueKind::Memory && !dry_run => Err(ClientError::NoService {
+                folder: settings.service.state_dir.clone(),
+                reason: String::from("none runs, and nobody else would serve what is redriven"),
+            }
+            .into()),
+            Self::Own(desk) => Ok(desk.redrive(filter, dry_run).await?),
+        }
+    }
+
+    async fn purge(&self, filter: &LetterFilter, dry_run: bool) -> Result<Moved> {
+        Ok(match self {
+            Self::Service(client) => client.purge(filter, dry_run).await?,
+            Self::Own(desk) => desk.purge(filter, dry_run).await?,
+        })
+    }
+}
 
 /// Carries out the command.
 ///
 /// # Errors
-/// What the queue, the disk or the running service says.
-pub(crate) async fn dead_letters(settings: &Settings, screen: &Screen, action: &DeadLettersAction) -> Result<()> {
-    match (action, settings.queue.kind) {
-        (DeadLettersAction::List, QueueKind::Memory) => list_in_store(settings, screen).await,
-        (DeadLettersAction::List, QueueKind::Sqs) => list_in_sqs(settings, screen).await,
-        (DeadLettersAction::Redrive { limit }, QueueKind::Memory) => {
-            screen.print(&redrive_request::submit(&settings.service.state_dir, *limit).await?);
-            Ok(())
+/// What the queue, the store or the running service says.
+pub(crate) async fn dead_letters(settings: &Settings, screen: &Screen, action: DeadLettersAction) -> Result<Ending> {
+    let letters = Letters::of(settings).await?;
+    match action {
+        DeadLettersAction::List { letters: which, json } => {
+            let listed = letters.list(&which.filter()).await?;
+            list(screen, &listed, json)
         }
-        (DeadLettersAction::Redrive { limit }, QueueKind::Sqs) => {
-            let queues = Queues::open(settings).await?;
-            let redriven = redrive(queues.dead_letters.as_ref(), queues.source.as_ref(), *limit).await?;
-            screen.print(&redrive_request::told(&redriven));
-            Ok(())
+        DeadLettersAction::Show { id, json } => {
+            let filter = LetterFilter {
+                ids: vec![id.clone()],
+                ..LetterFilter::default()
+            };
+            match letters.list(&filter).await?.pop() {
+                Some(letter) => show(screen, &letter, json),
+                None => Err(Usage(format!("no dead letter has the id {id:?}")).into()),
+            }
+        }
+        DeadLettersAction::Redrive { letters: which, change } => {
+            let filter = which.filter();
+            if !change.dry_run && !agreed(screen, &letters, &filter, "send back to the queue", change.yes, true).await?
+            {
+                return Ok(Ending::Partly);
+            }
+            let moved = letters.redrive(settings, &filter, change.dry_run).await?;
+            tell(screen, "redriven", &moved, change.json)
+        }
+        DeadLettersAction::Purge { letters: which, change } => {
+            let filter = which.filter();
+            if !change.dry_run && !agreed(screen, &letters, &filter, "delete for good", change.yes, false).await? {
+                return Ok(Ending::Partly);
+            }
+            let moved = letters.purge(&filter, change.dry_run).await?;
+            tell(screen, "purged", &moved, change.json)
         }
     }
 }
 
-async fn list_in_store(settings: &Settings, screen: &Screen) -> Result<()> {
-    let reader = Reader::open(&settings.service.state_dir).await?;
-    let letters = reader.dead_letters(usize::MAX).await?;
-    for StoredLetter { letter, redriven_at } in &letters {
-        let note = if redriven_at.is_some() { " under way again" } else { "" };
-        let line = line(letter.message_id.as_str(), &letter.attributes, &letter.body);
-        screen.print(&format!("{line}{note}"));
+impl LetterArgs {
+    fn filter(self) -> LetterFilter {
+        LetterFilter {
+            ids: self.ids,
+            reason: self.reason,
+            session: self.session,
+            older_than_secs: self.older_than.map(|age| age.as_secs()),
+            limit: self.limit,
+        }
+    }
+}
+
+/// Asks whoever sits there. A script says --yes; to redrive, it need not.
+async fn agreed(
+    screen: &Screen,
+    letters: &Letters,
+    filter: &LetterFilter,
+    what: &str,
+    yes: bool,
+    harmless: bool,
+) -> Result<bool> {
+    let somebody = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if yes || (harmless && !somebody) {
+        return Ok(true);
+    }
+    if !somebody {
+        return Err(Usage(String::from(
+            "nobody is there to be asked: say --yes, or --dry-run to look first",
+        ))
+        .into());
+    }
+    let count = letters.list(filter).await?.len();
+    screen.print(&format!("{count} dead letters to {what}. Go on? [y/N]"));
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await??;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn list(screen: &Screen, letters: &[Letter], json: bool) -> Result<Ending> {
+    if json {
+        screen.print(&serde_json::to_string_pretty(letters)?);
+        return Ok(Ending::Done);
+    }
+    for letter in letters {
+        screen.print(&line(letter));
     }
     screen.print(&format!("dead letters {}", letters.len()));
-    Ok(())
-}
-
-async fn list_in_sqs(settings: &Settings, screen: &Screen) -> Result<()> {
-    let queues = Queues::open(settings).await?;
-    let waiting = usize::try_from(queues.dead_letters.depth().await?.total())?;
-    let (mut listed, mut seen): (Vec<ReceivedMessage>, HashSet<MessageId>) = (Vec::new(), HashSet::new());
-    let mut empty_polls = 0;
-    while listed.len() < waiting && empty_polls < EMPTY_POLLS_MAX {
-        let request = ReceiveRequest {
-            max_messages: 10,
-            wait: LONG_POLL,
-            visibility_timeout: Some(LISTING_TIMEOUT),
-        };
-        let mut letters = queues.dead_letters.receive(request).await?;
-        letters.retain(|letter| seen.insert(letter.message_id.clone()));
-        empty_polls = if letters.is_empty() { empty_polls + 1 } else { 0 };
-        for letter in &letters {
-            screen.print(&line(letter.message_id.as_str(), &letter.attributes, &letter.body));
+    let mut reasons: Vec<&str> = letters.iter().map(reason).collect();
+    reasons.sort_unstable();
+    let mut different = reasons.clone();
+    different.dedup();
+    for code in different {
+        let count = reasons.iter().filter(|reason| **reason == code).count();
+        screen.print(&format!("{count} × {}", Escaped(code)));
+        if let Some(advice) = advice(code) {
+            screen.print(&format!("    {} {}", advice.meaning, advice.cause));
+            screen.print(&format!("    {}", advice.command));
         }
-        listed.extend(letters);
     }
-    screen.print(&format!("dead letters {}", listed.len()));
-    show_again(queues.dead_letters.as_ref(), &listed).await
+    Ok(Ending::Done)
 }
 
-/// Makes what was listed visible at once for whoever comes next.
-async fn show_again(queue: &dyn Queue, listed: &[ReceivedMessage]) -> Result<()> {
-    for letters in listed.chunks(10) {
-        let visible = |letter: &ReceivedMessage| VisibilityEntry {
-            receipt_handle: letter.receipt_handle.clone(),
-            timeout: Duration::ZERO,
+fn reason(letter: &Letter) -> &str {
+    letter.reason.as_deref().unwrap_or(UNKNOWN)
+}
+
+fn line(letter: &Letter) -> String {
+    let or_unknown = |value: &Option<String>| {
+        value
+            .as_deref()
+            .map_or(String::from("?"), |value| Quoted(value).to_string())
+    };
+    format!(
+        "dead-letter message={} session={} pda={} reason={} attempts={} age_secs={} signature={} note={}",
+        Quoted(&letter.id),
+        or_unknown(&letter.session_id),
+        or_unknown(&letter.pda),
+        Quoted(reason(letter)),
+        letter
+            .attempts
+            .map_or(String::from("?"), |attempts| attempts.to_string()),
+        letter.age_secs.map_or(String::from("?"), |age| age.to_string()),
+        Quoted(letter.last_signature.as_deref().unwrap_or_default()),
+        Escaped(format_args!("{:?}", letter.sentence)),
+    )
+}
+
+fn show(screen: &Screen, letter: &Letter, json: bool) -> Result<Ending> {
+    if json {
+        screen.print(&serde_json::to_string_pretty(letter)?);
+        return Ok(Ending::Done);
+    }
+    let unknown = String::from("?");
+    let rows = [
+        ("message", &letter.id),
+        ("session", letter.session_id.as_ref().unwrap_or(&unknown)),
+        ("pda", letter.pda.as_ref().unwrap_or(&unknown)),
+        ("owner", letter.owner.as_ref().unwrap_or(&unknown)),
+        ("reason", &reason(letter).to_owned()),
+        ("sentence", &letter.sentence),
+        ("since", letter.since.as_ref().unwrap_or(&unknown)),
+        ("signature", letter.last_signature.as_ref().unwrap_or(&unknown)),
+        ("body", &letter.body),
+    ];
+    for (name, value) in rows {
+        screen.print(&format!("{name:<10}{}", Escaped(value)));
+    }
+    if let Some(advice) = advice(reason(letter)) {
+        screen.print(&format!("meaning   {}", advice.meaning));
+        screen.print(&format!("cause     {}", advice.cause));
+        screen.print(&format!("next      {}", advice.command));
+    }
+    Ok(Ending::Done)
+}
+
+fn tell(screen: &Screen, word: &str, moved: &Moved, json: bool) -> Result<Ending> {
+    if json {
+        screen.print(&serde_json::to_string_pretty(moved)?);
+    } else {
+        for refusal in &moved.refused {
+            screen.print(&format!(
+                "refused message={} note={}",
+                Quoted(&refusal.id),
+                Quoted(&refusal.reason)
+            ));
+        }
+        let only_told = if moved.dry_run {
+            " (dry run: nothing was changed)"
+        } else {
+            ""
         };
-        queue
-            .change_visibility_batch(letters.iter().map(visible).collect())
-            .await?;
+        let (matched, done, refused) = (moved.matched, moved.done, moved.refused.len());
+        screen.print(&format!(
+            "matched {matched}  {word} {done}  refused {refused}{only_told}"
+        ));
     }
-    Ok(())
-}
-
-fn line(message_id: &str, attributes: &BTreeMap<String, String>, body: &str) -> String {
-    let session = Message::from_json(body).map_or_else(
-        |_| String::from("session=? pda=?"),
-        |message| {
-            format!(
-                "session={} pda={}",
-                Quoted(&message.event.session_id),
-                message.event.expected_pda
-            )
-        },
-    );
-    let reason = DeadLetter::from_attributes(attributes).map_or_else(
-        |_| {
-            String::from(
-                "reason=? attempts=? note=\"moved by the queue itself: every attempt ended without an answer\"",
-            )
-        },
-        |letter| {
-            let signature = letter.last_signature.unwrap_or_default();
-            format!(
-                "reason={} attempts={} signature={} note={}",
-                Quoted(&letter.reason),
-                letter.attempts,
-                Quoted(&signature),
-                Quoted(&letter.sentence)
-            )
-        },
-    );
-    format!("dead-letter message={} {session} {reason}", Quoted(message_id))
+    let all = moved.dry_run || moved.done == moved.matched;
+    Ok(if all { Ending::Done } else { Ending::Partly })
 }

@@ -92,7 +92,13 @@ async fn serve(
         return Ok(());
     }
     let pool = rpc_pool_of(settings, vec![endpoint.clone()])?;
-    let parts = parts(pool, SignerPool::of_keypairs(vec![wallet])?, display, metrics);
+    let parts = parts(
+        endpoint.http.clone(),
+        pool,
+        SignerPool::of_keypairs(vec![wallet])?,
+        display,
+        metrics,
+    );
     let mut pipeline = Pipeline::start(settings, parts).await?;
     announce(display, &pipeline);
     let traffic = Traffic::new(endpoint.http, requester);

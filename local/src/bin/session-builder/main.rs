@@ -4,7 +4,10 @@ mod catch_up;
 mod cli;
 mod dead_letters;
 mod demo;
+mod doctor;
+mod exit;
 mod function_environment;
+mod look;
 mod loopback;
 mod run;
 mod service;
@@ -12,16 +15,18 @@ mod service;
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use session_admin::with_signals;
 use session_builder::screen::Screen;
 use session_config::{LogFormat, Overrides, Settings, configured_in_environment};
 use session_listener::BackfillRequest;
+use session_telemetry::Escaped;
 
 use crate::{
     catch_up::{backfill, reconcile},
-    cli::{Cli, Command, CommonArgs, ServiceArgs},
+    cli::{Cli, Command, CommonArgs, ConfigAction, ServiceArgs},
     dead_letters::dead_letters,
+    exit::Ending,
 };
 
 fn main() -> ExitCode {
@@ -35,17 +40,17 @@ fn main() -> ExitCode {
         .context("cannot start")
         .and_then(|runtime| runtime.block_on(Box::pin(carry_out(cli, &screen))));
     screen.flush();
-    ended.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+    ended.map_or_else(|error| failed(&error), ExitCode::from)
 }
 
 /// Says why on standard error, if anybody reads it.
 fn failed(error: &anyhow::Error) -> ExitCode {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
-    ExitCode::FAILURE
+    let _ = writeln!(std::io::stderr(), "error: {:#}", Escaped(format_args!("{error:#}")));
+    exit::code(error)
 }
 
-async fn carry_out(cli: Cli, screen: &Arc<Screen>) -> Result<()> {
+async fn carry_out(cli: Cli, screen: &Arc<Screen>) -> Result<Ending> {
     let Cli {
         command,
         common,
@@ -59,39 +64,87 @@ async fn carry_out(cli: Cli, screen: &Arc<Screen>) -> Result<()> {
         None => self::demo(&common, service, demo, screen).await,
         Some(Command::Run { service }) => run(&common, &service, screen).await,
         Some(Command::Demo { service, demo }) => self::demo(&common, service, demo, screen).await,
-        Some(Command::Reconcile { dry_run }) => {
-            let settings = settings_of(&common, screen)?;
+        Some(command) => Box::pin(one_errand(command, &common, screen)).await,
+    }
+}
+
+/// Carries out a command that does one thing and ends.
+async fn one_errand(command: Command, common: &CommonArgs, screen: &Arc<Screen>) -> Result<Ending> {
+    match command {
+        Command::Completions { shell } => return Ok(completions(shell, screen)),
+        Command::Config { action } => return config(&action, common, screen),
+        _ => {}
+    }
+    let settings = settings_of(common, screen)?;
+    match command {
+        Command::Reconcile { dry_run } => {
             Box::pin(with_signals(|stop| {
                 reconcile(settings, Arc::clone(screen), dry_run, stop)
             }))
             .await?
         }
-        Some(Command::Backfill { from, to, dry_run }) => {
-            let settings = settings_of(&common, screen)?;
+        Command::Backfill { from, to, dry_run } => {
             let request = BackfillRequest { from, to, dry_run };
             Box::pin(with_signals(|stop| {
                 backfill(settings, Arc::clone(screen), request, stop)
             }))
             .await?
         }
-        Some(Command::DeadLetters { action }) => {
-            let settings = settings_of(&common, screen)?;
-            dead_letters(&settings, screen, &action).await
+        Command::DeadLetters { action } => dead_letters(&settings, screen, action).await,
+        Command::Status { watch, json } => {
+            with_signals(|stop| look::status(&settings, screen, watch, json, stop)).await?
+        }
+        Command::Inspect { what, json } => look::inspect(&settings, screen, &what, json).await,
+        Command::Wallet { json } => look::wallet(&settings, screen, json).await,
+        Command::Doctor { json } => doctor::doctor(&settings, screen, json).await,
+        Command::Run { .. } | Command::Demo { .. } | Command::Config { .. } | Command::Completions { .. } => {
+            Ok(Ending::Done)
         }
     }
 }
 
-async fn run(common: &CommonArgs, service: &ServiceArgs, screen: &Arc<Screen>) -> Result<()> {
+fn completions(shell: clap_complete::Shell, screen: &Screen) -> Ending {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "session-builder", &mut script);
+    screen.print(String::from_utf8_lossy(&script).trim_end());
+    Ending::Done
+}
+
+fn config(action: &ConfigAction, common: &CommonArgs, screen: &Screen) -> Result<Ending> {
+    let overrides = Overrides {
+        log_level: common.log_level.clone(),
+        ..Overrides::default()
+    };
+    let file = common.config.as_deref();
+    Settings::load(file, &overrides)?;
+    match action {
+        ConfigAction::Check => {
+            screen.print("the configuration is sound; `session-builder doctor` looks at what it names");
+            Ok(Ending::Done)
+        }
+        ConfigAction::Show { origin, json } => {
+            look::show_config(&Settings::describe(file, &overrides)?, screen, *origin, *json)
+        }
+    }
+}
+
+async fn run(common: &CommonArgs, service: &ServiceArgs, screen: &Arc<Screen>) -> Result<Ending> {
     let settings = Settings::load(common.config.as_deref(), &overrides(common, service))?;
     init_logs(&settings, screen)?;
     let metrics = session_telemetry::install_prometheus()?;
     Box::pin(with_signals(|stop| {
         run::run(settings, Arc::clone(screen), metrics, stop)
     }))
-    .await?
+    .await??;
+    Ok(Ending::Done)
 }
 
-async fn demo(common: &CommonArgs, service: ServiceArgs, arguments: cli::DemoArgs, screen: &Arc<Screen>) -> Result<()> {
+async fn demo(
+    common: &CommonArgs,
+    service: ServiceArgs,
+    arguments: cli::DemoArgs,
+    screen: &Arc<Screen>,
+) -> Result<Ending> {
     let mut overrides = overrides(common, &service);
     // The lines of the demo say what happens; logs are for when something is wrong.
     overrides.log_level_default = Some(String::from("error"));
@@ -101,7 +154,8 @@ async fn demo(common: &CommonArgs, service: ServiceArgs, arguments: cli::DemoArg
     Box::pin(with_signals(|stop| {
         demo::run(arguments, settings, Arc::clone(screen), metrics, stop)
     }))
-    .await?
+    .await??;
+    Ok(Ending::Done)
 }
 
 fn overrides(common: &CommonArgs, service: &ServiceArgs) -> Overrides {

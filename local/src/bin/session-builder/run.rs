@@ -38,7 +38,13 @@ async fn serve(
     metrics: &PrometheusHandle,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let parts = parts(rpc_pool(settings)?, signers(settings).await?, display, metrics);
+    let parts = parts(
+        settings.rpc.url.to_string(),
+        rpc_pool(settings)?,
+        signers(settings).await?,
+        display,
+        metrics,
+    );
     if !function_ready(settings, display, stop).await {
         return Ok(());
     }

@@ -18,6 +18,7 @@ use session_builder::{
 
 /// The pipeline's parts where a display watches.
 pub(crate) fn parts(
+    chain: String,
     pool: RpcPool,
     signers: SignerPool,
     display: &Arc<Display>,
@@ -26,6 +27,7 @@ pub(crate) fn parts(
     let renderer = metrics.clone();
     PipelineParts {
         pool,
+        chain,
         signers,
         observer: Arc::clone(display) as Arc<dyn RecordObserver>,
         metrics: Some(Arc::new(move || renderer.render())),
@@ -70,12 +72,13 @@ pub(crate) async fn finish(pipeline: Pipeline, display: &Display) {
     };
     let totals = display.totals().borrow().clone();
     display.say(&format!(
-        "summary   verified {}  created {}  existed {}  skipped {}  retried {}  dead letters {} ({waiting})",
+        "summary   verified {}  created {}  existed {}  skipped {}  retried {}  deferred {}  dead letters {} ({waiting})",
         display.accounts_verified(),
         totals.created,
         totals.existed,
         totals.skipped,
         totals.retried,
+        totals.deferred,
         totals.dead_lettered,
     ));
     let LatencySummary { p50, p99, max } = display.latencies();

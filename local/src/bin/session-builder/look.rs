@@ -1,0 +1,215 @@
+//! The commands that only look: `status`, `inspect`, `wallet`, and `config`.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Result;
+use create_accounts::{rpc_pool, signers};
+use serde_json::{Value, json};
+use session_admin::ServiceStatus;
+use session_builder::{
+    client::Client,
+    operations::{Desk, story},
+    queues::Queues,
+    screen::Screen,
+};
+use session_chain::RpcClient;
+use session_config::{Settings, Shown};
+use session_telemetry::Escaped;
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::Ending;
+
+/// How often a watched status is asked for.
+const WATCHED_EVERY: Duration = Duration::from_secs(2);
+
+/// Prints how the running service is; again and again where it is watched.
+///
+/// # Errors
+/// No service runs, or it does not answer.
+pub(crate) async fn status(
+    settings: &Settings,
+    screen: &Screen,
+    watched: bool,
+    json: bool,
+    stop: CancellationToken,
+) -> Result<Ending> {
+    let client = Client::of(&settings.service.state_dir)?;
+    loop {
+        let status = client.status().await?;
+        let healthy = status.health["status"] == "healthy";
+        if json {
+            screen.print(&serde_json::to_string(&status)?);
+        } else {
+            status_lines(&status).iter().for_each(|line| screen.print(line));
+        }
+        if !watched {
+            return Ok(if healthy { Ending::Done } else { Ending::Bad });
+        }
+        if stop
+            .run_until_cancelled(tokio::time::sleep(WATCHED_EVERY))
+            .await
+            .is_none()
+        {
+            return Ok(Ending::Done);
+        }
+    }
+}
+
+fn status_lines(status: &ServiceStatus) -> Vec<String> {
+    let or_unknown = |number: Option<u64>| number.map_or(String::from("?"), |number| number.to_string());
+    let mut lines = vec![
+        format!(
+            "{}  version {}  pid {}  up {} s  chain {}",
+            status.health["status"].as_str().unwrap_or("?"),
+            status.version,
+            status.pid,
+            status.uptime_secs,
+            Escaped(&status.chain)
+        ),
+        format!(
+            "queue     waiting {}  in flight {}  dead letters {}",
+            or_unknown(status.queue_waiting),
+            or_unknown(status.queue_in_flight),
+            or_unknown(status.dead_letters)
+        ),
+        format!(
+            "accounts  created {}  existing {}  failed {}",
+            status.stats["accounts_created"], status.stats["accounts_existing"], status.stats["accounts_failed"]
+        ),
+        format!(
+            "listener  {}  watermark {}  newest slot {}",
+            if status.connected { "connected" } else { "not connected" },
+            or_unknown(status.watermark_slot),
+            or_unknown(status.last_slot)
+        ),
+    ];
+    for wallet in &status.wallets {
+        let low = if wallet.is_low { "  LOW" } else { "" };
+        lines.push(format!(
+            "wallet    {}  {} lamports{low}",
+            wallet.address, wallet.lamports
+        ));
+    }
+    for failed in status.health["failed"].as_array().into_iter().flatten() {
+        let text = |key: &str| failed[key].as_str().unwrap_or("?").to_owned();
+        lines.push(format!(
+            "failing   {} since {}: {}",
+            text("check"),
+            text("since"),
+            Escaped(text("reason"))
+        ));
+    }
+    for degraded in status.health["degraded"].as_array().into_iter().flatten() {
+        let text = |key: &str| degraded[key].as_str().unwrap_or("?").to_owned();
+        lines.push(format!("warning   {}: {}", text("check"), Escaped(text("reason"))));
+    }
+    lines
+}
+
+/// Tells the story of one session.
+///
+/// # Errors
+/// Nothing is known of it, or nobody answers.
+pub(crate) async fn inspect(settings: &Settings, screen: &Screen, what: &str, json: bool) -> Result<Ending> {
+    let running = Client::of(&settings.service.state_dir);
+    let told = match &running {
+        Ok(client) => client.inspect(what).await,
+        Err(_) => {
+            let desk = Desk::new(Queues::open(settings).await?);
+            Ok(story(&desk, &rpc_pool(settings)?, what).await?)
+        }
+    };
+    let story = told?;
+    if json {
+        screen.print(&serde_json::to_string_pretty(&story)?);
+        return Ok(Ending::Done);
+    }
+    print_value(screen, "", &story);
+    Ok(Ending::Done)
+}
+
+/// A value as indented lines, its strangers' text escaped.
+fn print_value(screen: &Screen, indent: &str, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::Object(_) | Value::Array(_) => {
+                        screen.print(&format!("{indent}{name}"));
+                        print_value(screen, &format!("{indent}  "), value);
+                    }
+                    Value::String(text) => screen.print(&format!("{indent}{name}  {}", Escaped(text))),
+                    other => screen.print(&format!("{indent}{name}  {other}")),
+                }
+            }
+        }
+        Value::Array(items) if items.is_empty() => screen.print(&format!("{indent}none")),
+        Value::Array(items) => items.iter().for_each(|item| print_value(screen, indent, item)),
+        Value::String(text) => screen.print(&format!("{indent}{}", Escaped(text))),
+        other => screen.print(&format!("{indent}{other}")),
+    }
+}
+
+/// Prints the wallets, and for how many sessions of a size each is good at today's rent.
+///
+/// # Errors
+/// The keys cannot be read, or the chain does not answer.
+pub(crate) async fn wallet(settings: &Settings, screen: &Screen, json: bool) -> Result<Ending> {
+    /// The size of a session with a short id and no namespaces.
+    const SMALL_BYTES: usize = 168;
+    let (pool, signers) = (rpc_pool(settings)?, signers(settings).await?);
+    let rent = |size: usize| {
+        let ask =
+            move |client: Arc<RpcClient>| async move { client.get_minimum_balance_for_rent_exemption(size).await };
+        pool.call("getMinimumBalanceForRentExemption", None, ask)
+    };
+    let (small, large) = (
+        rent(SMALL_BYTES).await?,
+        rent(usize::try_from(settings.policy.size_max_bytes)?).await?,
+    );
+    let policy = &settings.policy;
+    let mut low = false;
+    let mut wallets = Vec::new();
+    for address in signers.addresses() {
+        let ask = move |client: Arc<RpcClient>| async move { client.get_balance(&address).await };
+        let lamports = pool.call("getBalance", None, ask).await?;
+        low |= lamports < policy.wallet_low_lamports;
+        let spendable = lamports.saturating_sub(policy.wallet_reserve_lamports);
+        wallets.push(json!({
+            "address": address.to_string(),
+            "lamports": lamports,
+            "spendable_lamports": spendable,
+            "is_low": lamports < policy.wallet_low_lamports,
+            "sessions_of_168_bytes": spendable / small.max(1),
+            "sessions_of_the_largest_size": spendable / large.max(1),
+        }));
+    }
+    let told = json!({ "rent_of_168_bytes_lamports": small, "wallets": wallets });
+    if json {
+        screen.print(&serde_json::to_string_pretty(&told)?);
+    } else {
+        print_value(screen, "", &told);
+    }
+    Ok(if low { Ending::Bad } else { Ending::Done })
+}
+
+/// Prints every key with the value that is in force, and where it comes from if that is asked for.
+pub(crate) fn show_config(shown: &[Shown], screen: &Screen, origin: bool, json: bool) -> Result<Ending> {
+    if json {
+        let keys = shown
+            .iter()
+            .map(|shown| json!({ "key": shown.key, "value": shown.value, "origin": shown.origin }));
+        screen.print(&serde_json::to_string_pretty(&keys.collect::<Value>())?);
+        return Ok(Ending::Done);
+    }
+    for Shown {
+        key,
+        value,
+        origin: from,
+    } in shown
+    {
+        let from = if origin { format!("    # {from}") } else { String::new() };
+        screen.print(&format!("{key} = {}{}", Escaped(value), Escaped(from)));
+    }
+    Ok(Ending::Done)
+}

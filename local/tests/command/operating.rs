@@ -1,0 +1,294 @@
+//! The person on call: looks, understands, mends, and knows by the exit code whether it is done.
+
+use std::path::Path;
+
+use serde_json::Value;
+use session_builder::{embedded::EmbeddedChain, traffic::Traffic};
+use tokio::time::timeout;
+
+use crate::process::{LIMIT, Run, binary, configured_chain, field};
+
+/// A command's exit code, lines and errors.
+struct Ended {
+    code: i32,
+    lines: Vec<String>,
+    errors: String,
+}
+
+impl Ended {
+    fn last(&self) -> &str {
+        self.lines.last().map_or("", String::as_str)
+    }
+}
+
+async fn ended(arguments: &[&str]) -> Ended {
+    let running = binary().args(arguments).output();
+    let output = timeout(LIMIT, running).await.expect("an end in time").unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended {
+        code: output.status.code().unwrap(),
+        lines: text(output.stdout).lines().map(str::to_owned).collect(),
+        errors: text(output.stderr),
+    }
+}
+
+/// A service that has given up three sessions for two reasons, and is stopped.
+async fn three_letters(folder: &Path) -> (EmbeddedChain, Traffic, String) {
+    let (chain, traffic, config) = configured_chain(folder).await;
+    // 208 and 360 bytes are too many here.
+    give_up(
+        &traffic,
+        &config,
+        ("SESSION_BUILDER__POLICY__SIZE_MAX_BYTES", "200"),
+        &[2, 3],
+    )
+    .await;
+    let nobody = "11111111111111111111111111111112";
+    give_up(
+        &traffic,
+        &config,
+        ("SESSION_BUILDER__POLICY__ALLOWED_OWNER_PROGRAMS", nobody),
+        &[1],
+    )
+    .await;
+    (chain, traffic, config)
+}
+
+/// Runs a service that is configured so that it gives sessions up, and stops it.
+async fn give_up(traffic: &Traffic, config: &str, variable: (&str, &str), sessions: &[u64]) {
+    let mut run = Run::start_in(&[variable], &["--config", config]);
+    run.line_of("listening").await;
+    for number in sessions {
+        traffic.request(*number).await.unwrap();
+    }
+    for _ in sessions {
+        run.line_of("dead-letter ").await;
+    }
+    run.interrupt().await;
+    run.rest().await;
+    assert!(run.end().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_understood_redriven_and_purged_by_what_the_tool_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, _traffic, config) = three_letters(folder.path()).await;
+
+    // Nobody runs: the store is read, and nothing can be redriven.
+    let listed = ended(&["dead-letters", "list", "--config", &config]).await;
+    assert_eq!(listed.code, 0, "{}", listed.errors);
+    assert!(
+        listed.lines.iter().any(|line| line == "dead letters 3"),
+        "{:#?}",
+        listed.lines
+    );
+    assert!(
+        listed.lines.iter().any(|line| line == "2 × size_over_limit"),
+        "{:#?}",
+        listed.lines
+    );
+    let told = listed
+        .lines
+        .iter()
+        .any(|line| line.contains("policy.size_max_bytes") && line.contains("redrive --reason size_over_limit"));
+    assert!(told, "what mends it: {:#?}", listed.lines);
+    let redriven = ended(&["dead-letters", "redrive", "--config", &config]).await;
+    assert_eq!(redriven.code, 4, "{}", redriven.errors);
+
+    // The cause is gone; the service runs.
+    let mut run = Run::start(&["--config", &config]);
+    run.line_of("listening").await;
+    let looked = ended(&[
+        "dead-letters",
+        "redrive",
+        "--reason",
+        "size_over_limit",
+        "--dry-run",
+        "--config",
+        &config,
+    ])
+    .await;
+    assert_eq!(
+        (looked.code, looked.last()),
+        (0, "matched 2  redriven 0  refused 0 (dry run: nothing was changed)")
+    );
+    let redriven = ended(&[
+        "dead-letters",
+        "redrive",
+        "--reason",
+        "size_over_limit",
+        "--config",
+        &config,
+    ])
+    .await;
+    assert_eq!(
+        (redriven.code, redriven.last()),
+        (0, "matched 2  redriven 2  refused 0"),
+        "{}",
+        redriven.errors
+    );
+    let mut served =
+        [run.line_of("verified ").await, run.line_of("verified ").await].map(|line| field(&line, "session").to_owned());
+    served.sort();
+    assert_eq!(served, ["session-00002", "session-00003"]);
+
+    // What is left is nobody's wish any more.
+    let left = ended(&["dead-letters", "list", "--json", "--config", &config]).await;
+    let left: Value = serde_json::from_str(&left.lines.join("\n")).unwrap();
+    let [letter] = left.as_array().unwrap().as_slice() else {
+        panic!("{left}")
+    };
+    let id = letter["id"].as_str().unwrap();
+    let shown = ended(&["dead-letters", "show", id, "--config", &config]).await;
+    assert!(
+        shown
+            .lines
+            .iter()
+            .any(|line| line.starts_with("next") && line.contains("policy.allowed_owner_programs")),
+        "{:#?}",
+        shown.lines
+    );
+    let refused = ended(&["dead-letters", "purge", "--id", id, "--config", &config]).await;
+    assert_eq!(refused.code, 2, "nobody can be asked: {}", refused.errors);
+    let purged = ended(&["dead-letters", "purge", "--id", id, "--yes", "--config", &config]).await;
+    assert_eq!(
+        (purged.code, purged.last()),
+        (0, "matched 1  purged 1  refused 0"),
+        "{}",
+        purged.errors
+    );
+    assert_eq!(
+        ended(&["dead-letters", "list", "--config", &config]).await.lines,
+        ["dead letters 0"]
+    );
+    run.interrupt().await;
+    run.rest().await;
+    assert!(run.end().await.success());
+    chain.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_tell_how_a_service_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, traffic, config) = configured_chain(folder.path()).await;
+    let none = ended(&["status", "--config", &config]).await;
+    assert_eq!(none.code, 4, "{}", none.errors);
+    assert!(none.errors.contains("no service"), "{}", none.errors);
+
+    let mut run = Run::start(&["--config", &config]);
+    run.line_of("listening").await;
+    traffic.request(1).await.unwrap();
+    let pda = field(&run.line_of("verified ").await, "pda").to_owned();
+    let status = ended(&["status", "--json", "--config", &config]).await;
+    assert_eq!(status.code, 0, "{status}", status = status.lines.join("\n"));
+    let status: Value = serde_json::from_str(status.last()).unwrap();
+    assert_eq!(status["stats"]["accounts_created"], 1);
+    assert_eq!(status["connected"], true);
+    let story = ended(&["inspect", &pda, "--json", "--config", &config]).await;
+    let story: Value = serde_json::from_str(&story.lines.join("\n")).unwrap();
+    assert_eq!(story["account"]["size_bytes"], 184);
+    let unknown = ended(&["inspect", "nobody", "--config", &config]).await;
+    assert_eq!(unknown.code, 1, "{}", unknown.errors);
+    run.interrupt().await;
+    run.rest().await;
+    assert!(run.end().await.success());
+    assert_eq!(ended(&["status", "--config", &config]).await.code, 4);
+    assert_eq!(ended(&["status", "--config", "/nonexistent/config.toml"]).await.code, 2);
+    assert_eq!(ended(&["dead-letters", "lits"]).await.code, 2);
+    chain.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_finds_faults_and_its_remedies_cure_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, _traffic, config) = configured_chain(folder.path()).await;
+    let well = ended(&["doctor", "--config", &config]).await;
+    assert_eq!(well.code, 0, "{:#?}", well.lines);
+
+    // A key that others can read; its remedy stands in the reason.
+    let keypair = folder.path().join("keypair.json");
+    let mode = |mode| std::fs::set_permissions(&keypair, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    mode(0o644);
+    let ill = ended(&["doctor", "--config", &config]).await;
+    assert_eq!(ill.code, 1);
+    assert!(
+        ill.lines
+            .iter()
+            .any(|line| line.starts_with("FAULT wallet") && line.contains("chmod 600")),
+        "{:#?}",
+        ill.lines
+    );
+    mode(0o600);
+    assert_eq!(ended(&["doctor", "--config", &config]).await.code, 0);
+
+    let faults = [
+        (
+            "SESSION_BUILDER__SERVICE__PROGRAM_ID",
+            "11111111111111111111111111111112",
+            "FAULT factory",
+        ),
+        (
+            "SESSION_BUILDER__POLICY__ALLOWED_OWNER_PROGRAMS",
+            "11111111111111111111111111111112",
+            "FAULT owner program",
+        ),
+        ("SESSION_BUILDER__RPC__URL", "http://127.0.0.1:9", "FAULT rpc"),
+        ("SESSION_BUILDER__RPC__FALLBACK_URLS", "http://127.0.0.1:9", "FAULT rpc"),
+        ("SESSION_BUILDER__RPC__WS_URL", "ws://127.0.0.1:9", "FAULT websocket"),
+        (
+            "SESSION_BUILDER__SERVICE__KEYPAIR_PATH",
+            "/nonexistent.json",
+            "FAULT wallet",
+        ),
+        (
+            "SESSION_BUILDER__POLICY__WALLET_RESERVE_LAMPORTS",
+            "9000000000000000",
+            "FAULT wallet",
+        ),
+        (
+            "SESSION_BUILDER__SERVICE__STATE_DIR",
+            "/proc/nowhere",
+            "FAULT state_dir",
+        ),
+    ];
+    for (name, value, expected) in faults {
+        let output = binary()
+            .args(["doctor", "--config", &config])
+            .env(name, value)
+            .env("SESSION_BUILDER__POLICY__WALLET_LOW_LAMPORTS", "9000000000000001")
+            .output();
+        let output = timeout(LIMIT, output).await.expect("an end in time").unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {lines}");
+        let mut lines = lines.lines().skip_while(|line| !line.starts_with(expected));
+        assert!(lines.next().is_some(), "{name} is named");
+        assert!(
+            lines.next().is_some_and(|line| line.trim_start().starts_with("remedy")),
+            "{name} has a remedy"
+        );
+    }
+    chain.stop().unwrap();
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_with_its_origins_and_without_its_secrets() {
+    let output = binary()
+        .args(["config", "show", "--origin"])
+        .env("SESSION_BUILDER__RPC__URL", "https://rpc.example/v2/KEYKEYKEY")
+        .output()
+        .await
+        .unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(
+        lines.contains("rpc.url = https://rpc.example    # the environment"),
+        "{lines}"
+    );
+    assert!(
+        lines.contains("service.max_concurrent_creations = 10    # the built-in defaults"),
+        "{lines}"
+    );
+    assert!(!lines.contains("KEYKEYKEY"), "{lines}");
+    let completions = ended(&["completions", "bash"]).await;
+    assert!(completions.code == 0 && completions.lines.iter().any(|line| line.contains("dead-letters")));
+}
