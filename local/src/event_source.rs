@@ -11,7 +11,10 @@ use std::{
 };
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
-use session_queue::{Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage, TRACE_HEADER};
+use futures::future::join_all;
+use session_queue::{
+    BATCH_ENTRIES_MAX, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage, TRACE_HEADER,
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time,
@@ -28,7 +31,7 @@ const ERROR_PAUSE: Duration = Duration::from_secs(1);
 /// How batches are gathered and how many run at once.
 #[derive(Debug, Clone)]
 pub struct EventSourceConfig {
-    /// Records per invocation, 1 to 10 (`BatchSize`).
+    /// Records per invocation, 1 to 10,000 (`BatchSize`).
     pub batch_size: usize,
     /// How long a batch that is not full waits for more (`MaximumBatchingWindowInSeconds`).
     pub batch_window: Duration,
@@ -124,7 +127,7 @@ impl EventSource {
         let visibility_timeout = Some(self.config.visibility_timeout);
         self.queue
             .receive(ReceiveRequest {
-                max_messages,
+                max_messages: max_messages.min(BATCH_ENTRIES_MAX),
                 wait,
                 visibility_timeout,
             })
@@ -151,9 +154,13 @@ impl EventSource {
     }
 
     async fn delete(&self, handles: Vec<ReceiptHandle>) {
-        if handles.is_empty() {
-            return;
-        }
+        let batches = handles
+            .chunks(BATCH_ENTRIES_MAX)
+            .map(|handles| self.delete_batch(handles.to_vec()));
+        join_all(batches).await;
+    }
+
+    async fn delete_batch(&self, handles: Vec<ReceiptHandle>) {
         match self.queue.delete_batch(handles).await {
             Ok(outcome) => {
                 for error in outcome.entries.into_iter().filter_map(Result::err) {

@@ -42,7 +42,7 @@ pub(crate) fn service(reader: &mut Reader) -> Service {
         state_dir: reader.text("service.state_dir").into(),
         program_id: reader.parsed("service.program_id", Pubkey::default()),
         session_program_id: reader.parsed("service.session_program_id", Pubkey::default()),
-        batch_size: size(reader, "service.batch_size", 1, 10),
+        batch_size: size(reader, "service.batch_size", 1, 10_000),
         batch_window: reader.milliseconds("service.batch_window_ms", 0..=300_000),
         function_timeout: reader.seconds("service.function_timeout_secs", 1..=FUNCTION_TIMEOUT_MAX_SECS),
         function_url: reader.web_address("service.function_url", HTTP),

@@ -18,6 +18,8 @@ pub struct EngineConfig {
     pub transaction_version: TransactionVersion,
     /// Set the session's entry to Created in the transaction that creates its account.
     pub mark_created: Option<MarkCreated>,
+    /// Creation transactions under way at once; more of them wait for room.
+    pub transactions_in_flight_max: usize,
     /// Longest pause between two broadcasts of a transaction that hasn't landed. Five slots where those are shorter.
     pub rebroadcast_interval: Duration,
     /// Pause between two readings of the wallets' balances, the cluster's facts and recent priority fees.
@@ -31,6 +33,7 @@ impl Default for EngineConfig {
             instruction: InstructionShape::default(),
             transaction_version: TransactionVersion::Auto,
             mark_created: None,
+            transactions_in_flight_max: 10,
             rebroadcast_interval: Duration::from_secs(2),
             wallet_poll_interval: Duration::from_secs(15),
         }

@@ -9,6 +9,7 @@ use session_chain::replies::read_accounts;
 use session_chain::{ChainError, Cluster, RpcPool};
 use session_ledger::Ledger;
 use solana_pubkey::Pubkey;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -96,6 +97,7 @@ impl Engine {
             read_back,
             registry: Registry::default(),
             rebroadcast_interval: config.rebroadcast_interval,
+            room: Arc::new(Semaphore::new(config.transactions_in_flight_max)),
             tasks: tasks.clone(),
             stop: stop.clone(),
         };

@@ -137,6 +137,7 @@ pub fn engine_config(settings: &Settings, signers: &SignerPool) -> EngineConfig 
                 factory: settings.service.program_id,
                 authority,
             }),
+        transactions_in_flight_max: settings.service.max_concurrent_creations,
         rebroadcast_interval: creation.rebroadcast_interval,
         ..EngineConfig::default()
     }

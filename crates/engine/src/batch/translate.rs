@@ -74,7 +74,9 @@ pub(crate) fn no_money(refusal: Refusal) -> CreationError {
 pub(crate) fn unmade(unmade: &Unmade) -> CreationError {
     match unmade {
         Unmade::NoBlockhash(RecentError::Chain(error)) => CreationError::from_shared(error),
-        Unmade::NoBlockhash(RecentError::DeadlineReached | RecentError::Stopped) => CreationError::no_time_left(None),
+        Unmade::NoRoom | Unmade::NoBlockhash(RecentError::DeadlineReached | RecentError::Stopped) => {
+            CreationError::no_time_left(None)
+        }
         Unmade::Compilation(reason) => CreationError::failed(Failure::Compilation(reason.clone())),
         Unmade::Signing { payer, reason } => CreationError::failed(Failure::Signing {
             payer: *payer,

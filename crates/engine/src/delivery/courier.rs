@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use metrics::gauge;
 use session_chain::replies::{AccountState, SignatureStatus, StatusReply, signature_statuses};
 use session_chain::{Cluster, RpcPool};
 use session_ledger::{Fate as BookedFate, Hold as LedgerHold, HoldId, LedgerError, Member, SentTransaction};
+use session_telemetry::names;
 use solana_message::VersionedMessage;
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,6 +48,8 @@ pub(crate) struct Courier {
     pub(crate) read_back: ReadBack,
     pub(crate) registry: Registry,
     pub(crate) rebroadcast_interval: Duration,
+    /// Room for one transaction more: what is under way at once is what loads the RPC.
+    pub(crate) room: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -90,10 +95,16 @@ impl Courier {
         let (entry, running) = self.registry.enter(pdas);
         let courier = self.clone();
         self.tasks.spawn(async move {
+            let room = timeout_at(order.deadline.into(), Arc::clone(&courier.room).acquire_owned()).await;
+            let Ok(Ok(room)) = room else {
+                return entry.end(Ending::Unmade(Unmade::NoRoom));
+            };
+            let under_way = UnderWay::begin(room);
             match courier.make(order).await {
                 Ok((parcel, hold)) => courier.see_through(Life::Signed, parcel, hold, entry).await,
                 Err(ending) => entry.end(ending),
             }
+            drop(under_way);
         });
         running
     }
@@ -306,6 +317,24 @@ fn is_there(account: &Option<AccountState>) -> bool {
     account
         .as_ref()
         .is_some_and(|account| account.owner != solana_system_interface::program::ID || !account.data.is_empty())
+}
+
+/// The room that a transaction takes from before its money is held until its fate is known; given back when dropped.
+struct UnderWay {
+    _room: OwnedSemaphorePermit,
+}
+
+impl UnderWay {
+    fn begin(room: OwnedSemaphorePermit) -> Self {
+        gauge!(names::CREATION_TRANSACTIONS_IN_FLIGHT).increment(1.0);
+        Self { _room: room }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        gauge!(names::CREATION_TRANSACTIONS_IN_FLIGHT).decrement(1.0);
+    }
 }
 
 /// A hold, by whatever of it is known here.

@@ -36,6 +36,8 @@ pub(crate) enum Ending {
 /// Why a transaction could not be made.
 #[derive(Debug)]
 pub(crate) enum Unmade {
+    /// As many transactions are under way as may be, and none of them ended in time.
+    NoRoom,
     /// There is no recent blockhash.
     NoBlockhash(RecentError),
     /// It could not be put together.
