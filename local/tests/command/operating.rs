@@ -1,6 +1,6 @@
 //! The person on call: looks, understands, mends, and knows by the exit code whether it is done.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use serde_json::Value;
 use session_builder::{embedded::EmbeddedChain, traffic::Traffic};
@@ -35,20 +35,20 @@ async fn ended(arguments: &[&str]) -> Ended {
 /// A service that has given up three sessions for two reasons, and is stopped.
 async fn three_letters(folder: &Path) -> (EmbeddedChain, Traffic, String) {
     let (chain, traffic, config) = configured_chain(folder).await;
-    // 208 and 360 bytes are too many here.
-    give_up(
-        &traffic,
-        &config,
-        ("SESSION_BUILDER__POLICY__SIZE_MAX_BYTES", "200"),
-        &[2, 3],
-    )
-    .await;
     let nobody = "11111111111111111111111111111112";
     give_up(
         &traffic,
         &config,
         ("SESSION_BUILDER__POLICY__ALLOWED_OWNER_PROGRAMS", nobody),
         &[1],
+    )
+    .await;
+    // 208 and 360 bytes are too many here. The first session may be read once more, and is small enough.
+    give_up(
+        &traffic,
+        &config,
+        ("SESSION_BUILDER__POLICY__SIZE_MAX_BYTES", "200"),
+        &[2, 3],
     )
     .await;
     (chain, traffic, config)
@@ -127,10 +127,14 @@ async fn letters_are_understood_redriven_and_purged_by_what_the_tool_says() {
         "{}",
         redriven.errors
     );
-    let mut served =
-        [run.line_of("verified ").await, run.line_of("verified ").await].map(|line| field(&line, "session").to_owned());
-    served.sort();
-    assert_eq!(served, ["session-00002", "session-00003"]);
+    // Their events may have been read once more by the start, too.
+    let mut left = BTreeSet::from(["session-00002", "session-00003"]);
+    while !left.is_empty() {
+        let line = run.line().await.unwrap();
+        if line.starts_with("verified ") || line.starts_with("existed ") {
+            left.remove(field(&line, "session"));
+        }
+    }
 
     // What is left is nobody's wish any more.
     let left = ended(&["dead-letters", "list", "--json", "--config", &config]).await;

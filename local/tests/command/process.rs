@@ -101,10 +101,9 @@ impl Run {
 
     pub(crate) async fn line_of(&mut self, start: &str) -> String {
         loop {
-            let line = self
-                .line()
-                .await
-                .unwrap_or_else(|| panic!("no line starts with {start:?}"));
+            let Some(line) = self.line().await else {
+                panic!("no line starts with {start:?}: {}", self.errors().await)
+            };
             if line.starts_with(start) {
                 return line;
             }

@@ -34,8 +34,8 @@ async fn results_are_printed_on_a_terminal_whose_errors_go_elsewhere() {
 #[tokio::test]
 async fn nobody_reading_on_changes_nothing() {
     let mut run = Run::start(&["--sessions", "40", "--rate", "20"]);
-    for _ in 0..3 {
-        run.line().await.unwrap();
+    for start in ["chain ", "wallet ", "demo "] {
+        run.line_of(start).await;
     }
     let mut run = run.close_lines();
     let errors = run.errors().await;

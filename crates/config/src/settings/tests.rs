@@ -122,7 +122,7 @@ fn every_domain_has_a_bound() {
         ("rpc.ws_url", "\"http://127.0.0.1:8900\"", "ws or wss"),
         ("rpc.request_timeout_ms", "0", "from 1 to"),
         ("service.program_id", "\"short\"", ""),
-        ("service.batch_size", "11", "from 1 to 10"),
+        ("service.batch_size", "10001", "from 1 to 10000"),
         ("service.function_url", "\"localhost:9000\"", "http or https"),
         ("service.state_dir", "\"\"", "needs it"),
         ("service.keypair_path", "7", "text in quotes"),
