@@ -119,6 +119,7 @@ pub(crate) fn creation(reader: &mut Reader) -> Creation {
     ];
     Creation {
         instruction_name: reader.text("creation.instruction_name"),
+        batch_instruction_name: reader.optional_text("creation.batch_instruction_name"),
         account_order: permutation(reader, "creation.account_order", ["payer", "session", "system_program"]),
         argument_order: permutation(reader, "creation.argument_order", ["owner", "session_id", "size"]),
         transaction_version: reader.word("creation.transaction_version", &versions, TransactionVersion::Auto),

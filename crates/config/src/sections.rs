@@ -148,6 +148,7 @@ impl FromStr for StartAt {
 #[derive(Debug, Clone)]
 pub struct Creation {
     pub instruction_name: String,
+    pub batch_instruction_name: Option<String>,
     pub account_order: Vec<String>,
     pub argument_order: Vec<String>,
     pub transaction_version: TransactionVersion,

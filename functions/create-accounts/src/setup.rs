@@ -125,6 +125,7 @@ pub fn engine_config(settings: &Settings, signers: &SignerPool) -> EngineConfig 
                 .iter()
                 .filter_map(|name| argument(name))
                 .collect(),
+            batch_name: creation.batch_instruction_name.clone(),
         },
         transaction_version: match creation.transaction_version {
             TransactionVersion::Auto => session_engine::TransactionVersion::Auto,

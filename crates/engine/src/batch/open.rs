@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use metrics::counter;
 use session_chain::{AccountState, RentRate};
+use session_events::session::SESSION_PROGRAM_ID;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
@@ -11,6 +12,7 @@ use crate::batch::error::{CreationError, Failure, Outcome};
 use crate::delivery::registry::Running;
 use crate::flights::Answer;
 use crate::request::claim::CreationRequest;
+use crate::transaction::cost::Start;
 use crate::transaction::plan::Creation;
 use crate::verify::standing::{Standing, is_below_minimum, judge};
 
@@ -155,12 +157,18 @@ impl OpenRequests {
         let Some(work) = self.works.get_mut(pda) else { return };
         match judge(&work.creation.request, account) {
             Standing::Missing { prefunded } => {
-                work.creation.prefunded = prefunded;
-                // What a program says is there, and a reading does not show yet, is not made again.
-                if !matches!(work.stage, Stage::SaidToExist) {
-                    work.stage = Stage::Missing;
-                }
+                let start = if prefunded > 0 { Start::Lamports } else { Start::Nothing };
+                work.start_from(start, prefunded);
             }
+            // Programs need not grow what somebody else has created too short. One that says that it is there does not,
+            // but for the program `session`: there the reading is late.
+            Standing::Short { mismatch, .. }
+                if matches!(work.stage, Stage::SaidToExist)
+                    && work.creation.request.owner_program != SESSION_PROGRAM_ID =>
+            {
+                self.answer(pda, Err(CreationError::Mismatched(mismatch)));
+            }
+            Standing::Short { lamports, .. } => work.start_from(Start::Short, lamports),
             Standing::Verified => {
                 if account.is_some_and(|account| is_below_minimum(account, rent)) {
                     counter!("accounts_below_rent_minimum_total").increment(1);
@@ -211,11 +219,22 @@ impl Work {
             creation: Creation {
                 request,
                 bump,
+                start: Start::Nothing,
                 prefunded: 0,
             },
             stage: Stage::Unread,
             trouble: None,
             tries: 0,
+        }
+    }
+
+    /// The account is still to be made of what is at its address.
+    fn start_from(&mut self, start: Start, lamports: u64) {
+        self.creation.start = start;
+        self.creation.prefunded = lamports;
+        // What a program says is there, and a reading does not show yet, is not made again.
+        if !matches!(self.stage, Stage::SaidToExist) {
+            self.stage = Stage::Missing;
         }
     }
 

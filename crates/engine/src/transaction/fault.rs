@@ -57,8 +57,8 @@ fn known_consequences(error: &TransactionError, group: &Group, terms: Terms, rul
     let failure = || TransactionFailure::Known(error.clone());
     match error {
         TransactionError::InstructionError(place, error) => {
-            match group.creation_at(usize::from(*place), terms, rules) {
-                Some((creation, step)) => blame((creation, step), error, group, rules),
+            match group.culprit(usize::from(*place), error, terms, rules) {
+                Some((creation, step, error)) => blame((creation, step), &error, group, rules),
                 None => bisect(group, &failure()),
             }
         }
@@ -134,6 +134,7 @@ mod tests {
 
     use super::*;
     use crate::request::claim::CreationRequest;
+    use crate::transaction::cost::Start;
     use crate::transaction::instruction::InstructionShape;
     use crate::transaction::message::WireFormat;
     use crate::transaction::plan::plan;
@@ -147,11 +148,19 @@ mod tests {
         after_transaction(&TransactionError::InstructionError(place, error))
     }
 
+    /// What follows for six creations with an instruction each.
     fn after_transaction(error: &TransactionError) -> (Group, Consequences) {
-        let shape = InstructionShape::default();
+        let singly = InstructionShape {
+            batch_name: None,
+            ..InstructionShape::default()
+        };
+        after_transaction_of(&singly, error)
+    }
+
+    fn after_transaction_of(shape: &InstructionShape, error: &TransactionError) -> (Group, Consequences) {
         let rules = Rules {
             format: WireFormat::V1,
-            shape: &shape,
+            shape,
             mark_created: None,
             max_creations: usize::MAX,
         };
@@ -171,6 +180,7 @@ mod tests {
             Creation {
                 request,
                 bump,
+                start: Start::Nothing,
                 prefunded: 0,
             }
         };
@@ -194,6 +204,36 @@ mod tests {
         };
         assert_eq!(*pda, group.pdas()[4]);
         assert!(matches!(verdict, Verdict::Failed { .. }));
+    }
+
+    #[test]
+    fn a_member_of_an_instruction_for_many_is_judged_like_any_other() {
+        let many = InstructionShape::default();
+        let error = |code| TransactionError::InstructionError(0, InstructionError::Custom(code));
+        let (group, consequences) = after_transaction_of(&many, &error(6_009_004));
+        let [(pda, Verdict::Refused { error: refused, .. })] = &consequences.verdicts[..] else {
+            panic!("{consequences:?}")
+        };
+        assert_eq!(*pda, group.pdas()[4]);
+        assert_eq!(refused.to_string(), "SizeTooLarge (6009)");
+
+        let (group, consequences) = after_transaction_of(&many, &error(6_010_001));
+        assert_eq!(consequences.verdicts[0].0, group.pdas()[1]);
+        assert!(matches!(consequences.verdicts[0].1, Verdict::Exists { .. }));
+
+        let (group, consequences) = after_transaction_of(&many, &error(1));
+        assert_eq!(
+            consequences.verdicts.len(),
+            group.creations.len(),
+            "an empty wallet is everybody's"
+        );
+
+        let (_, consequences) = after_transaction_of(&many, &error(101));
+        assert_eq!(
+            consequences.max_creations,
+            Some(3),
+            "a program that has no such instruction gets one each in the end"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use solana_sdk::instruction::{AccountMeta, Instruction};
 
 use crate::request::claim::CreationRequest;
 
-/// Name, account order and argument order of the instruction.
+/// Names, account order and argument order of the instructions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstructionShape {
     /// The instruction's name; its discriminator is `sha256("global:<name>")[..8]`.
@@ -15,6 +15,9 @@ pub struct InstructionShape {
     pub accounts: Vec<AccountRole>,
     /// Its arguments, in order, Borsh-encoded.
     pub arguments: Vec<Argument>,
+    /// Name of the instruction that does the same for many, where the owner programs have one. Its accounts are the
+    /// payer, the system program, and the sessions; its argument is a Borsh list whose members have `arguments`.
+    pub batch_name: Option<String>,
 }
 
 /// What an account of the instruction is.
@@ -46,6 +49,7 @@ impl Default for InstructionShape {
             name: "create_session_account".to_owned(),
             accounts: vec![AccountRole::Payer, AccountRole::Session, AccountRole::SystemProgram],
             arguments: vec![Argument::Owner, Argument::SessionId, Argument::Size],
+            batch_name: Some("create_session_accounts".to_owned()),
         }
     }
 }
@@ -65,8 +69,38 @@ impl InstructionShape {
         }
     }
 
+    /// The instruction of this name that creates all of `requests`, which belong to one program, paid by `payer`.
+    pub(crate) fn batch_instruction(
+        &self,
+        batch_name: &str,
+        payer: &Pubkey,
+        owner_program: &Pubkey,
+        requests: &[&CreationRequest],
+    ) -> Instruction {
+        let payer = AccountMeta::new(*payer, true);
+        let system_program = AccountMeta::new_readonly(solana_system_interface::program::ID, false);
+        let sessions = requests.iter().map(|request| AccountMeta::new(request.pda, false));
+        let mut data = anchor_discriminator("global", batch_name).to_vec();
+        // A transaction has no room for more than a few dozen.
+        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+        data.extend_from_slice(&count.to_le_bytes());
+        for request in requests {
+            self.put_arguments(&mut data, request);
+        }
+        Instruction {
+            program_id: *owner_program,
+            accounts: [payer, system_program].into_iter().chain(sessions).collect(),
+            data,
+        }
+    }
+
     fn data(&self, request: &CreationRequest) -> Vec<u8> {
         let mut data = anchor_discriminator("global", &self.name).to_vec();
+        self.put_arguments(&mut data, request);
+        data
+    }
+
+    fn put_arguments(&self, data: &mut Vec<u8>, request: &CreationRequest) {
         for argument in &self.arguments {
             match argument {
                 Argument::Owner => data.extend_from_slice(request.session_owner.as_ref()),
@@ -79,13 +113,14 @@ impl InstructionShape {
                 Argument::Size => data.extend_from_slice(&request.size.to_le_bytes()),
             }
         }
-        data
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use session_events::session::{AccountRequest, SESSION_PROGRAM_ID, create_session_account};
+    use session_events::session::{
+        AccountRequest, SESSION_PROGRAM_ID, create_session_account, create_session_accounts,
+    };
     use session_events::session_address;
 
     use super::*;
@@ -119,10 +154,14 @@ mod tests {
             size,
         };
         let expected = create_session_account(&SESSION_PROGRAM_ID, &payer, &asked).unwrap();
-        let built = InstructionShape::default().instruction(&payer, &request());
-        assert_eq!(built.data, expected.data);
-        assert_eq!(built.accounts, expected.accounts);
-        assert_eq!(built.program_id, expected.program_id);
+        let shape = InstructionShape::default();
+        assert_eq!(shape.instruction(&payer, &request()), expected);
+
+        let expected = create_session_accounts(&SESSION_PROGRAM_ID, &payer, &[asked.clone(), asked]).unwrap();
+        let batch_name = shape.batch_name.as_deref().unwrap();
+        let many = [&request(), &request()];
+        let built = shape.batch_instruction(batch_name, &payer, &SESSION_PROGRAM_ID, &many);
+        assert_eq!(built, expected);
     }
 
     #[test]
@@ -131,6 +170,7 @@ mod tests {
             name: "open".to_owned(),
             accounts: vec![AccountRole::Session, AccountRole::Payer],
             arguments: vec![Argument::Size, Argument::Owner],
+            batch_name: None,
         };
         let built = shape.instruction(&Pubkey::new_from_array([5; 32]), &request());
         assert_eq!(built.accounts[0].pubkey, request().pda);

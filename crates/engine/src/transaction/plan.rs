@@ -2,23 +2,26 @@
 //! trace allow. Pure.
 
 use session_chain::RentRate;
+use session_events::session::MEMBER_ERROR;
 use solana_message::v1::MAX_ADDRESSES;
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
-use solana_sdk::instruction::Instruction;
+use solana_sdk::instruction::{Instruction, InstructionError};
 
 use crate::config::MarkCreated;
 use crate::request::claim::CreationRequest;
-use crate::transaction::cost::{self, MAX_COMPUTE_UNITS, TRACE_ENTRIES};
+use crate::transaction::cost::{self, MAX_COMPUTE_UNITS, Start, TRACE_ENTRIES};
 use crate::transaction::instruction::InstructionShape;
 use crate::transaction::marking;
 use crate::transaction::message::{Terms, WireFormat, transaction_bytes};
+use crate::transaction::program_error::{FIRST_OWN_CODE, SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS};
 
 /// One account to create, and what the chain says of its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Creation {
     pub(crate) request: CreationRequest,
     pub(crate) bump: u8,
+    pub(crate) start: Start,
     /// Lamports that are at the address already.
     pub(crate) prefunded: u64,
 }
@@ -55,6 +58,12 @@ pub(crate) enum Step {
     Mark,
 }
 
+/// Whom one instruction of a transaction serves: creations by their places in the group.
+enum Part {
+    One(usize, Step),
+    Many(Vec<usize>),
+}
+
 /// Cuts `creations` into transactions, in order. Every creation is in exactly one.
 pub(crate) fn plan(creations: Vec<Creation>, rules: Rules<'_>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
@@ -80,25 +89,91 @@ impl Group {
         self.creations.iter().map(|creation| creation.request.pda).collect()
     }
 
-    /// The instructions, each creation's own first and its marking after it.
+    /// The instructions: what creates first, and what marks after it.
     pub(crate) fn instructions(&self, payer: &Pubkey, rules: Rules<'_>) -> Vec<Instruction> {
-        self.creations
-            .iter()
-            .flat_map(|creation| instructions_of(creation, payer, rules))
-            .collect()
+        let built = self.parts(payer, rules).into_iter();
+        built.map(|(_, instruction)| instruction).collect()
     }
 
-    /// The creation that an instruction belongs to, and what the instruction does for it, by its place in the
-    /// transaction.
+    /// The creation that is to blame for the error of an instruction, what the instruction does for it, and its own
+    /// error. `place` is the instruction's in the transaction. `None` where an instruction for many does not say whose
+    /// error it is.
+    pub(crate) fn culprit(
+        &self,
+        place: usize,
+        error: &InstructionError,
+        terms: Terms,
+        rules: Rules<'_>,
+    ) -> Option<(&Creation, Step, InstructionError)> {
+        match self.part_at(place, terms, rules)? {
+            Part::One(member, step) => Some((&self.creations[member], step, error.clone())),
+            Part::Many(members) => {
+                let (member, error) = member_error(error)?;
+                let creation = &self.creations[*members.get(member)?];
+                Some((creation, Step::Create, error))
+            }
+        }
+    }
+
+    /// The creation that an instruction serves alone, by the instruction's place in the transaction.
     pub(crate) fn creation_at(&self, place: usize, terms: Terms, rules: Rules<'_>) -> Option<(&Creation, Step)> {
+        match self.part_at(place, terms, rules)? {
+            Part::One(member, step) => Some((&self.creations[member], step)),
+            Part::Many(_) => None,
+        }
+    }
+
+    fn part_at(&self, place: usize, terms: Terms, rules: Rules<'_>) -> Option<Part> {
         let place = place.checked_sub(rules.format.first_instruction(terms))?;
-        let steps = rules.instructions_per_creation();
-        let step = if place.is_multiple_of(steps) {
-            Step::Create
-        } else {
-            Step::Mark
-        };
-        Some((self.creations.get(place / steps)?, step))
+        let parts = self.parts(&STAND_IN_PAYER, rules).into_iter();
+        parts.map(|(part, _)| part).nth(place)
+    }
+
+    /// Every instruction with whom it serves. Creations of one program share an instruction, where the program has one for
+    /// many and there is more than one of them.
+    fn parts(&self, payer: &Pubkey, rules: Rules<'_>) -> Vec<(Part, Instruction)> {
+        let mut parts: Vec<_> = self
+            .by_program(rules)
+            .into_iter()
+            .map(|(program, members)| self.creating(payer, &program, members, rules))
+            .collect();
+        if let Some(mark) = rules.mark_created {
+            parts.extend(self.creations.iter().enumerate().filter_map(|(member, creation)| {
+                let instruction = marking::instruction(mark, &creation.request)?;
+                Some((Part::One(member, Step::Mark), instruction))
+            }));
+        }
+        parts
+    }
+
+    /// Places of the creations that share an instruction, with their program.
+    fn by_program(&self, rules: Rules<'_>) -> Vec<(Pubkey, Vec<usize>)> {
+        let mut programs: Vec<(Pubkey, Vec<usize>)> = Vec::new();
+        for (member, creation) in self.creations.iter().enumerate() {
+            let program = creation.request.owner_program;
+            let shared = programs.iter_mut().find(|(other, _)| *other == program);
+            match shared.filter(|_| rules.shape.batch_name.is_some()) {
+                Some((_, members)) => members.push(member),
+                None => programs.push((program, vec![member])),
+            }
+        }
+        programs
+    }
+
+    fn creating(&self, payer: &Pubkey, program: &Pubkey, members: Vec<usize>, rules: Rules<'_>) -> (Part, Instruction) {
+        let request = |member: &usize| &self.creations[*member].request;
+        match (&members[..], &rules.shape.batch_name) {
+            ([_, _, ..], Some(batch_name)) => {
+                let requests: Vec<_> = members.iter().map(request).collect();
+                let instruction = rules.shape.batch_instruction(batch_name, payer, program, &requests);
+                (Part::Many(members), instruction)
+            }
+            _ => {
+                let member = members.first().copied().unwrap_or_default();
+                let instruction = rules.shape.instruction(payer, request(&member));
+                (Part::One(member, Step::Create), instruction)
+            }
+        }
     }
 
     fn push(&mut self, creation: Creation, rules: Rules<'_>) {
@@ -120,12 +195,13 @@ impl Group {
     }
 
     fn trace_entries(&self, rules: Rules<'_>) -> usize {
-        let creations: usize = self
-            .creations
-            .iter()
-            .map(|creation| rules.trace_entries(creation))
-            .sum();
-        creations + rules.format.own_trace_entries()
+        let calls: usize = self.creations.iter().map(|creation| cost::calls(creation.start)).sum();
+        let marks = if rules.mark_created.is_some() {
+            self.creations.len()
+        } else {
+            0
+        };
+        rules.format.own_trace_entries() + self.by_program(rules).len() + calls + marks
     }
 
     /// Compiles the transaction for a stand-in payer: the exact size is what counts.
@@ -147,16 +223,8 @@ impl Group {
 }
 
 impl Rules<'_> {
-    fn instructions_per_creation(self) -> usize {
-        1 + usize::from(self.mark_created.is_some())
-    }
-
-    fn trace_entries(self, creation: &Creation) -> usize {
-        cost::trace_entries(creation.prefunded > 0) + usize::from(self.mark_created.is_some())
-    }
-
     fn compute_units(self, creation: &Creation) -> u32 {
-        let creating = cost::compute_units(creation.request.size, creation.bump, creation.prefunded > 0);
+        let creating = cost::compute_units(creation.request.size, creation.bump, creation.start);
         let marking = if self.mark_created.is_some() {
             marking::COMPUTE_UNITS
         } else {
@@ -169,12 +237,18 @@ impl Rules<'_> {
 /// Stands for any payer in size calculations: no program and no session has this address.
 const STAND_IN_PAYER: Pubkey = Pubkey::new_from_array([0xfe; 32]);
 
-fn instructions_of(creation: &Creation, payer: &Pubkey, rules: Rules<'_>) -> Vec<Instruction> {
-    let create = rules.shape.instruction(payer, &creation.request);
-    let mark = rules
-        .mark_created
-        .and_then(|mark| marking::instruction(mark, &creation.request));
-    std::iter::once(create).chain(mark).collect()
+/// The place and the own error of the member that an instruction for many failed for, where it says so. What is everybody's,
+/// such as an empty wallet, is told as the first one's.
+fn member_error(error: &InstructionError) -> Option<(usize, InstructionError)> {
+    let InstructionError::Custom(code) = error else {
+        return None;
+    };
+    let own = code / MEMBER_ERROR;
+    if own >= FIRST_OWN_CODE {
+        let place = usize::try_from(code % MEMBER_ERROR).ok()?;
+        return Some((place, InstructionError::Custom(own)));
+    }
+    (*code == SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS).then(|| (0, error.clone()))
 }
 
 #[cfg(test)]
@@ -200,10 +274,20 @@ mod tests {
             requester: None,
             asked_at_slot: None,
         };
+        let start = if prefunded > 0 { Start::Lamports } else { Start::Nothing };
         Creation {
             request,
             bump,
+            start,
             prefunded,
+        }
+    }
+
+    /// One instruction each.
+    fn singly() -> InstructionShape {
+        InstructionShape {
+            batch_name: None,
+            ..InstructionShape::default()
         }
     }
 
@@ -216,26 +300,44 @@ mod tests {
         }
     }
 
-    fn sizes(count: u64, prefunded: u64, format: WireFormat) -> Vec<usize> {
-        let shape = InstructionShape::default();
+    fn sizes(count: u64, prefunded: u64, format: WireFormat, shape: &InstructionShape) -> Vec<usize> {
         let creations = (0..count)
             .map(|seed| creation(seed, format!("session-{seed:03}"), 512, prefunded))
             .collect();
-        plan(creations, rules(format, &shape))
+        plan(creations, rules(format, shape))
             .iter()
             .map(|group| group.creations.len())
             .collect()
     }
 
     #[test]
-    fn version_1_carries_32_creations_and_16_prefunded_ones() {
-        assert_eq!(sizes(100, 0, WireFormat::V1), [32, 32, 32, 4]);
-        assert_eq!(sizes(32, 1, WireFormat::V1), [16, 16]);
+    fn version_1_carries_32_creations_and_16_prefunded_ones_by_an_instruction_each() {
+        assert_eq!(sizes(100, 0, WireFormat::V1, &singly()), [32, 32, 32, 4]);
+        assert_eq!(sizes(32, 1, WireFormat::V1, &singly()), [16, 16]);
+    }
+
+    #[test]
+    fn one_instruction_for_many_carries_as_many_as_bytes_and_trace_allow() {
+        let shape = InstructionShape::default();
+        let groups = sizes(100, 0, WireFormat::V1, &shape);
+        assert!(groups[0] >= 42, "{groups:?}");
+        let sixteen: Vec<_> = (0..100)
+            .map(|seed| creation(seed, format!("session-{seed:08}"), 512, 0))
+            .collect();
+        let groups = plan(sixteen, rules(WireFormat::V1, &shape));
+        println!("16-byte ids: {}", groups[0].creations.len());
+        assert_eq!(
+            sizes(40, 1, WireFormat::V1, &shape)[0],
+            21,
+            "three calls each, and one instruction"
+        );
+        let groups = sizes(30, 0, WireFormat::V0, &shape);
+        assert!(groups[0] >= 10, "{groups:?}");
     }
 
     #[test]
     fn version_0_carries_as_many_as_its_bytes_allow() {
-        let groups = sizes(30, 0, WireFormat::V0);
+        let groups = sizes(30, 0, WireFormat::V0, &singly());
         assert!(groups[0] >= 9, "{groups:?}");
         assert_eq!(groups.iter().sum::<usize>(), 30);
     }
@@ -257,27 +359,81 @@ mod tests {
         );
     }
 
+    const FREE: Terms = Terms {
+        compute_units: 1,
+        priority_fee_lamports: 0,
+    };
+
+    fn group_of(count: u64, rules: Rules<'_>) -> Group {
+        plan(
+            (0..count).map(|seed| creation(seed, "s".to_owned(), 1, 0)).collect(),
+            rules,
+        )
+        .remove(0)
+    }
+
     #[test]
     fn an_instruction_is_traced_back_to_its_creation() {
-        let shape = InstructionShape::default();
+        let shape = singly();
         let rules = rules(WireFormat::V0, &shape);
-        let creations: Vec<_> = (0..3).map(|seed| creation(seed, "s".to_owned(), 1, 0)).collect();
-        let group = &plan(creations.clone(), rules)[0];
+        let group = group_of(3, rules);
         let paying = Terms {
-            compute_units: 1,
             priority_fee_lamports: 1,
+            ..FREE
         };
-        assert_eq!(group.creation_at(3, paying, rules), Some((&creations[1], Step::Create)));
-        let free = Terms {
-            priority_fee_lamports: 0,
-            ..paying
-        };
-        assert_eq!(group.creation_at(3, free, rules), Some((&creations[2], Step::Create)));
+        let error = InstructionError::Custom(77);
+        let second = Some((&group.creations[1], Step::Create, error.clone()));
+        assert_eq!(group.culprit(3, &error, paying, rules), second);
+        assert_eq!(group.culprit(2, &error, FREE, rules), second);
         assert_eq!(
-            group.creation_at(0, free, rules),
+            group.culprit(0, &error, FREE, rules),
             None,
             "that one sets the compute limit"
         );
+    }
+
+    #[test]
+    fn a_member_of_a_batch_is_named_by_its_error() {
+        let shape = InstructionShape::default();
+        let mark = MarkCreated {
+            factory: SESSION_FACTORY_ID,
+            authority: Pubkey::new_from_array([1; 32]),
+        };
+        let rules = Rules {
+            mark_created: Some(mark),
+            ..rules(WireFormat::V1, &shape)
+        };
+        let group = group_of(5, rules);
+        let culprit = |place, code| group.culprit(place, &InstructionError::Custom(code), FREE, rules);
+        let exists = InstructionError::Custom(6_010);
+        assert_eq!(culprit(0, 6_010_003), Some((&group.creations[3], Step::Create, exists)));
+        assert_eq!(culprit(0, 6_010_005), None, "there is no such member");
+        assert_eq!(culprit(0, 6_001), None, "nobody's in particular");
+        assert!(culprit(0, 1).is_some(), "an empty wallet is everybody's");
+        assert_eq!(
+            group.culprit(0, &InstructionError::ComputationalBudgetExceeded, FREE, rules),
+            None
+        );
+        let (creation, step, _) = culprit(4, 3_012).unwrap();
+        assert_eq!((creation, step), (&group.creations[3], Step::Mark));
+    }
+
+    #[test]
+    fn creations_of_two_programs_do_not_share_an_instruction() {
+        let shape = InstructionShape::default();
+        let rules = rules(WireFormat::V1, &shape);
+        let mut creations: Vec<_> = (0..5).map(|seed| creation(seed, "s".to_owned(), 1, 0)).collect();
+        for place in [1, 3] {
+            creations[place].request.owner_program = SESSION_FACTORY_ID;
+        }
+        let group = plan(creations, rules).remove(0);
+        let instructions = group.instructions(&STAND_IN_PAYER, rules);
+        let programs: Vec<_> = instructions.iter().map(|instruction| instruction.program_id).collect();
+        assert_eq!(programs, [SESSION_PROGRAM_ID, SESSION_FACTORY_ID]);
+        let (culprit, ..) = group
+            .culprit(1, &InstructionError::Custom(6_010_001), FREE, rules)
+            .unwrap();
+        assert_eq!(culprit, &group.creations[3]);
     }
 
     proptest! {
@@ -287,9 +443,10 @@ mod tests {
             kinds in proptest::collection::vec(("[a-z]{1,32}", 0u64..=10_240, 0u64..2), 1..70),
             v1: bool,
             marking: bool,
+            batch: bool,
         ) {
             let format = if v1 { WireFormat::V1 } else { WireFormat::V0 };
-            let shape = InstructionShape::default();
+            let shape = if batch { InstructionShape::default() } else { singly() };
             let payer = Pubkey::new_from_array([1; 32]);
             let mark_created = marking.then_some(MarkCreated { factory: SESSION_FACTORY_ID, authority: payer });
             let rules = Rules { mark_created, ..rules(format, &shape) };

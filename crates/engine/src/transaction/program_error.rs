@@ -39,10 +39,10 @@ pub(crate) enum Meaning {
 
 /// Codes of the system program (`SystemError`), which reach us through a CPI under the caller's name.
 const SYSTEM_ACCOUNT_ALREADY_IN_USE: u32 = 0;
-const SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS: u32 = 1;
+pub(crate) const SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS: u32 = 1;
 
 /// Numbers of programs begin here (programs/README.md; Anchor's convention).
-const FIRST_OWN_CODE: u32 = 6_000;
+pub(crate) const FIRST_OWN_CODE: u32 = 6_000;
 
 /// Errors of the program `session`, from 6000 (programs/README.md).
 const SESSION_ERRORS: [&str; 20] = [

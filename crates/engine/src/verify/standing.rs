@@ -14,7 +14,14 @@ pub enum Standing {
         /// Lamports already there (pitfall 21: they don't make it exist).
         prefunded: u64,
     },
-    /// The account that was asked for.
+    /// An account of the right program that nobody has used, and that somebody has made too short: it can be grown.
+    Short {
+        /// Lamports already there.
+        lamports: u64,
+        /// What is wrong with it as it is.
+        mismatch: Mismatch,
+    },
+    /// The account that was asked for. It may be longer: whoever has created it has paid for that.
     Verified,
     /// Something else.
     Mismatched(Mismatch),
@@ -32,6 +39,10 @@ pub(crate) fn judge(request: &CreationRequest, account: Option<&AccountState>) -
     }
     match compare(request, account) {
         Ok(()) => Standing::Verified,
+        Err(mismatch @ Mismatch::Length { .. }) if is_zeroed(&account.data) => Standing::Short {
+            lamports: account.lamports,
+            mismatch,
+        },
         Err(mismatch) => Standing::Mismatched(mismatch),
     }
 }
@@ -47,7 +58,7 @@ fn compare(request: &CreationRequest, account: &AccountState) -> Result<(), Mism
         return Err(Mismatch::Executable);
     }
     let found = account.data.len() as u64;
-    if found != request.size {
+    if found < request.size {
         return Err(Mismatch::Length {
             expected: request.size,
             found,
@@ -128,6 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_is_too_short_and_unused_can_be_grown_and_a_longer_one_is_verified() {
+        for length in [0, 99] {
+            let short = AccountState {
+                data: vec![0; length],
+                ..created()
+            };
+            let Standing::Short { lamports, mismatch } = judged(&short) else {
+                panic!("{length} bytes: {:?}", judged(&short))
+            };
+            assert_eq!((lamports, mismatch.reason_code()), (1_000, "length_mismatch"));
+        }
+        let longer = AccountState {
+            data: vec![0; 10_240],
+            ..created()
+        };
+        assert_eq!(judged(&longer), Standing::Verified);
+    }
+
+    #[test]
     fn every_difference_is_named() {
         let other = Pubkey::new_from_array([8; 32]);
         let cases = [
@@ -140,7 +170,7 @@ mod tests {
             ),
             (
                 AccountState {
-                    data: vec![0; 99],
+                    data: vec![1; 99],
                     ..created()
                 },
                 "length_mismatch",
