@@ -10,8 +10,8 @@ use solana_pubkey::Pubkey;
 use crate::{
     reader::Reader,
     sections::{
-        Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,
-        SignerKind, StartAt, TransactionVersion, Wait,
+        BatchEncoding, Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc,
+        Service, Signer, SignerKind, StartAt, TransactionVersion, Wait,
     },
 };
 
@@ -117,9 +117,11 @@ pub(crate) fn creation(reader: &mut Reader) -> Creation {
         ("v1", TransactionVersion::V1),
         ("v0", TransactionVersion::V0),
     ];
+    let encodings = [("packed", BatchEncoding::Packed), ("borsh", BatchEncoding::Borsh)];
     Creation {
         instruction_name: reader.text("creation.instruction_name"),
         batch_instruction_name: reader.optional_text("creation.batch_instruction_name"),
+        batch_encoding: reader.word("creation.batch_encoding", &encodings, BatchEncoding::Packed),
         account_order: permutation(reader, "creation.account_order", ["payer", "session", "system_program"]),
         argument_order: permutation(reader, "creation.argument_order", ["owner", "session_id", "size"]),
         transaction_version: reader.word("creation.transaction_version", &versions, TransactionVersion::Auto),

@@ -15,7 +15,7 @@ pub use fault::{ConfigError, Fault};
 pub use reader::Shown;
 pub use rpc_url::RpcUrl;
 pub use sections::{
-    Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,
-    SignerKind, StartAt, TransactionVersion,
+    BatchEncoding, Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc,
+    Service, Signer, SignerKind, StartAt, TransactionVersion,
 };
 pub use settings::{Overrides, Settings, configured_in_environment};

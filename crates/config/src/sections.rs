@@ -149,11 +149,18 @@ impl FromStr for StartAt {
 pub struct Creation {
     pub instruction_name: String,
     pub batch_instruction_name: Option<String>,
+    pub batch_encoding: BatchEncoding,
     pub account_order: Vec<String>,
     pub argument_order: Vec<String>,
     pub transaction_version: TransactionVersion,
     pub mark_created: bool,
     pub rebroadcast_interval: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchEncoding {
+    Packed,
+    Borsh,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub use engine::Engine;
 pub use request::claim::{CreationRequest, validate};
 pub use request::policy::Policy;
 pub use request::rejection::Rejection;
-pub use transaction::instruction::{AccountRole, Argument, InstructionShape};
+pub use transaction::instruction::{AccountRole, Argument, BatchEncoding, BatchShape, InstructionShape};
 pub use transaction::program_error::ProgramError;
 pub use treasury::monitor::WalletStatus;
 pub use treasury::signer::SignerPool;

@@ -20,6 +20,9 @@ pub const CREATE_SESSION_ACCOUNT: Discriminator = [132, 104, 174, 56, 159, 63, 1
 /// Discriminator of `create_session_accounts`: `sha256("global:create_session_accounts")[..8]`.
 pub const CREATE_SESSION_ACCOUNTS: Discriminator = [242, 141, 10, 121, 81, 163, 246, 222];
 
+/// Discriminator of `create_session_accounts_packed`: `sha256("global:create_session_accounts_packed")[..8]`.
+pub const CREATE_SESSION_ACCOUNTS_PACKED: Discriminator = [249, 132, 205, 3, 101, 239, 220, 116];
+
 /// Discriminator of `initialize_session`: `sha256("global:initialize_session")[..8]`.
 pub const INITIALIZE_SESSION: Discriminator = [69, 130, 92, 236, 107, 231, 159, 129];
 
@@ -145,6 +148,73 @@ pub fn create_session_accounts(
     payer: &Pubkey,
     requests: &[AccountRequest],
 ) -> Result<Instruction, InstructionError> {
+    let data = instruction_data(CREATE_SESSION_ACCOUNTS, &requests)?;
+    for_each(session_program, payer, requests, data)
+}
+
+/// `create_session_accounts_packed(…)`: the same with a list that is written shorter (see [`PackedList`]).
+///
+/// # Errors
+/// [`InstructionError`] if a session can have no address.
+pub fn create_session_accounts_packed(
+    session_program: &Pubkey,
+    payer: &Pubkey,
+    requests: &[AccountRequest],
+) -> Result<Instruction, InstructionError> {
+    let mut list = PackedList::default();
+    for AccountRequest {
+        owner,
+        session_id,
+        size,
+    } in requests
+    {
+        list.push(owner, session_id, *size);
+    }
+    let data = [&CREATE_SESSION_ACCOUNTS_PACKED[..], &list.into_bytes()].concat();
+    for_each(session_program, payer, requests, data)
+}
+
+/// The argument of `create_session_accounts_packed`. A member is its owner (the place of an owner who was named before, or the
+/// next place and then 32 bytes), the bytes of its id after one of length, and its size in two bytes. No count precedes them.
+#[derive(Clone, Debug, Default)]
+pub struct PackedList {
+    owners: Vec<Pubkey>,
+    bytes: Vec<u8>,
+}
+
+impl PackedList {
+    /// Appends a member. One that cannot be written, because its id has over 255 bytes or its size takes more than two, is
+    /// written as the largest that can, which the program refuses.
+    pub fn push(&mut self, owner: &Pubkey, session_id: &str, size: u64) {
+        let known = self.owners.iter().position(|known| known == owner);
+        self.bytes.push(narrow(known.unwrap_or(self.owners.len())));
+        if known.is_none() {
+            self.owners.push(*owner);
+            self.bytes.extend_from_slice(owner.as_ref());
+        }
+        let id = session_id.as_bytes();
+        self.bytes.push(narrow(id.len()));
+        self.bytes.extend(id.iter().take(usize::from(u8::MAX)));
+        self.bytes.extend(u16::try_from(size).unwrap_or(u16::MAX).to_le_bytes());
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+fn narrow(number: usize) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
+
+fn for_each(
+    session_program: &Pubkey,
+    payer: &Pubkey,
+    requests: &[AccountRequest],
+    data: Vec<u8>,
+) -> Result<Instruction, InstructionError> {
     let mut accounts = vec![
         AccountMeta::new(*payer, true),
         AccountMeta::new_readonly(SYSTEM_PROGRAM_ID, false),
@@ -156,7 +226,7 @@ pub fn create_session_accounts(
     Ok(Instruction {
         program_id: *session_program,
         accounts,
-        data: instruction_data(CREATE_SESSION_ACCOUNTS, &requests)?,
+        data,
     })
 }
 

@@ -252,6 +252,10 @@ fn discriminators_that_no_idl_lists_are_anchor_s() {
     let instructions = [
         (session::CREATE_SESSION_ACCOUNT, "create_session_account"),
         (session::CREATE_SESSION_ACCOUNTS, "create_session_accounts"),
+        (
+            session::CREATE_SESSION_ACCOUNTS_PACKED,
+            "create_session_accounts_packed",
+        ),
         (session::INITIALIZE_SESSION, "initialize_session"),
         (session::CLOSE_SESSION, "close_session"),
         (factory::CREATE_OPTIMISTIC_SESSION, "create_optimistic_session"),

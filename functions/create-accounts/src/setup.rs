@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use session_chain::{ChainError, CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
-use session_config::{Commitment, Settings, SignerKind, TransactionVersion};
+use session_config::{BatchEncoding, Commitment, Settings, SignerKind, TransactionVersion};
 use session_engine::{
-    AccountRole, Argument, EngineConfig, InstructionShape, MarkCreated, Policy, SignerError, SignerPool, SignerSource,
+    AccountRole, Argument, BatchShape, EngineConfig, InstructionShape, MarkCreated, Policy, SignerError, SignerPool,
+    SignerSource,
 };
 use session_ledger::Limits;
 use session_queue::VisibilityBackoff;
@@ -125,7 +126,13 @@ pub fn engine_config(settings: &Settings, signers: &SignerPool) -> EngineConfig 
                 .iter()
                 .filter_map(|name| argument(name))
                 .collect(),
-            batch_name: creation.batch_instruction_name.clone(),
+            batch: creation.batch_instruction_name.clone().map(|name| BatchShape {
+                name,
+                encoding: match creation.batch_encoding {
+                    BatchEncoding::Packed => session_engine::BatchEncoding::Packed,
+                    BatchEncoding::Borsh => session_engine::BatchEncoding::Borsh,
+                },
+            }),
         },
         transaction_version: match creation.transaction_version {
             TransactionVersion::Auto => session_engine::TransactionVersion::Auto,

@@ -112,6 +112,17 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// A string's bytes, which are UTF-8 and whose length is a single byte: no Borsh, but shorter.
+    ///
+    /// # Errors
+    /// [`Malformed`] as [`Reader::string`].
+    pub fn short_string(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = usize::from(self.u8()?);
+        let bytes = self.slice(length)?;
+        core::str::from_utf8(bytes).map_err(|_| Malformed)?;
+        Ok(bytes)
+    }
+
     /// A list of strings.
     ///
     /// # Errors

@@ -1,6 +1,5 @@
-//! `create_session_accounts([(owner, session_id, size)])`
+//! `create_session_accounts(list)` and `create_session_accounts_packed(list)`
 
-use borsh_bytes::{Malformed, Reader};
 use pinocchio::{
     AccountView, Address, ProgramResult,
     error::ProgramError,
@@ -10,6 +9,7 @@ use pinocchio::{
 use crate::{
     create::{require_payer, require_system_program},
     error::SessionError,
+    list::List,
     log,
     wanted::{Terms, Wanted},
 };
@@ -21,7 +21,21 @@ pub(crate) fn create_session_accounts(
     accounts: &mut [AccountView],
     arguments: &[u8],
 ) -> ProgramResult {
-    let count = count(arguments).map_err(SessionError::from)?;
+    let list = List::borsh(arguments).map_err(SessionError::from)?;
+    create_each(program_id, accounts, &list)
+}
+
+/// The same, with a list that is written shorter.
+pub(crate) fn create_session_accounts_packed(
+    program_id: &Address,
+    accounts: &mut [AccountView],
+    arguments: &[u8],
+) -> ProgramResult {
+    create_each(program_id, accounts, &List::packed(arguments))
+}
+
+fn create_each(program_id: &Address, accounts: &mut [AccountView], list: &List<'_>) -> ProgramResult {
+    let count = list.count().map_err(SessionError::from)?;
     let [payer, system_program, sessions @ ..] = accounts else {
         return Err(SessionError::MissingAccount.into());
     };
@@ -39,24 +53,12 @@ pub(crate) fn create_session_accounts(
         payer,
         rent: &rent,
     };
-    let mut reader = Reader::new(arguments);
-    reader.u32().map_err(SessionError::from)?;
+    let mut members = list.members();
     for (place, session) in sessions.iter_mut().enumerate() {
-        let wanted = Wanted::read(&mut reader).map_err(SessionError::from)?;
+        let wanted = members.next().map_err(SessionError::from)?;
         provide(&wanted, session, terms, place)?;
     }
     Ok(())
-}
-
-/// The length of the list, whose members can all be read. One that can't has no place that could be named.
-fn count(arguments: &[u8]) -> Result<usize, Malformed> {
-    let mut reader = Reader::new(arguments);
-    let count = reader.u32()?;
-    for _ in 0..count {
-        Wanted::read(&mut reader)?;
-    }
-    reader.finish()?;
-    Ok(count as usize)
 }
 
 fn provide(wanted: &Wanted<'_>, session: &mut AccountView, terms: Terms<'_>, place: usize) -> Result<(), ProgramError> {

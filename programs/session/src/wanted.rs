@@ -11,8 +11,8 @@ const MAX_SIZE: u64 = 10_240;
 
 /// The arguments that ask for one account.
 pub(crate) struct Wanted<'a> {
-    seeds: SessionSeeds<'a>,
-    size: u64,
+    pub(crate) seeds: SessionSeeds<'a>,
+    pub(crate) size: u64,
 }
 
 /// What is to be done for an account.

@@ -1,8 +1,11 @@
-//! `create_session_accounts` of the program `session`: many accounts in one instruction, or none.
+//! `create_session_accounts` of the program `session`, and its packed twin: many accounts in one instruction, or none.
 
 use litesvm::types::TransactionMetadata;
 use session_events::{
-    session::{AccountRequest, MEMBER_ERROR, SESSION_PROGRAM_ID, create_session_account, create_session_accounts},
+    session::{
+        AccountRequest, MEMBER_ERROR, SESSION_PROGRAM_ID, create_session_account, create_session_accounts,
+        create_session_accounts_packed,
+    },
     session_address,
 };
 use solana_sdk::{
@@ -236,4 +239,90 @@ fn a_payer_whose_lamports_run_out_creates_nothing() {
             .iter()
             .all(|request| svm.account(&address(request)).is_none())
     );
+}
+
+fn packed(svm: &Svm, requests: &[AccountRequest]) -> Instruction {
+    create_session_accounts_packed(&SESSION_PROGRAM_ID, &svm.payer.pubkey(), requests).unwrap()
+}
+
+#[test]
+fn a_packed_list_is_the_same_list() {
+    let mut svm = Svm::new();
+    // Owners that come back, in every order.
+    let owners = [1, 2, 1, 3, 3, 2, 1, 4].map(|byte| Pubkey::new_from_array([byte; 32]));
+    let requests: Vec<_> = requests()
+        .into_iter()
+        .zip(owners)
+        .map(|(request, owner)| AccountRequest { owner, ..request })
+        .collect();
+    let instruction = packed(&svm, &requests);
+    assert!(instruction.data.len() < create(&svm, &requests).data.len());
+    let sent = svm.send(&[instruction], &[]).unwrap();
+    assert_eq!(calls(&sent) as u64, MEMBERS);
+    for request in &requests {
+        assert_created(&svm, request, rent(&svm, request));
+    }
+    let again = packed(&svm, &requests[..3]);
+    assert_eq!(
+        svm.refusal(again, &[]),
+        6_010 * MEMBER_ERROR,
+        "its members have places too"
+    );
+    svm.send(&[packed(&svm, &[])], &[]).unwrap();
+}
+
+#[test]
+fn a_packed_list_that_cannot_be_read_is_refused_as_a_whole() {
+    let mut svm = Svm::new();
+    let two = [request(0), request(1)];
+    let good = packed(&svm, &two);
+    // 8 of discriminator; 1 + 32 of owner, 1 + 9 of id, 2 of size; 1 of owner, 1 + 9 of id, 2 of size.
+    assert_eq!(good.data.len(), 8 + 45 + 13);
+    for length in 9..good.data.len() {
+        let code = if length == 8 + 45 { 6_014 } else { 6_001 };
+        assert_eq!(
+            svm.refusal(with_data(&good, &good.data[..length]), &[]),
+            code,
+            "{length} bytes"
+        );
+    }
+    let spoilt = [(8, 1), (8 + 45, 2), (8 + 33, 200), (8 + 34, 0xff)];
+    for (place, byte) in spoilt {
+        let mut instruction = good.clone();
+        instruction.data[place] = byte;
+        assert_eq!(svm.refusal(instruction, &[]), 6_001, "byte {place}");
+    }
+    let mut one_more = good.clone();
+    one_more.data.extend([0, 1, b'x', 8, 0]);
+    assert_eq!(svm.refusal(one_more, &[]), 6_002, "it has no account");
+}
+
+#[test]
+fn sizes_and_ids_that_no_account_can_have_are_named_in_a_packed_list() {
+    let mut svm = Svm::new();
+    for (code, wrong) in [
+        (
+            6_009,
+            AccountRequest {
+                size: u64::MAX,
+                ..request(1)
+            },
+        ),
+        (
+            6_009,
+            AccountRequest {
+                size: 10_241,
+                ..request(1)
+            },
+        ),
+    ] {
+        let instruction = packed(&svm, &[request(0), wrong]);
+        assert_eq!(svm.refusal(instruction, &[]), code * MEMBER_ERROR + 1);
+    }
+    let mut instruction = packed(&svm, &[request(0), request(1)]);
+    instruction.data.truncate(8 + 45);
+    instruction.data.extend([0, 33]);
+    instruction.data.extend([b'x'; 33]);
+    instruction.data.extend([8, 0]);
+    assert_eq!(svm.refusal(instruction, &[]), 6_007 * MEMBER_ERROR + 1);
 }

@@ -151,7 +151,7 @@ mod tests {
     /// What follows for six creations with an instruction each.
     fn after_transaction(error: &TransactionError) -> (Group, Consequences) {
         let singly = InstructionShape {
-            batch_name: None,
+            batch: None,
             ..InstructionShape::default()
         };
         after_transaction_of(&singly, error)

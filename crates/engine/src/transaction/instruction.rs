@@ -1,6 +1,7 @@
 //! The owner program's creating instruction, by configuration (DESIGN, "a PDA cannot sign").
 
 use session_events::anchor_discriminator;
+use session_events::session::PackedList;
 use solana_pubkey::Pubkey;
 use solana_sdk::instruction::{AccountMeta, Instruction};
 
@@ -15,9 +16,26 @@ pub struct InstructionShape {
     pub accounts: Vec<AccountRole>,
     /// Its arguments, in order, Borsh-encoded.
     pub arguments: Vec<Argument>,
-    /// Name of the instruction that does the same for many, where the owner programs have one. Its accounts are the
-    /// payer, the system program, and the sessions; its argument is a Borsh list whose members have `arguments`.
-    pub batch_name: Option<String>,
+    /// The instruction that does the same for many, where the owner programs have one.
+    pub batch: Option<BatchShape>,
+}
+
+/// The instruction that creates many accounts. Its accounts are the payer, the system program, and the sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchShape {
+    /// The instruction's name.
+    pub name: String,
+    /// How its only argument is written.
+    pub encoding: BatchEncoding,
+}
+
+/// How a list of accounts is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchEncoding {
+    /// A Borsh list whose members have the arguments of the instruction for one.
+    Borsh,
+    /// Shorter: [`PackedList`].
+    Packed,
 }
 
 /// What an account of the instruction is.
@@ -49,7 +67,10 @@ impl Default for InstructionShape {
             name: "create_session_account".to_owned(),
             accounts: vec![AccountRole::Payer, AccountRole::Session, AccountRole::SystemProgram],
             arguments: vec![Argument::Owner, Argument::SessionId, Argument::Size],
-            batch_name: Some("create_session_accounts".to_owned()),
+            batch: Some(BatchShape {
+                name: "create_session_accounts_packed".to_owned(),
+                encoding: BatchEncoding::Packed,
+            }),
         }
     }
 }
@@ -69,10 +90,10 @@ impl InstructionShape {
         }
     }
 
-    /// The instruction of this name that creates all of `requests`, which belong to one program, paid by `payer`.
+    /// The instruction of this shape that creates all of `requests`, which belong to one program, paid by `payer`.
     pub(crate) fn batch_instruction(
         &self,
-        batch_name: &str,
+        batch: &BatchShape,
         payer: &Pubkey,
         owner_program: &Pubkey,
         requests: &[&CreationRequest],
@@ -80,17 +101,24 @@ impl InstructionShape {
         let payer = AccountMeta::new(*payer, true);
         let system_program = AccountMeta::new_readonly(solana_system_interface::program::ID, false);
         let sessions = requests.iter().map(|request| AccountMeta::new(request.pda, false));
-        let mut data = anchor_discriminator("global", batch_name).to_vec();
-        // A transaction has no room for more than a few dozen.
-        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-        data.extend_from_slice(&count.to_le_bytes());
-        for request in requests {
-            self.put_arguments(&mut data, request);
+        let mut data = anchor_discriminator("global", &batch.name).to_vec();
+        match batch.encoding {
+            BatchEncoding::Borsh => self.put_list(&mut data, requests),
+            BatchEncoding::Packed => data.extend(packed(requests)),
         }
         Instruction {
             program_id: *owner_program,
             accounts: [payer, system_program].into_iter().chain(sessions).collect(),
             data,
+        }
+    }
+
+    fn put_list(&self, data: &mut Vec<u8>, requests: &[&CreationRequest]) {
+        // A transaction has no room for more than a few dozen.
+        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+        data.extend_from_slice(&count.to_le_bytes());
+        for request in requests {
+            self.put_arguments(data, request);
         }
     }
 
@@ -116,10 +144,19 @@ impl InstructionShape {
     }
 }
 
+fn packed(requests: &[&CreationRequest]) -> Vec<u8> {
+    let mut list = PackedList::default();
+    for request in requests {
+        list.push(&request.session_owner, &request.session_id, request.size);
+    }
+    list.into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use session_events::session::{
         AccountRequest, SESSION_PROGRAM_ID, create_session_account, create_session_accounts,
+        create_session_accounts_packed,
     };
     use session_events::session_address;
 
@@ -157,11 +194,19 @@ mod tests {
         let shape = InstructionShape::default();
         assert_eq!(shape.instruction(&payer, &request()), expected);
 
-        let expected = create_session_accounts(&SESSION_PROGRAM_ID, &payer, &[asked.clone(), asked]).unwrap();
-        let batch_name = shape.batch_name.as_deref().unwrap();
+        let both = [asked.clone(), asked];
+        let expected = create_session_accounts(&SESSION_PROGRAM_ID, &payer, &both).unwrap();
+        let expected_packed = create_session_accounts_packed(&SESSION_PROGRAM_ID, &payer, &both).unwrap();
         let many = [&request(), &request()];
-        let built = shape.batch_instruction(batch_name, &payer, &SESSION_PROGRAM_ID, &many);
+        let plain = BatchShape {
+            name: "create_session_accounts".to_owned(),
+            encoding: BatchEncoding::Borsh,
+        };
+        let built = shape.batch_instruction(&plain, &payer, &SESSION_PROGRAM_ID, &many);
         assert_eq!(built, expected);
+        let packed = shape.batch.as_ref().unwrap();
+        let built = shape.batch_instruction(packed, &payer, &SESSION_PROGRAM_ID, &many);
+        assert_eq!(built, expected_packed);
     }
 
     #[test]
@@ -170,7 +215,7 @@ mod tests {
             name: "open".to_owned(),
             accounts: vec![AccountRole::Session, AccountRole::Payer],
             arguments: vec![Argument::Size, Argument::Owner],
-            batch_name: None,
+            batch: None,
         };
         let built = shape.instruction(&Pubkey::new_from_array([5; 32]), &request());
         assert_eq!(built.accounts[0].pubkey, request().pda);

@@ -152,7 +152,7 @@ impl Group {
         for (member, creation) in self.creations.iter().enumerate() {
             let program = creation.request.owner_program;
             let shared = programs.iter_mut().find(|(other, _)| *other == program);
-            match shared.filter(|_| rules.shape.batch_name.is_some()) {
+            match shared.filter(|_| rules.shape.batch.is_some()) {
                 Some((_, members)) => members.push(member),
                 None => programs.push((program, vec![member])),
             }
@@ -162,10 +162,10 @@ impl Group {
 
     fn creating(&self, payer: &Pubkey, program: &Pubkey, members: Vec<usize>, rules: Rules<'_>) -> (Part, Instruction) {
         let request = |member: &usize| &self.creations[*member].request;
-        match (&members[..], &rules.shape.batch_name) {
-            ([_, _, ..], Some(batch_name)) => {
+        match (&members[..], &rules.shape.batch) {
+            ([_, _, ..], Some(batch)) => {
                 let requests: Vec<_> = members.iter().map(request).collect();
-                let instruction = rules.shape.batch_instruction(batch_name, payer, program, &requests);
+                let instruction = rules.shape.batch_instruction(batch, payer, program, &requests);
                 (Part::Many(members), instruction)
             }
             _ => {
@@ -286,7 +286,7 @@ mod tests {
     /// One instruction each.
     fn singly() -> InstructionShape {
         InstructionShape {
-            batch_name: None,
+            batch: None,
             ..InstructionShape::default()
         }
     }
@@ -320,12 +320,19 @@ mod tests {
     fn one_instruction_for_many_carries_as_many_as_bytes_and_trace_allow() {
         let shape = InstructionShape::default();
         let groups = sizes(100, 0, WireFormat::V1, &shape);
-        assert!(groups[0] >= 42, "{groups:?}");
-        let sixteen: Vec<_> = (0..100)
-            .map(|seed| creation(seed, format!("session-{seed:08}"), 512, 0))
-            .collect();
-        let groups = plan(sixteen, rules(WireFormat::V1, &shape));
-        println!("16-byte ids: {}", groups[0].creations.len());
+        assert!(groups[0] >= 46, "{groups:?}");
+        let sixteen = |owners: u64| -> Vec<_> {
+            (0..100)
+                .map(|seed| {
+                    let mut creation = creation(seed, format!("session-{seed:08}"), 512, 0);
+                    creation.request.session_owner = Pubkey::new_from_array([u8::try_from(seed % owners).unwrap(); 32]);
+                    creation
+                })
+                .collect()
+        };
+        let first = |owners| plan(sixteen(owners), rules(WireFormat::V1, &shape))[0].creations.len();
+        assert_eq!(first(100), 45, "ids of 16 bytes, each of another owner");
+        assert_eq!(first(1), 61, "of one owner: as many as there is room for addresses");
         assert_eq!(
             sizes(40, 1, WireFormat::V1, &shape)[0],
             21,
