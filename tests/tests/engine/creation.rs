@@ -1,6 +1,9 @@
 //! Creating, and not creating again.
 
-use session_engine::{CreationRequest, EngineConfig, MarkCreated, Outcome, Policy, TransactionVersion};
+use session_engine::{
+    BatchEncoding, BatchShape, CreationRequest, EngineConfig, InstructionShape, MarkCreated, Outcome, Policy,
+    TransactionVersion,
+};
 use session_events::{
     SessionEntry, SessionStatus,
     factory::{SESSION_FACTORY_ID, entry_address},
@@ -11,6 +14,7 @@ use session_tests::{
     chain::TestChain,
     creation::{CreationRig, assert_all_created, requests},
 };
+use surfpool_sdk::cheatcodes::builders::SetAccount;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_of_ten_shares_one_transaction_and_eight_calls() {
@@ -29,22 +33,48 @@ async fn a_batch_of_ten_shares_one_transaction_and_eight_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn version_1_carries_32_creations_and_version_0_fewer() {
+async fn version_1_carries_61_creations_of_one_owner_and_32_by_an_instruction_each() {
     let chain = TestChain::embedded().await;
     let rig = CreationRig::start(&chain).await;
-    let forty = requests(40, 300);
-    assert_eq!(assert_all_created(&rig.create(&forty).await), 2);
-    rig.assert_created(&forty).await;
+    let many = requests(61, 300);
+    assert_eq!(assert_all_created(&rig.create(&many).await), 1);
+    rig.assert_created(&many).await;
 
+    let singly = InstructionShape {
+        batch: None,
+        ..InstructionShape::default()
+    };
     let config = EngineConfig {
-        transaction_version: TransactionVersion::V0,
+        instruction: singly,
         ..EngineConfig::default()
     };
-    let older = CreationRig::start_at(&chain, vec![chain.endpoint()], 10_000_000_000, config).await;
-    let twenty = requests(20, 300);
-    let transactions = assert_all_created(&older.create(&twenty).await);
-    assert!((2..=3).contains(&transactions), "{transactions}");
-    older.assert_created(&twenty).await;
+    let usual = CreationRig::start_at(&chain, vec![chain.endpoint()], 10_000_000_000, config).await;
+    let forty = requests(40, 300);
+    assert_eq!(assert_all_created(&usual.create(&forty).await), 2);
+    usual.assert_created(&forty).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn version_0_carries_fewer_and_a_list_in_borsh_fewer_still() {
+    let chain = TestChain::embedded().await;
+    let borsh = InstructionShape {
+        batch: Some(BatchShape {
+            name: "create_session_accounts".to_owned(),
+            encoding: BatchEncoding::Borsh,
+        }),
+        ..InstructionShape::default()
+    };
+    for (instruction, expected) in [(InstructionShape::default(), 2), (borsh, 3)] {
+        let config = EngineConfig {
+            transaction_version: TransactionVersion::V0,
+            instruction,
+            ..EngineConfig::default()
+        };
+        let rig = CreationRig::start_at(&chain, vec![chain.endpoint()], 10_000_000_000, config).await;
+        let wanted = requests(30, 300);
+        assert_eq!(assert_all_created(&rig.create(&wanted).await), expected);
+        rig.assert_created(&wanted).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,12 +107,46 @@ async fn an_account_that_is_there_is_success_for_one_call_and_no_lamports() {
 async fn an_account_that_is_something_else_is_rejected_with_the_difference() {
     let chain = TestChain::embedded().await;
     let rig = CreationRig::start(&chain).await;
-    let mut asked = requests(1, 512);
-    assert_all_created(&rig.create(&asked).await);
-    asked[0].size = 513;
+    let asked = requests(1, 513);
+    let in_use = SetAccount::new(asked[0].pda)
+        .owner(SESSION_PROGRAM_ID)
+        .lamports(10_000_000)
+        .data(vec![1; 512]);
+    chain
+        .as_embedded()
+        .unwrap()
+        .surfnet()
+        .cheatcodes()
+        .execute(in_use)
+        .unwrap();
     let error = rig.create(&asked).await.remove(0).unwrap_err();
     assert_eq!(error.reason_code(), "length_mismatch");
     assert!(error.to_string().contains("512 bytes, not 513"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_somebody_made_too_short_is_grown_and_a_longer_one_is_taken() {
+    let chain = TestChain::embedded().await;
+    let rig = CreationRig::start(&chain).await;
+    let mut asked = requests(30, 512);
+    for (request, size) in asked.iter_mut().zip([0, 511, 10_240].into_iter().cycle()) {
+        request.size = size;
+    }
+    assert_all_created(&rig.create(&asked).await);
+    let (before, held) = (rig.balance().await, rig.rent_of(&asked).await);
+    for request in &mut asked {
+        request.size = 512;
+    }
+    for (place, answer) in rig.create(&asked).await.into_iter().enumerate() {
+        let outcome = answer.unwrap();
+        assert_eq!(
+            matches!(outcome, Outcome::AlreadyExisted),
+            place % 3 == 2,
+            "{outcome:?}"
+        );
+    }
+    let added = rig.rent_of(&asked).await - held;
+    assert_eq!(before - rig.balance().await, added + 5_000, "one transaction");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! What has to hold on every chain.
 
 mod existing;
+mod griefer;
 mod outages;
 mod refusals;
 mod upstream;
@@ -10,6 +11,7 @@ session_tests::scenarios![
     verified::fifty_sessions_are_verified_once_each,
     verified::an_optimistic_session_is_skipped_and_is_no_failure,
     upstream::requests_as_upstream_encodes_them_are_served_with_upstreams_sizes,
+    griefer::a_griefer_pays_for_strangers_sessions_and_spoils_none,
     refusals::a_session_id_over_32_bytes_is_refused,
     refusals::a_size_over_the_limit_is_refused,
     refusals::an_owner_program_off_the_list_is_refused,
