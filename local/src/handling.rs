@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use create_accounts::{Handler, RecordObserver, engine_config, handler_config, spending_limits};
+use create_accounts::{
+    Handler, RecordObserver, SetupError, engine_config, handler_config, shared_ledger, spending_limits,
+};
 use session_chain::RpcPool;
 use session_config::{QueueKind, Settings};
 use session_engine::{Engine, EngineError, SignerPool};
-use session_ledger::InMemoryLedger;
+use session_ledger::Ledger;
 use session_queue::Queue;
+use session_store::{Store, StoreError, StoreLedger};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +35,12 @@ pub enum HandlingError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The shared ledger.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// This machine's ledger.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The running half.
@@ -39,6 +48,7 @@ pub struct Handling {
     pub(crate) queues: Queues,
     pub(crate) engine: Arc<Engine>,
     in_memory: bool,
+    pub(crate) store: Option<Store>,
     source: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -56,7 +66,7 @@ impl Handling {
     ) -> Result<Self, HandlingError> {
         let queues = Queues::open(settings).await?;
         let config = engine_config(settings, &signers);
-        let ledger = Arc::new(InMemoryLedger::new(spending_limits(settings)));
+        let (ledger, store) = ledger(settings, &queues).await?;
         let engine = Arc::new(Engine::start(config, pool.clone(), signers, ledger).await?);
         let invoker = invoker(settings, &queues, pool, Arc::clone(&engine), observer);
         let mapping = EventSource::new(Arc::clone(&queues.source), invoker, event_source_config(settings));
@@ -66,6 +76,7 @@ impl Handling {
             queues,
             engine,
             in_memory: settings.queue.kind == QueueKind::Memory,
+            store,
             source,
             stop,
         })
@@ -88,11 +99,26 @@ impl Handling {
             tracing::error!(%error, "the event source did not end well");
         }
         self.engine.shutdown().await;
-        if let Some(store) = self.queues.store {
+        drop(self.engine);
+        drop(self.queues);
+        if let Some(store) = self.store {
             store.close().await;
         }
         drained
     }
+}
+
+/// The ledger that all processes share, or the one of this machine with the store that it is kept in.
+async fn ledger(settings: &Settings, queues: &Queues) -> Result<(Arc<dyn Ledger>, Option<Store>), HandlingError> {
+    if let Some(shared) = shared_ledger(settings).await? {
+        return Ok((Arc::new(shared), queues.store.clone()));
+    }
+    let store = match &queues.store {
+        Some(store) => store.clone(),
+        None => Store::open(&settings.service.state_dir).await?,
+    };
+    let ledger = StoreLedger::new(store.clone(), spending_limits(settings));
+    Ok((Arc::new(ledger), Some(store)))
 }
 
 /// Waits until nothing is queued or under way.

@@ -213,7 +213,7 @@ impl Pipeline {
         {
             tracing::error!(%error, "the listener did not end well");
         }
-        let store = self.handling.queues.store.clone();
+        let store = self.handling.store.clone();
         self.handling.drain().await;
         client::withdraw(&self.state_dir);
         self.stop_watching.cancel();

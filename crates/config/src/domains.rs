@@ -10,7 +10,7 @@ use solana_pubkey::Pubkey;
 use crate::{
     reader::Reader,
     sections::{
-        BatchEncoding, Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc,
+        BatchEncoding, Commitment, Creation, Ledger, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc,
         Service, Signer, SignerKind, StartAt, TransactionVersion, Wait,
     },
 };
@@ -94,6 +94,14 @@ pub(crate) fn queue(reader: &mut Reader) -> Queue {
         // SQS keeps no message for longer than 14 days.
         deferral_max: Duration::from_hours(reader.number("queue.deferral_max_hours", 1..=14 * 24)),
         capacity: size(reader, "queue.capacity", 10, 10_000_000),
+    }
+}
+
+pub(crate) fn ledger(reader: &mut Reader) -> Ledger {
+    Ledger {
+        table: reader.optional_text("ledger.table"),
+        endpoint_url: reader.web_address("ledger.endpoint_url", HTTP),
+        region: reader.optional_text("ledger.region"),
     }
 }
 

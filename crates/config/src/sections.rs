@@ -108,6 +108,13 @@ pub enum QueueKind {
 }
 
 #[derive(Debug, Clone)]
+pub struct Ledger {
+    pub table: Option<String>,
+    pub endpoint_url: Option<String>,
+    pub region: Option<String>,
+}
+
+#[derive(Debug, Clone)]
 pub struct Listener {
     pub start: StartAt,
     pub cursor_url: Option<String>,

@@ -8,7 +8,9 @@ use crate::{
     domains,
     fault::{ConfigError, check_syntax},
     reader::{Reader, Shown},
-    sections::{Creation, Listener, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer, SignerKind},
+    sections::{
+        Creation, Ledger, Listener, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer, SignerKind,
+    },
 };
 
 #[cfg(test)]
@@ -33,6 +35,8 @@ pub struct Settings {
     pub monitoring: Monitoring,
     /// `[queue]`
     pub queue: Queue,
+    /// `[ledger]`
+    pub ledger: Ledger,
     /// `[listener]`
     pub listener: Listener,
     /// `[creation]`
@@ -170,6 +174,7 @@ impl Settings {
             retry: domains::retry(reader),
             monitoring: domains::monitoring(reader),
             queue: domains::queue(reader),
+            ledger: domains::ledger(reader),
             listener: domains::listener(reader),
             creation: domains::creation(reader),
             policy: domains::policy(reader),

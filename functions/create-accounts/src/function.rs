@@ -12,7 +12,7 @@ use create_accounts::{
 use lambda_runtime::{Context, Diagnostic};
 use session_config::{QueueKind, Settings};
 use session_engine::{Engine, EngineError};
-use session_ledger::InMemoryLedger;
+use session_ledger::{InMemoryLedger, Ledger};
 use session_queue::Queue;
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 use tokio::{sync::OnceCell, time::timeout};
@@ -118,7 +118,7 @@ impl Started {
         let signers = signers(settings).await?;
         let (source, dead_letters) = queues(settings).await?;
         let config = engine_config(settings, &signers);
-        let ledger = Arc::new(InMemoryLedger::new(spending_limits(settings)));
+        let ledger = ledger(settings).await?;
         let engine = Arc::new(Engine::start(config, pool, signers, ledger).await?);
         let handler = Handler::new(
             Arc::clone(&engine),
@@ -129,6 +129,15 @@ impl Started {
         );
         Ok(Self { engine, handler })
     }
+}
+
+/// The ledger of all environments, or one that this environment begins anew.
+async fn ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, SetupError> {
+    if let Some(shared) = shared_ledger(settings).await? {
+        return Ok(Arc::new(shared));
+    }
+    tracing::warn!("no ledger.table is configured: budgets count in this environment alone, and begin anew with it");
+    Ok(Arc::new(InMemoryLedger::new(spending_limits(settings))))
 }
 
 /// The queue and its dead-letter queue. A function can be invoked without; queues in memory would end with it.

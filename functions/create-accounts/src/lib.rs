@@ -17,4 +17,6 @@ pub use conclusion::{Conclusion, Reason};
 pub use handler::{Handler, HandlerConfig};
 pub use record::{Record, UnusableRecord};
 pub use report::{LogObserver, RecordObserver, RecordReport};
-pub use setup::{SetupError, engine_config, handler_config, rpc_pool, rpc_pool_of, signers, spending_limits};
+pub use setup::{
+    SetupError, engine_config, handler_config, rpc_pool, rpc_pool_of, shared_ledger, signers, spending_limits,
+};

@@ -10,7 +10,7 @@ use std::{
 
 use futures::future::join;
 use session_queue::{
-    BATCH_ENTRIES_MAX, DeferEntry, Deferral, Queue, ReceiptHandle, VISIBILITY_TIMEOUT_MAX, VisibilityBackoff,
+    BATCH_ENTRIES_MAX, Clock, DeferEntry, Deferral, Queue, ReceiptHandle, VISIBILITY_TIMEOUT_MAX, VisibilityBackoff,
     VisibilityEntry, batches,
 };
 
@@ -25,6 +25,7 @@ pub(crate) struct Settling {
     source: Arc<dyn Queue>,
     dead_letters: DeadLetters,
     backoff: VisibilityBackoff,
+    clock: Clock,
 }
 
 impl Settling {
@@ -33,6 +34,7 @@ impl Settling {
             source,
             dead_letters: DeadLetters::new(dead_letters),
             backoff,
+            clock: Clock::system(),
         }
     }
 
@@ -75,7 +77,7 @@ impl Settling {
 
     /// The places of those that could not be sent anew, with what they are instead.
     async fn send_deferred(&self, records: &[Record], conclusions: &[Conclusion]) -> Vec<(usize, Conclusion)> {
-        let now = SystemTime::now();
+        let now = self.clock.now();
         let waiting: Vec<(usize, (&Reason, Duration))> = places(conclusions, |conclusion| match conclusion {
             Conclusion::Deferred { reason, after } => Some((reason, *after)),
             _ => None,
@@ -169,112 +171,4 @@ fn anew(record: &Record, after: Duration, now: SystemTime) -> DeferEntry {
 }
 
 #[cfg(test)]
-mod tests {
-    use session_queue::{Clock, InMemoryConfig, InMemoryQueue, ReceiveRequest, ReceivedMessage, SendEntry};
-    use tokio::time::advance;
-
-    use super::*;
-
-    fn queues() -> (Arc<InMemoryQueue>, Arc<InMemoryQueue>) {
-        let config = |name: &str| InMemoryConfig {
-            name: name.to_owned(),
-            visibility_timeout: Duration::from_mins(3),
-            capacity: 100,
-        };
-        let (source, dead_letters) = InMemoryQueue::volatile(config("sessions"), config("dead-letters"), 5);
-        (
-            Arc::new(source.with_clock(Clock::on_tokio(SystemTime::now()))),
-            dead_letters,
-        )
-    }
-
-    async fn received(queue: &InMemoryQueue) -> Option<ReceivedMessage> {
-        let request = ReceiveRequest {
-            max_messages: 1,
-            wait: Duration::ZERO,
-            visibility_timeout: None,
-        };
-        queue.receive(request).await.unwrap().pop()
-    }
-
-    /// A received message as Lambda would give it to the handler.
-    fn record(message: ReceivedMessage) -> Record {
-        let mut sqs = aws_lambda_events::event::sqs::SqsMessage::default();
-        sqs.message_id = Some(message.message_id.as_str().to_owned());
-        sqs.receipt_handle = Some(message.receipt_handle.as_str().to_owned());
-        sqs.body = Some(message.body);
-        let count = message.receive_count.to_string();
-        let sent_at = message
-            .sent_at
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap()
-            .as_millis();
-        sqs.attributes = [
-            ("ApproximateReceiveCount", count),
-            ("SentTimestamp", sent_at.to_string()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        for (name, value) in message.attributes {
-            let mut attribute = aws_lambda_events::event::sqs::SqsMessageAttribute::default();
-            attribute.string_value = Some(value);
-            sqs.message_attributes.insert(name, attribute);
-        }
-        Record::read(0, sqs).unwrap()
-    }
-
-    fn reason() -> Reason {
-        Reason {
-            code: "hourly_budget",
-            sentence: String::from("the budget is spent"),
-            last_signature: None,
-        }
-    }
-
-    /// What the event source does with a record that the response does not name.
-    async fn acknowledge(queue: &InMemoryQueue, record: &Record) {
-        let handle = ReceiptHandle::new(record.receipt_handle.clone());
-        queue.delete_batch(vec![handle]).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn however_often_it_waits_a_message_keeps_its_attempts_and_its_age() {
-        let (source, dead_letters) = queues();
-        let settling = Settling::new(source.clone(), dead_letters.clone(), VisibilityBackoff::default());
-        let entry = SendEntry {
-            body: String::from("a"),
-            attributes: [(String::from("pda"), String::from("x"))].into(),
-            delay: Duration::ZERO,
-        };
-        source.send_batch(vec![entry]).await.unwrap();
-        let first = record(received(&source).await.unwrap());
-        let failed = Conclusion::Retried {
-            reason: reason(),
-            after: Duration::from_secs(1),
-        };
-        settling.settle(std::slice::from_ref(&first), vec![failed]).await;
-        advance(Duration::from_secs(1)).await;
-
-        for waits in 1..=20 {
-            let record = record(received(&source).await.unwrap());
-            assert_eq!(record.attempt, 2, "after {waits} deferrals");
-            assert_eq!(record.first_sent_at, first.first_sent_at);
-            let after = Duration::from_hours(1);
-            let deferred = Conclusion::Deferred {
-                reason: reason(),
-                after,
-            };
-            let concluded = settling.settle(std::slice::from_ref(&record), vec![deferred]).await;
-            assert!(matches!(concluded[..], [Conclusion::Deferred { .. }]), "{concluded:?}");
-            acknowledge(&source, &record).await;
-            assert!(received(&source).await.is_none());
-            advance(after).await;
-        }
-        let last = record(received(&source).await.unwrap());
-        let given_up = Conclusion::DeadLettered(reason());
-        settling.settle(std::slice::from_ref(&last), vec![given_up]).await;
-        let letter = received(&dead_letters).await.unwrap();
-        assert_eq!(letter.attributes["attempts"], "2");
-        assert!(!letter.attributes.contains_key("first_sent_at"));
-    }
-}
+mod tests;

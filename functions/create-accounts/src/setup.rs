@@ -9,6 +9,7 @@ use session_engine::{
     SignerSource,
 };
 use session_ledger::Limits;
+use session_ledger_dynamodb::{DynamoDbLedger, DynamoDbLedgerConfig, DynamoDbLedgerError};
 use session_queue::VisibilityBackoff;
 use zeroize::Zeroizing;
 
@@ -26,6 +27,9 @@ pub enum SetupError {
     /// A key is unusable.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// The shared ledger cannot be addressed.
+    #[error(transparent)]
+    Ledger(#[from] DynamoDbLedgerError),
     /// The variable that should hold the key is not set.
     #[error("the environment variable {name} (signer.environment_variable) is not set; it must hold the wallet's key")]
     NoKeyInEnvironment {
@@ -158,6 +162,23 @@ pub fn spending_limits(settings: &Settings) -> Limits {
         lamports_per_hour: settings.policy.lamports_per_hour,
         lamports_per_requester_per_hour: settings.policy.lamports_per_owner_per_hour,
     }
+}
+
+/// The ledger that all processes share, where one is configured. Sends no request yet.
+///
+/// # Errors
+/// [`SetupError::Ledger`] where its table cannot be addressed.
+pub async fn shared_ledger(settings: &Settings) -> Result<Option<DynamoDbLedger>, SetupError> {
+    let ledger = &settings.ledger;
+    let Some(table) = &ledger.table else {
+        return Ok(None);
+    };
+    let config = DynamoDbLedgerConfig {
+        table: table.clone(),
+        endpoint_url: ledger.endpoint_url.clone(),
+        region: ledger.region.clone(),
+    };
+    Ok(Some(DynamoDbLedger::connect(config, spending_limits(settings)).await?))
 }
 
 fn policy(settings: &Settings) -> Policy {

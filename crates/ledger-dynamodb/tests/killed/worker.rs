@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    os::unix::process::parent_id,
     path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
@@ -61,15 +62,16 @@ impl Worker {
         })
     }
 
-    /// Works until killed.
+    /// Works until killed, or until whoever would do that is gone.
     pub(crate) async fn run(self) {
+        let parent = parent_id();
         let mut work = Work {
             ledger: DynamoDbLedger::connect(self.config, LIMITS).await.unwrap(),
             chain: Chain::in_folder(Path::new(&self.folder)),
             time: self.time,
             random: StdRng::seed_from_u64(self.seed),
         };
-        loop {
+        while parent_id() == parent {
             work.settle_what_is_out().await;
             if !work.create_some().await {
                 tokio::time::sleep(Duration::from_millis(100)).await;

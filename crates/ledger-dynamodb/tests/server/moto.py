@@ -16,7 +16,9 @@ from werkzeug.serving import make_server
 
 
 class Copies:
-    """Stands in for the module `copy` where moto saves a table."""
+    """Stands in for the module `copy` where moto saves a table: once a request, before the first write."""
+
+    saved = {}
 
     copy = staticmethod(copy.copy)
 
@@ -24,7 +26,9 @@ class Copies:
     def deepcopy(value):
         if not isinstance(value, Table):
             return copy.deepcopy(value)
-        twin = copy.copy(value)
+        if id(value) in Copies.saved:
+            return Copies.saved[id(value)]
+        twin = Copies.saved[id(value)] = copy.copy(value)
         twin.items = collections.defaultdict(dict, {key: dict(items) for key, items in value.items.items()})
         return twin
 
@@ -36,6 +40,7 @@ application = DomainDispatcherApplication(create_backend_app)
 
 def serialized(environ, start_response):
     with one_at_a_time:
+        Copies.saved.clear()
         return list(application(environ, start_response))
 
 

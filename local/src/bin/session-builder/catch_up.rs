@@ -1,7 +1,7 @@
 //! The commands `reconcile` and `backfill`: they find what was missed, queue it, and stay until it is served.
 //!
 //! With SQS the running function serves what they queue. With a queue in memory, which no other process can reach, they
-//! run the function themselves; beside a running service that is safe, because an account is paid for once.
+//! run the function themselves, as the owner of the store: beside a running service they are refused.
 
 use std::{sync::Arc, time::Duration};
 
