@@ -7,7 +7,8 @@ use std::{
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use create_accounts::{
-    Handler, LogObserver, SetupError, UnusableRecord, engine_config, handler_config, rpc_pool, signers, spending_limits,
+    Handler, LogObserver, SetupError, UnusableRecord, engine_config, handler_config, rpc_pool, shared_ledger, signers,
+    spending_limits,
 };
 use lambda_runtime::{Context, Diagnostic};
 use session_config::{QueueKind, Settings};
