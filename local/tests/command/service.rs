@@ -77,6 +77,8 @@ async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
     run.interrupt().await;
     assert!(summary(&run.rest().await).starts_with("summary   verified 1 "));
     assert!(run.end().await.success());
+    let first = locked_in_rent(&config).await;
+    assert!(first > 0);
 
     traffic.request(2).await.unwrap();
     let mut run = Run::start(&["--config", &config]);
@@ -91,7 +93,22 @@ async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
     let lines = run.rest().await;
     assert!(summary(&lines).contains("  created 1  "), "{lines:#?}");
     assert!(run.end().await.success());
+    let both = locked_in_rent(&config).await;
+    assert!(both > first, "the ledger outlived the process: {first}, then {both}");
     chain.stop().unwrap();
+}
+
+/// What the books of the configured service say, of which nothing is held once it has ended.
+async fn locked_in_rent(config: &str) -> u64 {
+    let lines = command(&["wallet", "--config", config]).await;
+    let total = lines.iter().find(|line| line.starts_with("total ")).unwrap();
+    assert_eq!(
+        (field(total, "held"), field(total, "open_transactions")),
+        ("0", "0"),
+        "{lines:#?}"
+    );
+    assert!(lines.iter().any(|line| line.starts_with("requester ")), "{lines:#?}");
+    field(total, "locked_in_rent").parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
