@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_events::PdaComputedEvent;
 use session_message::{Message, MessageError, Origin, Source};
-use session_queue::{SendEntry, TRACE_HEADER};
+use session_queue::{MESSAGE_GROUP_ID, SendEntry, TRACE_HEADER};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tokio::sync::OwnedSemaphorePermit;
@@ -46,8 +46,11 @@ pub(crate) fn entry(
         observed_at: observed.observed_at,
         origin: observed.origin,
     };
+    // Whoever asks for much delays nobody else: the queue serves the groups in turn.
+    let group = event.owner.to_string();
     let message = Message::new(event, source);
     let mut attributes = message.attributes();
+    attributes.insert(MESSAGE_GROUP_ID.to_owned(), group);
     let trace = Trace::of(observed.signature);
     attributes.insert(TRACE_ATTRIBUTE.to_owned(), trace.parent());
     attributes.insert(TRACE_HEADER.to_owned(), trace.x_ray());

@@ -13,7 +13,7 @@ use std::{
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
 use futures::future::join_all;
 use session_queue::{
-    BATCH_ENTRIES_MAX, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage, TRACE_HEADER,
+    BATCH_ENTRIES_MAX, MESSAGE_GROUP_ID, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage, TRACE_HEADER,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -27,6 +27,9 @@ use crate::invoker::Invoker;
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// How long polling rests after the queue gave an error.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
+
+/// What SQS keeps apart from a message's own attributes.
+const KEPT_APART: [&str; 2] = [TRACE_HEADER, MESSAGE_GROUP_ID];
 
 /// How batches are gathered and how many run at once.
 #[derive(Debug, Clone)]
@@ -224,13 +227,15 @@ fn sqs_message(queue: &str, message: &ReceivedMessage) -> SqsMessage {
         (String::from("SentTimestamp"), epoch_ms(message.sent_at)),
     ]
     .into();
-    if let Some(trace) = message.attributes.get(TRACE_HEADER) {
-        record.attributes.insert(TRACE_HEADER.to_owned(), trace.clone());
+    for name in KEPT_APART {
+        if let Some(value) = message.attributes.get(name) {
+            record.attributes.insert(name.to_owned(), value.clone());
+        }
     }
     record.message_attributes = message
         .attributes
         .iter()
-        .filter(|(name, _)| *name != TRACE_HEADER)
+        .filter(|(name, _)| !KEPT_APART.contains(&name.as_str()))
         .map(|(name, value)| {
             let mut attribute = SqsMessageAttribute::default();
             attribute.data_type = Some(String::from("String"));
