@@ -45,7 +45,12 @@ impl Recorder {
     /// Waits for the session's conclusion, retries left out.
     pub async fn conclusion(&self, session_id: &str) -> RecordReport {
         wait::until(&format!("the conclusion of {session_id}"), LIMIT, || async {
-            let concluded = |report: &RecordReport| !matches!(report.conclusion, Conclusion::Retried { .. });
+            let concluded = |report: &RecordReport| {
+                !matches!(
+                    report.conclusion,
+                    Conclusion::Retried { .. } | Conclusion::Deferred { .. }
+                )
+            };
             self.of_session(session_id).into_iter().find(concluded)
         })
         .await

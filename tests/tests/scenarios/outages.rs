@@ -26,7 +26,9 @@ pub(crate) async fn a_record_that_fails_five_times_is_a_dead_letter_after_exactl
     let (request, _) = chain.request_session().await;
     let letter = DeadLetter::from_attributes(&rig.dead_letter().await.attributes).unwrap();
 
-    let reports = rig.recorder.of_session(&request.session_id);
+    let mut reports = rig.recorder.of_session(&request.session_id);
+    // While a transaction of an earlier attempt is undecided, the message waits for it, which is no attempt.
+    reports.retain(|report| !matches!(report.conclusion, Conclusion::Deferred { .. }));
     let attempts: Vec<u32> = reports.iter().map(|report| report.attempt).collect();
     assert_eq!(attempts, [1, 2, 3, 4, 5], "{reports:?}");
     assert!(

@@ -37,10 +37,10 @@ const PROCESSES: usize = 10;
 const REQUESTS: u64 = 2_000;
 const REQUESTERS: u64 = 5;
 const RENT_LAMPORTS: u64 = 1_000;
-/// For about 300 accounts an hour, and 80 for each requester.
+/// For about 300 accounts an hour, and 65 for each requester.
 const LIMITS: Limits = Limits {
     lamports_per_hour: Some(300_000),
-    lamports_per_requester_per_hour: Some(80_000),
+    lamports_per_requester_per_hour: Some(65_000),
 };
 /// How much faster than the world's the time of this test goes by: five minutes a second.
 const SPEED: u32 = 300;
