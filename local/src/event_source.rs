@@ -13,7 +13,8 @@ use std::{
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
 use futures::future::join_all;
 use session_queue::{
-    BATCH_ENTRIES_MAX, MESSAGE_GROUP_ID, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage, TRACE_HEADER,
+    BATCH_ENTRIES_MAX, MESSAGE_GROUP_ID, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage,
+    TRACE_HEADER,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},

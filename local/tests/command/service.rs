@@ -100,15 +100,16 @@ async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
 
 /// What the books of the configured service say, of which nothing is held once it has ended.
 async fn locked_in_rent(config: &str) -> u64 {
-    let lines = command(&["wallet", "--config", config]).await;
-    let total = lines.iter().find(|line| line.starts_with("total ")).unwrap();
-    assert_eq!(
-        (field(total, "held"), field(total, "open_transactions")),
-        ("0", "0"),
-        "{lines:#?}"
-    );
-    assert!(lines.iter().any(|line| line.starts_with("requester ")), "{lines:#?}");
-    field(total, "locked_in_rent").parse().unwrap()
+    let told = command(&["wallet", "--json", "--config", config]).await.concat();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let ledger = &told["ledger"];
+    assert_eq!(ledger["open_transactions"], 0, "{ledger}");
+    assert_eq!(ledger["total"]["held_lamports"], 0, "{ledger}");
+    let requesters = ledger["requesters"].as_object().unwrap().values();
+    let of_requesters = requesters.map(|sums| sums["locked_in_rent_lamports"].as_u64().unwrap());
+    let locked = ledger["total"]["locked_in_rent_lamports"].as_u64().unwrap();
+    assert_eq!(of_requesters.sum::<u64>(), locked, "{ledger}");
+    locked
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,12 @@
 //! The commands that only look: `status`, `inspect`, `wallet`, and `config`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Result;
-use create_accounts::{rpc_pool, signers};
+use create_accounts::{rpc_pool, shared_ledger, signers, spending_limits};
 use serde_json::{Value, json};
 use session_admin::ServiceStatus;
 use session_builder::{
@@ -14,6 +17,8 @@ use session_builder::{
 };
 use session_chain::RpcClient;
 use session_config::{Settings, Shown};
+use session_ledger::{Ledger, Sums};
+use session_store::{Reader, StoreError};
 use session_telemetry::Escaped;
 use tokio_util::sync::CancellationToken;
 
@@ -150,7 +155,7 @@ fn print_value(screen: &Screen, indent: &str, value: &Value) {
     }
 }
 
-/// Prints the wallets, and for how many sessions of a size each is good at today's rent.
+/// Prints the wallets, for how many sessions of a size each is good at today's rent, and what the ledger says.
 ///
 /// # Errors
 /// The keys cannot be read, or the chain does not answer.
@@ -184,13 +189,50 @@ pub(crate) async fn wallet(settings: &Settings, screen: &Screen, json: bool) -> 
             "sessions_of_the_largest_size": spendable / large.max(1),
         }));
     }
-    let told = json!({ "rent_of_168_bytes_lamports": small, "wallets": wallets });
+    let told = json!({
+        "rent_of_168_bytes_lamports": small,
+        "wallets": wallets,
+        "ledger": ledger(settings).await?,
+    });
     if json {
         screen.print(&serde_json::to_string_pretty(&told)?);
     } else {
         print_value(screen, "", &told);
     }
     Ok(if low { Ending::Bad } else { Ending::Done })
+}
+
+/// What the ledger says, beside the running service; nothing where none has run yet.
+async fn ledger(settings: &Settings) -> Result<Option<Value>> {
+    let now = SystemTime::now();
+    let summary = if let Some(shared) = shared_ledger(settings).await? {
+        shared.summary(now).await?
+    } else {
+        match Reader::open(&settings.service.state_dir).await {
+            Ok(reader) => reader.ledger_summary(spending_limits(settings), now).await?,
+            Err(StoreError::NoStore { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let requesters = summary.requesters.iter();
+    let requesters: serde_json::Map<String, Value> = requesters
+        .map(|(requester, sums)| (requester.to_string(), sums_json(sums)))
+        .collect();
+    Ok(Some(json!({
+        "open_transactions": summary.open_holds,
+        "total": sums_json(&summary.total),
+        "requesters": requesters,
+    })))
+}
+
+fn sums_json(sums: &Sums) -> Value {
+    json!({
+        "locked_in_rent_lamports": sums.locked_lamports,
+        "lost_to_closed_sessions_lamports": sums.lost_lamports,
+        "spent_on_fees_lamports": sums.fee_lamports,
+        "held_lamports": sums.held_lamports,
+        "budget_left_lamports": sums.budget_left_lamports,
+    })
 }
 
 /// Prints every key with the value that is in force, and where it comes from if that is asked for.
