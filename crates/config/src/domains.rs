@@ -10,8 +10,8 @@ use solana_pubkey::Pubkey;
 use crate::{
     reader::Reader,
     sections::{
-        BatchEncoding, Commitment, Creation, Ledger, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc,
-        Service, Signer, SignerKind, StartAt, TransactionVersion, Wait,
+        BatchEncoding, Commitment, Creation, Ledger, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry,
+        Rpc, Service, Signer, SignerKind, StartAt, TransactionVersion, Wait,
     },
 };
 

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use create_accounts::Conclusion;
 use serde_json::json;
-use session_builder::redrive_request;
+use session_admin::LetterFilter;
+use session_builder::client::Client;
 use session_queue::DeadLetter;
 use session_tests::{
     chain::TestChain,
@@ -55,8 +56,9 @@ pub(crate) async fn one_command_mends_what_an_outage_left(chain: Arc<TestChain>)
     assert!(matches!(report.conclusion, Conclusion::DeadLettered(_)), "{report:?}");
 
     proxy.heal();
-    let answer = redrive_request::submit(rig.state_dir(), 10).await.unwrap();
-    assert_eq!(answer, "moved 1  refused 0");
+    let service = Client::of(rig.state_dir()).unwrap();
+    let moved = service.redrive(&LetterFilter::default(), false).await.unwrap();
+    assert_eq!((moved.matched, moved.done), (1, 1), "{moved:?}");
     let verified = rig.recorder.verified(1).await;
     let message = verified[0].message.as_ref().unwrap();
     assert_eq!(message.event.session_id, request.session_id);
