@@ -127,6 +127,7 @@ class Service:
             AllowedOwnerPrograms=chain.session_program,
             RpcUrl=chain.url,
             SigningSecretArn=secret["ARN"],
+            WatchedWallets=str(self.wallet.pubkey()),
             ListenerImageTag="v1",
         )
         not_called_by_the_stand_in(self.stack)

@@ -40,6 +40,18 @@ class Account(unittest.TestCase):
         self.assertIn("the service works", done.stdout)
 
 
+    def test_the_listener_says_what_the_wallet_has_where_the_alarms_look(self):
+        _, _, service = stage()
+
+        def said():
+            lines = [json.loads(line) for line in service.listener.text().splitlines() if '"wallet status"' in line]
+            return lines and lines[-1]
+
+        line = until("the wallet's balance", 60, said)
+        # The names by which the template's metric filters take them.
+        self.assertGreater(line["lamports"], 0)
+        self.assertIn("low", line)
+
     def test_what_cannot_be_read_is_a_dead_letter_with_its_reason(self):
         _, _, service = stage()
         sqs, outputs = boto3.client("sqs"), service.stack.outputs
@@ -222,11 +234,10 @@ class WhoAskedForWhat(unittest.TestCase):
             "xray:PutTelemetryRecords": "Lambda",
             "kms:Decrypt": "Lambda, for the environment",
             "kms:Sign": "a wallet in KMS, which no stand-in has (create_with_kms)",
-            "dynamodb:GetItem": "the ledger",
-            "dynamodb:PutItem": "the ledger",
-            "dynamodb:UpdateItem": "the ledger",
-            "dynamodb:DeleteItem": "the ledger",
+            "dynamodb:BatchGetItem": "the ledger",
             "dynamodb:Query": "the ledger",
+            "dynamodb:PutItem": "the ledger",
+            "dynamodb:DeleteItem": "the ledger",
         },
         "listener": {"s3:ListBucket": "a cursor that does not exist would answer 403 without it"},
     }
@@ -251,8 +262,9 @@ class WhoAskedForWhat(unittest.TestCase):
                 action = {"GET": "s3:ListBucket" if listing else "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject"}[request["method"]]
             else:
                 action = f"{service}:{target.partition('.')[2]}"
-            # A batch is the same right as its single call.
-            found.setdefault(who, set()).add(re.sub(r"^(sqs:\w+)Batch$", r"\1", action))
+            # A batch is the same right as its single call, a transaction the rights of its parts.
+            parts = {"dynamodb:TransactWriteItems": {"dynamodb:PutItem", "dynamodb:DeleteItem"}}
+            found.setdefault(who, set()).update(parts.get(action, {re.sub(r"^(sqs:\w+)Batch$", r"\1", action)}))
         return found
 
     def test_nobody_asks_for_what_he_may_not(self):

@@ -111,11 +111,13 @@ class Watching(unittest.TestCase):
         line = (ROOT / "listener/src/bin/listener/status_line.rs").read_text()
         for field in ("connected = ", "lag_slots = ", '"listener status"'):
             self.assertIn(field, line)
+        wallet = 'target: "session_listener::wallet", lamports = total, low, "wallet status"'
+        self.assertIn(wallet, sources("listener/src"))
         # The fields stand beside the message, not in an object of their own.
         self.assertIn(".flatten_event(true)", sources("crates/telemetry/src"))
         (one,) = properties("ListenerTask")["ContainerDefinitions"]
         (level,) = (each["Value"] for each in one["Environment"] if each.get("Name", "").endswith("LOG_LEVEL"))
-        self.assertEqual(level, {"Fn::Sub": "${LogLevel},listener::status_line=info"})
+        self.assertEqual(level, {"Fn::Sub": "${LogLevel},listener::status_line=info,session_listener::wallet=debug"})
 
     def test_each_dead_letter_counts_in_one_class(self):
         refused, failed = (properties(name)["FilterPattern"] for name in ("SessionsRefusedMetric", "SessionsFailedMetric"))

@@ -1,13 +1,14 @@
 """The template, deployed to local stand-ins as far as they know it, and used."""
 
 import json
+import re
 import unittest
 import unittest.mock
 
 import boto3
 
 from tests.stand_in import aws, deploy, unknown
-from tests.template import resolved
+from tests.template import ROOT, resolved
 
 # The whole service, with a listener and somebody to be told.
 WHOLE = {"ListenerImageTag": "v1", "AlertEmail": "you@example.com"}
@@ -107,15 +108,13 @@ class Deployment(unittest.TestCase):
             names["handler"]({}, None)
         self.assertEqual(self.mapping(stack)["State"], "Disabled")
 
-    def test_the_ledger_takes_one_conditional_write_and_refuses_the_second(self):
+    def test_the_ledger_has_the_keys_that_the_code_writes(self):
+        name = deploy("ledger").outputs["LedgerTableName"]
         table = boto3.client("dynamodb")
-        stack = deploy("ledger")
-        (key,) = table.describe_table(TableName=stack.outputs["LedgerTableName"])["Table"]["KeySchema"]
-        write = {
-            "TableName": stack.outputs["LedgerTableName"],
-            "Item": {key["AttributeName"]: {"S": "hold"}},
-            "ConditionExpression": f"attribute_not_exists({key['AttributeName']})",
-        }
-        table.put_item(**write)
-        with self.assertRaises(table.exceptions.ConditionalCheckFailedException):
-            table.put_item(**write)
+        described = table.describe_table(TableName=name)["Table"]
+        code = (ROOT / "crates/ledger-dynamodb/src/item.rs").read_text()
+        named = [re.search(rf'const {key}: &str = "(\w+)"', code)[1] for key in ("PK", "SK")]
+        self.assertEqual([one["AttributeName"] for one in described["KeySchema"]], named)
+        self.assertEqual({one["AttributeType"] for one in described["AttributeDefinitions"]}, {"S"})
+        expiry = table.describe_time_to_live(TableName=name)["TimeToLiveDescription"]["AttributeName"]
+        self.assertEqual(expiry, re.search(r'const EXPIRES_AT: &str = "(\w+)"', code)[1])
