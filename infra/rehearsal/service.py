@@ -25,8 +25,7 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 class Cloud:
     """AWS, as far as a stand-in is it, with a record of every call and of who made it."""
 
-    def __init__(self, folder):
-        os.environ["MOTO_RECORDER_FILEPATH"] = str(folder / "requests")
+    def __init__(self):
         warnings.simplefilter("ignore")
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -18,7 +18,7 @@ def stage():
     _started.append(folder.cleanup)
     chain = Validator(Path(folder.name))
     _started.append(chain.stop)
-    cloud = Cloud(Path(folder.name))
+    cloud = Cloud()
     _started.append(cloud.stop)
     service = Service(STACK, chain, Path(folder.name))
     _started.append(service.stop)

@@ -234,10 +234,7 @@ class WhoAskedForWhat(unittest.TestCase):
             "xray:PutTelemetryRecords": "Lambda",
             "kms:Decrypt": "Lambda, for the environment",
             "kms:Sign": "a wallet in KMS, which no stand-in has (create_with_kms)",
-            "dynamodb:BatchGetItem": "the ledger",
-            "dynamodb:Query": "the ledger",
-            "dynamodb:PutItem": "the ledger",
-            "dynamodb:DeleteItem": "the ledger",
+            "dynamodb:Query": "the ledger, after a crash: which transactions are still open",
         },
         "listener": {"s3:ListBucket": "a cursor that does not exist would answer 403 without it"},
     }

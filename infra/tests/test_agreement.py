@@ -37,7 +37,8 @@ class Settings(unittest.TestCase):
 
     def test_the_one_off_task_is_told_what_the_listener_is(self):
         differing = {name for name, _ in container("ListenerTask") ^ container("Errand")}
-        self.assertEqual(differing, {f"{PREFIX}MONITORING__LOG_LEVEL"})
+        own = ("MONITORING__LOG_LEVEL", "SERVICE__STATE_DIR", "LEDGER__TABLE")
+        self.assertEqual(differing, {f"{PREFIX}{name}" for name in own})
 
     def test_function_and_listener_are_told_the_same(self):
         function = resolved(**LISTENER)["Resources"]["CreateAccounts"]["Properties"]["Environment"]["Variables"]
