@@ -33,11 +33,6 @@ rehearse *names:
     cargo build --workspace --locked
     infra/rehearse {{ names }}
 
-# Dependencies: licences, bans, advisories; and those that nothing uses.
-deps:
-    cargo deny --offline check bans licenses sources
-    cargo machete
-
 # What a release has, as far as this compiler has the targets.
 release folder="target/release-artifacts":
     tests/release build {{ folder }}
