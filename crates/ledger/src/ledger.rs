@@ -10,7 +10,8 @@ use crate::{
     fate::{Fate, Settlement},
     hold::{Hold, HoldId, HoldRequest, SentTransaction},
     refusal::HoldAnswer,
-    sheet::{AddressRecord, MEMBERS_MAX, Step, StepAnswer},
+    sheet::AddressRecord,
+    step::{MEMBERS_MAX, Step, StepAnswer},
     summary::Summary,
 };
 

@@ -10,9 +10,9 @@
 //! - *settle*: put a hold's fate in the books. Whoever learns the fate does it; it counts once.
 //! - *close*: an account that a landed transaction had created is gone, and its rent with it.
 //!
-//! The rules are pure ([`Sheet`]): records in, records out, with the time passed in. A ledger only loads a sheet, has
-//! the rules applied and stores it, all or nothing; so the ledger in memory, the one in a file and the one in a
-//! database differ in nothing but where they keep it. It knows of no chain, no queue and no transaction's contents.
+//! The rules are pure ([`Step`] on a [`Sheet`]): records in, records out, with the time passed in. A ledger only loads a
+//! sheet, has the rules applied and stores it, all or nothing; so the ledger in memory, the one in a file and the one in
+//! a database differ in nothing but where they keep it. It knows of no chain, no queue and no transaction's contents.
 
 mod account;
 mod fate;
@@ -21,6 +21,7 @@ mod ledger;
 mod memory;
 mod refusal;
 mod sheet;
+mod step;
 mod summary;
 mod text;
 mod wallet;
@@ -32,7 +33,8 @@ pub use hold::{BadHoldId, Hold, HoldId, HoldRequest, Member, SentTransaction, Wa
 pub use ledger::{Books, Ledger, LedgerError};
 pub use memory::InMemoryLedger;
 pub use refusal::{HoldAnswer, Refusal};
-pub use sheet::{AddressRecord, Creation, HoldState, MEMBERS_MAX, SettledHold, Sheet, SheetKeys, Step, StepAnswer};
+pub use sheet::{AddressRecord, Creation, HoldState, SettledHold, Sheet, SheetKeys};
+pub use step::{MEMBERS_MAX, Step, StepAnswer};
 pub use summary::{Summary, Sums};
 pub use wallet::WalletAccount;
 pub use window::Window;

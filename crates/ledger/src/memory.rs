@@ -13,7 +13,8 @@ use crate::{
     account::Limits,
     hold::{Hold, HoldId},
     ledger::{Books, LedgerError},
-    sheet::{AddressRecord, HoldState, Sheet, SheetKeys, Step, StepAnswer},
+    sheet::{AddressRecord, HoldState, Sheet, SheetKeys},
+    step::{Step, StepAnswer},
     summary::Summary,
 };
 

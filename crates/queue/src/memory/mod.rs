@@ -1,6 +1,9 @@
 //! The queue in memory: SQS's semantics in one process, over a store that keeps dead letters and what
 //! waits for its moment.
 
+mod dead_letters;
+mod deferred;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,23 +21,14 @@ use crate::{
     due::Due,
     entry::{BATCH_ENTRIES_MAX, VISIBILITY_TIMEOUT_MAX, WAIT_MAX, check_length, check_sends},
     error::{EntryError, QueueError},
-    message_store::{Deferred, Letter, MessageStore, MessageStoreError},
+    message_store::{Letter, MessageStore, MessageStoreError},
     queue::{
         Accepted, BatchOutcome, DeferEntry, Depth, MessageId, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage,
         SendEntry, SendOutcome, Settled, VisibilityEntry,
     },
-    redrive::{Redriven, anew},
+    redrive::Redriven,
     state::{Moment, Origin, State, Stored},
 };
-
-/// Deferred messages that are in memory at a time, due and not done with.
-const DUE_MAX: usize = 1_000;
-/// Deferred messages that are brought into memory at once.
-const DUE_STEP: usize = 100;
-/// When to look again for deferred messages where there is no room for more.
-const DUE_PAUSE: Duration = Duration::from_secs(1);
-/// Deferred messages that a store keeps; more are refused.
-const DEFERRED_MAX: u64 = 1_000_000;
 
 /// How a queue in memory behaves.
 #[derive(Debug, Clone)]
@@ -67,28 +61,6 @@ enum Role {
     },
     /// To keep what was given up.
     DeadLetters,
-}
-
-/// A message on its way to another queue. It returns to its own if the move fails, or is broken off because its caller
-/// was: whoever polls may stop at any instant.
-struct Moving<'queue> {
-    queue: &'queue InMemoryQueue,
-    message: Option<Stored>,
-}
-
-impl Moving<'_> {
-    fn done(mut self) -> Option<Stored> {
-        self.message.take()
-    }
-}
-
-impl Drop for Moving<'_> {
-    fn drop(&mut self) {
-        if let Some(message) = self.message.take() {
-            self.queue.state().insert(message, Instant::now());
-            self.queue.changed.notify_waiters();
-        }
-    }
 }
 
 impl InMemoryQueue {
@@ -210,111 +182,6 @@ impl InMemoryQueue {
         Ok(Ok(()))
     }
 
-    fn defer(&self, entry: DeferEntry) -> Result<Deferred, EntryError> {
-        let checked = SendEntry {
-            body: entry.body,
-            attributes: entry.attributes,
-            delay: Duration::ZERO,
-        };
-        checked.check()?;
-        let now = self.clock.now();
-        Ok(Deferred {
-            message_id: MessageId::new(Uuid::new_v4().to_string()),
-            sent_at: now,
-            due_at: now + entry.delay,
-            attributes: checked.attributes,
-            body: checked.body,
-        })
-    }
-
-    /// Brings deferred messages whose moment has come into memory.
-    async fn bring_due(&self) -> Result<(), QueueError> {
-        let Role::Source { due, .. } = &self.role else {
-            return Ok(());
-        };
-        let now = self.clock.now();
-        let Some(looked_at) = due.begin_look(now) else {
-            return Ok(());
-        };
-        let in_memory = self.state().deferred();
-        let wanted = DUE_STEP.min(DUE_MAX.saturating_sub(in_memory));
-        // Those in memory are in the store as well, and come first.
-        let found = self.store.due(now, in_memory + wanted).await;
-        let found = found.map_err(|source| self.store_failed(source))?;
-        let all_found = found.len() < in_memory + wanted;
-        let next = self.store.next_due(now).await;
-        let next = next.map_err(|source| self.store_failed(source))?;
-        let brought = self.insert_due(found);
-        due.end_look(
-            looked_at,
-            match (all_found, brought) {
-                (true, _) => next,
-                // Those in memory have to go first.
-                (false, 0) => Some(now + DUE_PAUSE),
-                (false, _) => Some(now),
-            },
-        );
-        Ok(())
-    }
-
-    fn insert_due(&self, found: Vec<Deferred>) -> usize {
-        let mut state = self.state();
-        let mut brought = 0;
-        for message in found {
-            if !state.contains(&message.message_id) {
-                let (id, at) = (message.message_id, message.sent_at);
-                let message = Stored::new(id, message.body, message.attributes, at, Origin::Deferred);
-                state.insert(message, Instant::now());
-                brought += 1;
-            }
-        }
-        brought
-    }
-
-    /// Moves the messages that this receive would be one too many for.
-    async fn move_exhausted(&self, max_messages: usize) {
-        let Role::Source {
-            dead_letters,
-            max_receive_count,
-            ..
-        } = &self.role
-        else {
-            return;
-        };
-        for moving in self.take_exhausted(*max_receive_count, max_messages) {
-            let Some(message) = &moving.message else { continue };
-            let message_id = message.message_id.clone();
-            let moved = match dead_letters.accept(message.letter(), Instant::now()).await {
-                Ok(Ok(())) => match moving.done() {
-                    Some(message) => self.settle(message).await,
-                    None => Ok(()),
-                },
-                Ok(Err(error)) => {
-                    tracing::error!(%message_id, %error, "message cannot move to the dead-letter queue; it stays");
-                    continue;
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = moved {
-                tracing::error!(%message_id, %error, "message did not move to the dead-letter queue as it should");
-            }
-        }
-    }
-
-    fn take_exhausted(&self, max_receive_count: u32, max_messages: usize) -> Vec<Moving<'_>> {
-        let exhausted = self
-            .state()
-            .take_exhausted(Instant::now(), max_receive_count, max_messages);
-        exhausted.into_iter().map(|message| self.moving(message)).collect()
-    }
-
-    fn moving(&self, message: Stored) -> Moving<'_> {
-        Moving {
-            queue: self,
-            message: Some(message),
-        }
-    }
-
     /// The message is done with: the store forgets it, and its sender may.
     async fn settle(&self, message: Stored) -> Result<(), QueueError> {
         self.forget(&message.message_id, &message.origin).await?;
@@ -340,36 +207,6 @@ impl InMemoryQueue {
         }
         let deleted = self.state().delete(handle);
         Ok(deleted.map(|message| settle_now(message.and_then(|message| message.settle))))
-    }
-
-    /// Sends a copy of the longest waiting letter. The letter stays in the store, marked, until the copy is done with.
-    async fn redrive_one(&self, dead_letters: &Self, redriven: &mut Redriven) -> Result<bool, QueueError> {
-        let taken = dead_letters.state().take_visible(Instant::now());
-        let Some(moving) = taken.map(|letter| dead_letters.moving(letter)) else {
-            return Ok(false);
-        };
-        let Some(letter) = &moving.message else {
-            return Ok(false);
-        };
-        let letter_id = letter.message_id.clone();
-        let (body, attributes) = (letter.body.clone(), anew(letter.attributes.clone()));
-        let marked = self.store.mark_redriven(&letter_id, Some(self.clock.now())).await;
-        marked.map_err(|source| self.store_failed(source))?;
-        let message_id = MessageId::new(Uuid::new_v4().to_string());
-        let origin = Origin::Letter(letter_id.clone());
-        let copy = Stored::new(message_id, body, attributes, self.clock.now(), origin);
-        match self.accept(copy, Instant::now()).await? {
-            Ok(()) => {
-                moving.done();
-                redriven.moved += 1;
-            }
-            Err(error) => {
-                redriven.refused.push((letter_id.clone(), error));
-                let unmarked = self.store.mark_redriven(&letter_id, None).await;
-                unmarked.map_err(|source| self.store_failed(source))?;
-            }
-        }
-        Ok(true)
     }
 
     /// Waits until a message may be visible. `false` once `until` has passed.
@@ -412,49 +249,11 @@ impl Queue for InMemoryQueue {
     }
 
     async fn defer_batch(&self, entries: Vec<DeferEntry>) -> Result<BatchOutcome, QueueError> {
-        check_length(entries.len())?;
-        let Role::Source { due, .. } = &self.role else {
-            return Err(QueueError::NoDeferral {
-                queue: self.config.name.clone(),
-            });
-        };
-        let kept = self.store.deferred_depth().await;
-        let full = kept.map_err(|source| self.store_failed(source))? >= DEFERRED_MAX;
-        let (mut answers, mut messages) = (Vec::with_capacity(entries.len()), Vec::new());
-        for entry in entries {
-            if full {
-                answers.push(Err(EntryError::Full {
-                    capacity: usize::try_from(DEFERRED_MAX).unwrap_or(usize::MAX),
-                }));
-                continue;
-            }
-            match self.defer(entry) {
-                Ok(message) => {
-                    messages.push(message);
-                    answers.push(Ok(()));
-                }
-                Err(error) => answers.push(Err(error)),
-            }
-        }
-        if let Some(first) = messages.iter().map(|message| message.due_at).min() {
-            let put = self.store.put_deferred(messages).await;
-            put.map_err(|source| self.store_failed(source))?;
-            due.came(first);
-            self.changed.notify_waiters();
-        }
-        Ok(BatchOutcome { entries: answers })
+        self.defer_all(entries).await
     }
 
     async fn redrive(&self, _dead_letters: &dyn Queue, limit: usize) -> Result<Redriven, QueueError> {
-        let mut redriven = Redriven::default();
-        let Role::Source { dead_letters, .. } = &self.role else {
-            return Ok(redriven);
-        };
-        // What becomes a dead letter meanwhile waits for the next time.
-        let waiting = dead_letters.state().depth(Instant::now()).visible;
-        let limit = limit.min(usize::try_from(waiting).unwrap_or(usize::MAX));
-        while redriven.seen() < limit && self.redrive_one(dead_letters, &mut redriven).await? {}
-        Ok(redriven)
+        self.redrive_letters(limit).await
     }
 
     async fn receive(&self, request: ReceiveRequest) -> Result<Vec<ReceivedMessage>, QueueError> {
