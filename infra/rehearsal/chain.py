@@ -28,26 +28,44 @@ def addresses():
     return found["SESSION_FACTORY_ID"], found["SESSION_PROGRAM_ID"]
 
 
+class Ended(Exception):
+    """The validator is no more."""
+
+
 class Validator:
     """The chain."""
 
     def __init__(self, folder):
         self.factory, self.session_program = addresses()
+        # Another process may take a port between its choice and its use.
+        for attempt in range(3):
+            self.start(folder / f"chain-{attempt}")
+            try:
+                until("the validator", 180, self.is_up)
+                break
+            except Ended as ended:
+                print(ended)
+        else:
+            raise AssertionError("the validator ended three times")
+        self.initialize()
+
+    def start(self, folder):
+        folder.mkdir()
+        self.ledger = folder / "ledger"
         self.port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
+        self.rpc = smoke.Chain(self.url)
         deploy = ROOT / "programs/deploy"
         command = [TOOLS / "bin/solana-test-validator", "--quiet", "--bind-address", "127.0.0.1"]
-        command += ["--rpc-port", self.port, "--faucet-port", free_ports(1), "--ledger", folder / "ledger"]
+        command += ["--rpc-port", self.port, "--faucet-port", free_ports(1), "--ledger", self.ledger]
         command += ["--bpf-program", self.factory, deploy / "session_factory.so"]
         command += ["--bpf-program", self.session_program, deploy / "session.so"]
-        self.process = Process(command, folder / "validator")
-        self.rpc = smoke.Chain(self.url)
-        until("the validator", 180, self.is_up)
-        self.initialize()
+        self.process = Process(command, folder / "output")
 
     def is_up(self):
         if self.process.child.poll() is not None:
-            raise AssertionError(f"the validator ended: {self.process.text()[-2000:]}")
+            log = self.ledger / "validator.log"
+            raise Ended(f"the validator ended: {self.process.text()}{log.read_text()[-1500:] if log.exists() else ''}")
         try:
             return self.rpc.ask("getSlot") > 1
         except smoke.Broken:
