@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod client;
 pub mod display;
+#[cfg(feature = "demo")]
 pub mod embedded;
 pub mod event_source;
 mod gauges;
@@ -15,5 +16,6 @@ pub mod pipeline;
 pub mod queues;
 pub mod screen;
 mod tally;
+#[cfg(feature = "demo")]
 pub mod traffic;
 mod witness;

@@ -4,18 +4,35 @@ use std::{sync::Arc, time::Duration};
 
 use session_chain::CommitmentConfig;
 use session_events::factory::{self, SessionRequest};
-use solana_client::{client_error::ClientError, nonblocking::rpc_client::RpcClient};
+use solana_client::{
+    client_error::ClientError, nonblocking::rpc_client::RpcClient, rpc_config::RpcSendTransactionConfig,
+};
 use solana_pubkey::Pubkey;
 use solana_sdk::{
+    hash::Hash,
     instruction::Instruction,
     signature::{Keypair, Signature, Signer},
     transaction::Transaction,
 };
-use tokio::{sync::Semaphore, time::MissedTickBehavior};
+use solana_transaction_status_client_types::TransactionStatus;
+use tokio::{
+    sync::{Mutex, Semaphore, mpsc},
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How many requests may wait for their confirmation at once.
-const IN_FLIGHT_MAX: usize = 64;
+/// How many requests may be on their way to the node at once.
+const SENDING_MAX: usize = 64;
+/// How many may wait for their confirmation.
+const UNCONFIRMED_MAX: usize = 4_096;
+/// How often confirmations are asked for, as many at once as a node answers.
+const CONFIRM_EVERY: Duration = Duration::from_millis(250);
+/// A node answers so many signatures at once (`getSignatureStatuses`).
+const STATUSES_MAX: usize = 256;
+/// A request that is not confirmed by then is made again.
+const UNCONFIRMED_AFTER: Duration = Duration::from_secs(30);
+/// How long a blockhash is used for further requests: a fraction of its life.
+const BLOCKHASH_AGE_MAX: Duration = Duration::from_secs(2);
 /// How often one request is signed and sent before it counts as not made.
 const TRIES_MAX: u32 = 5;
 
@@ -47,6 +64,24 @@ pub struct TrafficPlan {
 pub struct Traffic {
     rpc: RpcClient,
     requester: Keypair,
+    /// The newest blockhash, and when it was asked for.
+    blockhash: Mutex<Option<(Hash, Instant)>>,
+}
+
+/// A request that was sent.
+#[derive(Debug, Clone, Copy)]
+struct Unconfirmed {
+    number: u64,
+    signature: Signature,
+    sent_at: Instant,
+    tries: u32,
+}
+
+/// What became of it so far.
+enum Judged {
+    Confirmed,
+    Open(Unconfirmed),
+    Lost,
 }
 
 /// The factory's one-time initialisation, or a request, could not be made.
@@ -72,6 +107,7 @@ impl Traffic {
         Self {
             rpc: RpcClient::new_with_commitment(rpc_url, CommitmentConfig::confirmed()),
             requester,
+            blockhash: Mutex::default(),
         }
     }
 
@@ -88,11 +124,13 @@ impl Traffic {
     /// confirmed.
     pub async fn run(self, plan: TrafficPlan, stop: CancellationToken) -> u64 {
         let traffic = Arc::new(self);
-        let slots = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-        let confirmed = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let (sent, unconfirmed) = mpsc::channel(UNCONFIRMED_MAX);
+        let confirming = tokio::spawn(Arc::clone(&traffic).confirm(unconfirmed));
+        let slots = Arc::new(Semaphore::new(SENDING_MAX));
         let requests = TaskTracker::new();
         let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / plan.rate_per_second));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What a busy machine is late with is made up for, so that the rate is the rate.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         for number in 1..=plan.sessions.unwrap_or(u64::MAX) {
             let next = async {
                 ticks.tick().await;
@@ -101,20 +139,85 @@ impl Traffic {
             let Some(Ok(slot)) = stop.run_until_cancelled(next).await else {
                 break;
             };
-            let (traffic, confirmed) = (Arc::clone(&traffic), Arc::clone(&confirmed));
+            let (traffic, sent) = (Arc::clone(&traffic), sent.clone());
             requests.spawn(async move {
-                match traffic.request(number).await {
-                    Ok(_signature) => {
-                        confirmed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    }
-                    Err(error) => tracing::error!(number, %error, "session not requested"),
+                if let Some(request) = traffic.request_once(number, 1).await {
+                    // The other end waits for all of them.
+                    let _ = sent.send(request).await;
                 }
                 drop(slot);
             });
         }
         requests.close();
         requests.wait().await;
-        confirmed.load(std::sync::atomic::Ordering::Relaxed)
+        drop(sent);
+        confirming.await.unwrap_or_default()
+    }
+
+    /// Signs and sends a request, and says what is to be confirmed.
+    async fn request_once(&self, number: u64, tries: u32) -> Option<Unconfirmed> {
+        let (session_id, namespaces) = shape(number);
+        match self.send_once(session_id, namespaces).await {
+            Ok(signature) => Some(Unconfirmed {
+                number,
+                signature,
+                sent_at: Instant::now(),
+                tries,
+            }),
+            Err(error) => {
+                tracing::error!(number, %error, "session not requested");
+                None
+            }
+        }
+    }
+
+    /// Counts confirmations until everything that was sent has one, or has been tried often enough.
+    async fn confirm(self: Arc<Self>, mut sent: mpsc::Receiver<Unconfirmed>) -> u64 {
+        let (mut waiting, mut confirmed) = (Vec::new(), 0);
+        loop {
+            tokio::time::sleep(CONFIRM_EVERY).await;
+            let ended = sent.is_closed() && sent.is_empty();
+            while let Ok(request) = sent.try_recv() {
+                waiting.push(request);
+            }
+            if ended && waiting.is_empty() {
+                return confirmed;
+            }
+            let mut left = Vec::with_capacity(waiting.len());
+            for requests in waiting.chunks(STATUSES_MAX) {
+                let signatures: Vec<Signature> = requests.iter().map(|request| request.signature).collect();
+                let statuses = self.rpc.get_signature_statuses(&signatures).await;
+                let statuses = statuses.map_or_else(|_| vec![None; requests.len()], |answer| answer.value);
+                for (request, status) in requests.iter().zip(statuses) {
+                    match self.judge(*request, status).await {
+                        Judged::Confirmed => confirmed += 1,
+                        Judged::Open(request) => left.push(request),
+                        Judged::Lost => {}
+                    }
+                }
+            }
+            waiting = left;
+        }
+    }
+
+    async fn judge(&self, request: Unconfirmed, status: Option<TransactionStatus>) -> Judged {
+        let number = request.number;
+        match status {
+            Some(status) if status.err.is_some() => {
+                tracing::error!(number, error = ?status.err, "session not requested");
+                Judged::Lost
+            }
+            Some(status) if status.satisfies_commitment(CommitmentConfig::confirmed()) => Judged::Confirmed,
+            _ if request.sent_at.elapsed() < UNCONFIRMED_AFTER => Judged::Open(request),
+            _ if request.tries >= TRIES_MAX => {
+                tracing::error!(number, "session not requested: never confirmed");
+                Judged::Lost
+            }
+            _ => match self.request_once(number, request.tries + 1).await {
+                Some(request) => Judged::Open(request),
+                None => Judged::Lost,
+            },
+        }
     }
 
     /// Requests one session, named by its number.
@@ -136,6 +239,15 @@ impl Traffic {
 
     async fn request_session(&self, session_id: String, namespaces: Vec<String>) -> Result<Signature, TrafficError> {
         let what = format!("the request of {session_id:?}");
+        let instruction = self.request_instruction(session_id, namespaces)?;
+        self.send(&[instruction], &what).await
+    }
+
+    fn request_instruction(
+        &self,
+        session_id: String,
+        namespaces: Vec<String>,
+    ) -> Result<Instruction, factory::InstructionError> {
         let request = SessionRequest {
             owner: self.requester.pubkey(),
             eval_program: Pubkey::new_unique(),
@@ -144,8 +256,47 @@ impl Traffic {
             shard_address: SHARD,
         };
         let payer = self.requester.pubkey();
-        let instruction = factory::request_session_creation(&factory::SESSION_FACTORY_ID, &payer, &request)?;
-        self.send(&[instruction], &what).await
+        factory::request_session_creation(&factory::SESSION_FACTORY_ID, &payer, &request)
+    }
+
+    /// Sends without waiting for anything but the node's word that it has it.
+    async fn send_once(&self, session_id: String, namespaces: Vec<String>) -> Result<Signature, TrafficError> {
+        let what = format!("the request of {session_id:?}");
+        let not_sent = |source| TrafficError::NotConfirmed {
+            what: what.clone(),
+            source: Box::new(source),
+        };
+        let instruction = self.request_instruction(session_id, namespaces)?;
+        let transaction = self.signed(&[instruction]).await.map_err(not_sent)?;
+        let config = RpcSendTransactionConfig {
+            skip_preflight: true,
+            ..RpcSendTransactionConfig::default()
+        };
+        let sent = self.rpc.send_transaction_with_config(&transaction, config).await;
+        sent.map_err(not_sent)
+    }
+
+    async fn signed(&self, instructions: &[Instruction]) -> Result<Transaction, ClientError> {
+        let blockhash = self.blockhash().await?;
+        let payer = self.requester.pubkey();
+        Ok(Transaction::new_signed_with_payer(
+            instructions,
+            Some(&payer),
+            &[&self.requester],
+            blockhash,
+        ))
+    }
+
+    async fn blockhash(&self) -> Result<Hash, ClientError> {
+        let mut kept = self.blockhash.lock().await;
+        if let Some((blockhash, asked_at)) = *kept
+            && asked_at.elapsed() < BLOCKHASH_AGE_MAX
+        {
+            return Ok(blockhash);
+        }
+        let blockhash = self.rpc.get_latest_blockhash().await?;
+        *kept = Some((blockhash, Instant::now()));
+        Ok(blockhash)
     }
 
     async fn send(&self, instructions: &[Instruction], what: &str) -> Result<Signature, TrafficError> {
@@ -168,13 +319,7 @@ impl Traffic {
     }
 
     async fn try_send(&self, instructions: &[Instruction]) -> Result<Signature, ClientError> {
-        let blockhash = self.rpc.get_latest_blockhash().await?;
-        let transaction = Transaction::new_signed_with_payer(
-            instructions,
-            Some(&self.requester.pubkey()),
-            &[&self.requester],
-            blockhash,
-        );
+        let transaction = self.signed(instructions).await?;
         self.rpc.send_and_confirm_transaction(&transaction).await
     }
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use session_builder::screen::Colour;
 use session_listener::Point;
+#[cfg(feature = "demo")]
 use url::{Host, Url};
 
 const EXIT_CODES: &str = "\
@@ -31,6 +32,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
     /// What to demonstrate.
+    #[cfg(feature = "demo")]
     #[command(flatten)]
     pub(crate) demo: DemoArgs,
 }
@@ -64,6 +66,7 @@ pub(crate) struct ServiceArgs {
 }
 
 /// Options of the demo.
+#[cfg(feature = "demo")]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DemoArgs {
     /// Demo: request this many sessions, then stop; exit 0 only if every one was verified.
@@ -83,6 +86,7 @@ pub(crate) struct DemoArgs {
     pub(crate) sqs_dead_letter_queue: Option<Url>,
 }
 
+#[cfg(feature = "demo")]
 impl DemoArgs {
     /// Session requests a second, where none are asked for: gentle enough to watch.
     const RATE_DEFAULT: f64 = 2.0;
@@ -114,6 +118,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         service: ServiceArgs,
     },
+    #[cfg(feature = "demo")]
     /// Run the service on an embedded chain that requests sessions of its own. Takes no chain, queue or wallet from
     /// any configuration.
     Demo {
@@ -303,6 +308,7 @@ fn point(text: &str) -> Result<Point, String> {
     }
 }
 
+#[cfg(feature = "demo")]
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 && rate <= 1_000.0 => Ok(rate),
@@ -310,6 +316,7 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+#[cfg(feature = "demo")]
 /// Whoever demonstrates must not be able to empty a queue that others need.
 fn on_this_machine(text: &str) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|error| format!("{text:?} is no URL: {error}"))?;
@@ -339,6 +346,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    #[cfg(feature = "demo")]
     #[test]
     fn a_rate_is_a_positive_number() {
         assert_eq!(rate("2.5"), Ok(2.5));
@@ -347,6 +355,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "demo")]
     #[test]
     fn the_demo_uses_no_queue_of_elsewhere() {
         for good in [

@@ -3,9 +3,11 @@
 mod catch_up;
 mod cli;
 mod dead_letters;
+#[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod exit;
+#[cfg(feature = "demo")]
 mod function_environment;
 mod look;
 mod loopback;
@@ -50,19 +52,29 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     exit::code(error)
 }
 
+#[cfg(not(feature = "demo"))]
+const NOTHING_CONFIGURED: &str = "nothing is configured, and this build has no demo: give --config FILE, or set \
+    SESSION_BUILDER__SECTION__KEY";
+
 async fn carry_out(cli: Cli, screen: &Arc<Screen>) -> Result<Ending> {
     let Cli {
         command,
         common,
         service,
+        #[cfg(feature = "demo")]
         demo,
     } = cli;
     match command {
         None if common.config.is_some() => run(&common, &service, screen).await,
+        #[cfg(feature = "demo")]
         None if demo.is_any_given() => self::demo(&common, service, demo, screen).await,
         None if !configured_in_environment().is_empty() => run(&common, &service, screen).await,
+        #[cfg(feature = "demo")]
         None => self::demo(&common, service, demo, screen).await,
+        #[cfg(not(feature = "demo"))]
+        None => Err(exit::Usage(String::from(NOTHING_CONFIGURED)).into()),
         Some(Command::Run { service }) => run(&common, &service, screen).await,
+        #[cfg(feature = "demo")]
         Some(Command::Demo { service, demo }) => self::demo(&common, service, demo, screen).await,
         Some(command) => Box::pin(one_errand(command, &common, screen)).await,
     }
@@ -97,9 +109,8 @@ async fn one_errand(command: Command, common: &CommonArgs, screen: &Arc<Screen>)
         Command::Inspect { what, json } => look::inspect(&settings, screen, &what, json).await,
         Command::Wallet { json } => look::wallet(&settings, screen, json).await,
         Command::Doctor { json } => doctor::doctor(&settings, screen, json).await,
-        Command::Run { .. } | Command::Demo { .. } | Command::Config { .. } | Command::Completions { .. } => {
-            Ok(Ending::Done)
-        }
+        // Carried out before.
+        _ => Ok(Ending::Done),
     }
 }
 
@@ -139,6 +150,7 @@ async fn run(common: &CommonArgs, service: &ServiceArgs, screen: &Arc<Screen>) -
     Ok(Ending::Done)
 }
 
+#[cfg(feature = "demo")]
 async fn demo(
     common: &CommonArgs,
     service: ServiceArgs,
