@@ -5,7 +5,7 @@ use session_events::idl::LayoutConflict;
 
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::cursor::CursorError;
+use crate::checkpoint::cursor::CursorError;
 
 /// Why a listener cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]

@@ -2,64 +2,101 @@
 //! believing nobody else (DESIGN, invariants 1 and 3).
 //!
 //! ```text
-//!  subscription ─▶ fast path ─┐                        ┌▶ metrics, custom handlers
-//!                             ├▶ intake (each transaction once) ─▶ outbox ─▶ publisher ─▶ queue
-//!  listing ─▶ sweep ──────────┘        │                                       │
-//!                                  frontier ◀────────── settlement ◀───────────┘
-//!                                      └─▶ cursor, saved
+//!  socket ─▶ subscription ─▶ fast path ─┐                    ┌▶ metrics, custom handlers
+//!                                       ├▶ intake (each once) ─▶ outbox ─▶ publisher ─▶ queue
+//!  poller ─▶ pager ─▶ fetcher ──────────┘   │                                    │
+//!                       │                watermark ◀── acknowledgement ◀─────────┘
+//!                       └▶ quarantine       └─▶ cursor, saved
 //! ```
+//!
+//! The rooms, from the top: `jobs` and `listener` build the others; `reconcile` compares account state; `source` finds
+//! transactions; `intake` takes each in once; `publish` sends messages; `quarantine` keeps what cannot be read; `checkpoint`
+//! knows how far everything is settled; `decode` reads. None looks up, and a test holds them to it.
 //!
 //! The chain's own listing of the program's transactions is what counts: it alone moves the cursor, and it alone is
 //! needed for nothing to be lost. The subscription makes it fast. Account state is a second, independent source.
 
-mod accounts;
-mod backfill;
-mod chain;
+mod checkpoint;
 mod checks;
 mod config;
-mod covered;
-mod cursor;
-mod errand;
+mod decode;
 mod error;
-mod fast_path;
-mod feed;
-mod frontier;
-mod handlers;
-mod history;
 mod intake;
-mod ledger;
-mod lifecycle;
+mod jobs;
 mod listener;
-mod live;
-mod observed;
-mod outgoing;
-mod outlet;
-mod parking;
 mod patience;
-mod publisher;
-mod reading;
+mod publish;
+mod quarantine;
 mod reconcile;
-mod saver;
 mod settings;
-mod settlement;
-mod slot_clock;
-mod socket;
-mod start;
+mod source;
 mod status;
-mod sweep;
-mod transaction;
-mod wire;
 
-pub use backfill::{BackfillReport, BackfillRequest, Point, backfill};
+pub use checkpoint::cursor::{CursorError, CursorStore, SavedCursor};
+pub use checkpoint::watermark::Mark;
 pub use checks::{EventStream, RpcSlot, WalletBalance};
 pub use config::{ListenerConfig, ReconcileConfig, StartAt};
-pub use cursor::{CursorError, CursorStore, SavedCursor};
-pub use errand::reconcile;
+pub use decode::observed::{EventBody, ObservedEvent};
 pub use error::{ListenerError, ReconcileError};
-pub use frontier::Mark;
-pub use handlers::EventHandler;
-pub use listener::Listener;
-pub use observed::{EventBody, ObservedEvent};
-pub use reconcile::{MissedSession, ReconcileReport, UnderivableSession};
+pub use intake::handlers::EventHandler;
+pub use jobs::backfill::{BackfillReport, BackfillRequest, Point, backfill};
+pub use jobs::job::reconcile;
+pub use listener::service::Listener;
+pub use reconcile::comparison::{MissedSession, ReconcileReport, UnderivableSession};
 pub use settings::{SettingsError, rpc_pool, sqs_queue};
 pub use status::ListenerStatus;
+
+#[cfg(test)]
+mod rooms {
+    //! The rooms stand one above the other, and none looks up.
+
+    use std::path::{Path, PathBuf};
+
+    /// From the bottom. What stands outside of the rooms (settings, status, patience) belongs to nobody.
+    const ROOMS: [&str; 9] = [
+        "decode",
+        "checkpoint",
+        "quarantine",
+        "publish",
+        "intake",
+        "source",
+        "reconcile",
+        "listener",
+        "jobs",
+    ];
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+            .collect()
+    }
+
+    /// The rooms that a file names, in `use crate::{…}` or by path.
+    fn named(text: &str) -> impl Iterator<Item = usize> {
+        (0..ROOMS.len()).filter(|&room| {
+            let (path, member) = (format!("crate::{}::", ROOMS[room]), format!("    {}::", ROOMS[room]));
+            let in_use = |block: &str| {
+                let block = block.split("};").next().unwrap_or_default();
+                block.lines().any(|line| line.starts_with(&member)) || block.contains(&format!("{}::", ROOMS[room]))
+            };
+            text.contains(&path) || text.split("use crate::{").skip(1).any(in_use)
+        })
+    }
+
+    #[test]
+    fn no_room_looks_up() {
+        for (height, room) in ROOMS.iter().enumerate() {
+            let files = files(&Path::new("src").join(room));
+            assert!(files.len() > 1, "{room}");
+            for file in files {
+                let text = std::fs::read_to_string(&file).unwrap();
+                let above: Vec<_> = named(&text)
+                    .filter(|&named| named > height)
+                    .map(|named| ROOMS[named])
+                    .collect();
+                assert!(above.is_empty(), "{} names {above:?}", file.display());
+            }
+        }
+    }
+}

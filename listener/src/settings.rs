@@ -10,8 +10,8 @@ use session_events::idl::{Idl, IdlError};
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 
 use crate::{
+    checkpoint::cursor::{CursorError, CursorStore},
     config::{ListenerConfig, ReconcileConfig, StartAt},
-    cursor::{CursorError, CursorStore},
 };
 
 /// The folder of cursors, under `service.state_dir`.

@@ -1,0 +1,59 @@
+//! Saves the cursor whenever it has moved.
+
+use std::{sync::Arc, time::Duration};
+
+use metrics::{counter, gauge};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    checkpoint::cursor::SavedCursor, checkpoint::shared::SharedWatermark, checkpoint::watermark::Mark,
+    status::StatusBoard,
+};
+use session_telemetry::names;
+
+/// The one task that saves.
+pub(crate) struct Saver {
+    pub(crate) cursor: SavedCursor,
+    /// What is saved already.
+    pub(crate) saved: Mark,
+    pub(crate) watermark: Arc<SharedWatermark>,
+    pub(crate) status: Arc<StatusBoard>,
+    pub(crate) interval: Duration,
+}
+
+impl Saver {
+    /// Runs until everything that will be settled is settled, and saves a last time.
+    pub(crate) async fn run(mut self, settled: CancellationToken) {
+        let mut ticks = interval(self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while settled.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.save().await;
+        }
+        self.save().await;
+    }
+
+    async fn save(&mut self) {
+        let cursor = self.watermark.with(|watermark| watermark.cursor());
+        if cursor == self.saved {
+            return;
+        }
+        match self.cursor.advance(cursor).await {
+            Ok(saved) => {
+                self.saved = cursor;
+                self.status.cursor(saved.slot);
+                self.status.cursor_error(None);
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "gauges are floating point, and slots stay below 2^53"
+                )]
+                gauge!(names::LISTENER_CURSOR_SLOT).set(saved.slot as f64);
+            }
+            Err(error) => {
+                counter!(names::LISTENER_CURSOR_SAVE_FAILURES_TOTAL).increment(1);
+                tracing::error!(%error, slot = cursor.slot, "the cursor is not saved; a restart would repeat events");
+                self.status.cursor_error(Some(error.to_string()));
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The watermark, shared between the tasks of a listener. No lock is held across an await.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::checkpoint::watermark::Watermark;
+
+/// The one [`Watermark`].
+#[derive(Debug)]
+pub(crate) struct SharedWatermark(Mutex<Watermark>);
+
+impl SharedWatermark {
+    pub(crate) fn new(watermark: Watermark) -> Self {
+        Self(Mutex::new(watermark))
+    }
+
+    /// Does something with the watermark. Its operations leave it whole, so a poisoned lock is as good as any.
+    pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut Watermark) -> T) -> T {
+        operation(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

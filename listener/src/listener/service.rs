@@ -1,0 +1,262 @@
+//! A listener: its tasks, and the order in which they start and end.
+
+use std::{sync::Arc, time::Duration};
+
+use session_chain::RpcPool;
+use session_events::Decoder;
+use session_message::Origin;
+use session_queue::Queue;
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    checkpoint::cursor::{CursorStore, SavedCursor},
+    checkpoint::saver::Saver,
+    checkpoint::shared::SharedWatermark,
+    checkpoint::watermark::{Mark, Watermark},
+    config::ListenerConfig,
+    decode::reading::Reader,
+    error::{ListenerError, join_all, joined},
+    intake::handlers::{Dispatcher, EventHandler},
+    intake::lifecycle::Lifecycle,
+    intake::queued_lately::QueuedLately,
+    intake::transactions::Intake,
+    listener::bootstrap,
+    patience::Patience,
+    publish::outlet::{Outlet, OutletTasks},
+    quarantine::parking::Parking,
+    reconcile::comparison::Reconciliation,
+    source::fast_path::FastPath,
+    source::fetcher::Fetcher,
+    source::poller::Poller,
+    source::rpc::ProgramHistory,
+    source::subscription::Subscription,
+    status::{ListenerStatus, StatusBoard},
+};
+
+/// Listens to one `session_factory`, and puts what it asks for into a queue.
+pub struct Listener {
+    config: ListenerConfig,
+    decoder: Decoder,
+    history: ProgramHistory,
+    queue: Arc<dyn Queue>,
+    cursors: CursorStore,
+    handlers: Vec<Arc<dyn EventHandler>>,
+    status: Arc<StatusBoard>,
+}
+
+impl Listener {
+    /// A listener that does nothing yet.
+    ///
+    /// # Errors
+    /// [`ListenerError::Setting`], [`ListenerError::Idl`].
+    pub fn new(
+        config: ListenerConfig,
+        pool: RpcPool,
+        queue: Arc<dyn Queue>,
+        cursors: CursorStore,
+        handlers: Vec<Arc<dyn EventHandler>>,
+    ) -> Result<Self, ListenerError> {
+        config.check()?;
+        let decoder = config.decoder()?;
+        let history = ProgramHistory {
+            pool,
+            program_id: config.program_id,
+        };
+        Ok(Self {
+            config,
+            decoder,
+            history,
+            queue,
+            cursors,
+            handlers,
+            status: Arc::default(),
+        })
+    }
+
+    /// What the listener says about itself, from now on.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<ListenerStatus> {
+        self.status.watch()
+    }
+
+    /// Listens until told to stop. Then nothing more is read, and what was read is sent and settled, for as long as the
+    /// drain limit allows.
+    ///
+    /// # Errors
+    /// [`ListenerError::Cluster`] and [`ListenerError::Cursor`] at the start, [`ListenerError::Task`] at the end.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ListenerError> {
+        let patience = Patience::new(Arc::clone(&self.status), stop.clone());
+        let Some(genesis_hash) = bootstrap::cluster(&self.history, &patience).await? else {
+            return Ok(());
+        };
+        let mut cursor = self.cursors.of(&self.config.program_id, &genesis_hash);
+        let mark = bootstrap::mark(&self.history, &patience, &mut cursor, self.config.start_at).await?;
+        let Some(mark) = mark else { return Ok(()) };
+        self.status.cursor(mark.slot);
+        // A reader that ends, for whatever reason, ends the others, too: nobody may be listening with one ear.
+        let stop = stop.child_token();
+        let patience = Patience::new(Arc::clone(&self.status), stop.clone());
+        Running::start(self, cursor, mark, &patience, &stop).finish(&stop).await
+    }
+}
+
+/// The tasks of a listener.
+struct Running {
+    /// They end when told to stop.
+    readers: Vec<(&'static str, JoinHandle<()>)>,
+    /// They end when the readers have ended and their backlogs are empty.
+    handlers: Vec<(&'static str, JoinHandle<()>)>,
+    /// They end when the readers have ended and all is sent and settled.
+    outlet: OutletTasks,
+    /// It ends when it is told that all is settled that will be.
+    saver: JoinHandle<()>,
+    settled: CancellationToken,
+    drain_limit: Duration,
+}
+
+impl Running {
+    fn start(
+        listener: Listener,
+        cursor: SavedCursor,
+        mark: Mark,
+        patience: &Patience,
+        stop: &CancellationToken,
+    ) -> Self {
+        let Listener {
+            config,
+            decoder,
+            history,
+            queue,
+            handlers,
+            status,
+            ..
+        } = listener;
+        let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
+        let settled = CancellationToken::new();
+        let (outlet, outlet_tasks) = Outlet::open(
+            queue,
+            config.unsettled_events_max,
+            config.linger,
+            Arc::clone(&watermark),
+        );
+        let (dispatcher, handlers) = Dispatcher::start(&handlers, config.handler_backlog_max);
+        let saver = Saver {
+            cursor,
+            saved: mark,
+            watermark: Arc::clone(&watermark),
+            status: Arc::clone(&status),
+            interval: config.cursor_interval,
+        };
+        let intake = Arc::new(Intake {
+            program_id: config.program_id,
+            reader: Reader::new(decoder, &config.program_id),
+            clock: Arc::default(),
+            watermark,
+            lifecycle: Lifecycle::default(),
+            dispatcher,
+            outlet,
+            queued_lately: QueuedLately::default(),
+            status,
+        });
+        Self {
+            readers: start_readers(&config, &history, &intake, patience, stop),
+            handlers: handlers.into_iter().map(|task| ("handler", task)).collect(),
+            outlet: outlet_tasks,
+            saver: tokio::spawn(saver.run(settled.clone())),
+            settled,
+            drain_limit: config.drain_limit,
+        }
+    }
+
+    /// Waits until told to stop, then ends all tasks in their order.
+    async fn finish(mut self, stop: &CancellationToken) -> Result<(), ListenerError> {
+        stop.cancelled().await;
+        let read = join_all(&mut self.readers).await;
+        let (sent, handled) = tokio::join!(
+            self.outlet.drain(self.drain_limit),
+            drain_handlers(self.handlers, self.drain_limit)
+        );
+        self.settled.cancel();
+        read.and(sent).and(handled).and(joined("saving", self.saver.await))
+    }
+}
+
+/// Starts everything that finds transactions.
+fn start_readers(
+    config: &ListenerConfig,
+    history: &ProgramHistory,
+    intake: &Arc<Intake>,
+    patience: &Patience,
+    stop: &CancellationToken,
+) -> Vec<(&'static str, JoinHandle<()>)> {
+    let gap = Arc::new(Notify::new());
+    let (notifications, notified) = mpsc::channel(config.notifications_max);
+    let live = Subscription {
+        pool: history.pool.clone(),
+        program_id: config.program_id,
+        silence_limit: config.silence_limit,
+        connect_timeout: config.connect_timeout,
+        notifications,
+        clock: Arc::clone(&intake.clock),
+        status: Arc::clone(&intake.status),
+        gap: Arc::clone(&gap),
+        stop: stop.clone(),
+    };
+    let fast_path = FastPath {
+        intake: Arc::clone(intake),
+        notifications: notified,
+        unlisted_max: config.notifications_max,
+        gap: Arc::clone(&gap),
+    };
+    let feed = Fetcher {
+        history: history.clone(),
+        intake: Arc::clone(intake),
+        patience: patience.clone(),
+        fetch_concurrency: config.fetch_concurrency,
+        origin: Origin::Fill,
+        parking: Some(Parking::new(Arc::clone(&intake.status))),
+    };
+    let poller = Poller {
+        feed,
+        interval: config.listing_interval,
+        margin_slots: config.listing_margin_slots,
+        gap,
+        subscription_grace: config.connect_timeout,
+    };
+    let mut readers = vec![
+        ("subscription", spawn_reader(live.run(), stop)),
+        ("notification", spawn_reader(fast_path.run(), stop)),
+        ("listing", spawn_reader(poller.run(), stop)),
+    ];
+    if let Some(interval) = config.reconcile.interval {
+        let reconciliation = Reconciliation::new(history, intake, patience, config);
+        readers.push(("comparison", spawn_reader(reconciliation.run_every(interval), stop)));
+    }
+    readers
+}
+
+/// A task that tells all to stop when it ends or panics.
+fn spawn_reader(reader: impl Future<Output = ()> + Send + 'static, stop: &CancellationToken) -> JoinHandle<()> {
+    let end_of_all = stop.clone().drop_guard();
+    tokio::spawn(async move {
+        reader.await;
+        drop(end_of_all);
+    })
+}
+
+/// Gives custom handlers the same time as the queue, and no more.
+async fn drain_handlers(mut tasks: Vec<(&'static str, JoinHandle<()>)>, limit: Duration) -> Result<(), ListenerError> {
+    if let Ok(handled) = timeout(limit, join_all(&mut tasks)).await {
+        return handled;
+    }
+    tracing::warn!(?limit, "custom handlers have not handled everything in time");
+    for (_, task) in &tasks {
+        task.abort();
+    }
+    Ok(())
+}

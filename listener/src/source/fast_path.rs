@@ -1,0 +1,73 @@
+//! Takes notified transactions in at once, where that needs neither waiting nor another look at the chain.
+
+use std::sync::Arc;
+
+use metrics::counter;
+use session_message::Origin;
+use tokio::sync::{Notify, mpsc};
+
+use crate::{
+    decode::wire::Fate,
+    intake::transactions::{Intake, messages_of},
+    source::subscription::{Notification, left},
+};
+use session_telemetry::names;
+
+/// The one task that reads notifications.
+pub(crate) struct FastPath {
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) notifications: mpsc::Receiver<Notification>,
+    /// Transactions that may be known from notifications alone.
+    pub(crate) unlisted_max: usize,
+    /// Asks for a listing.
+    pub(crate) gap: Arc<Notify>,
+}
+
+impl FastPath {
+    /// Runs until the subscription has ended and its last notification is read.
+    pub(crate) async fn run(mut self) {
+        while let Some(notification) = self.notifications.recv().await {
+            self.take(notification).await;
+        }
+    }
+
+    async fn take(
+        &self,
+        Notification {
+            signature,
+            slot,
+            fate,
+            logs,
+        }: Notification,
+    ) {
+        let intake = &self.intake;
+        if fate == Fate::Failed {
+            // It changes nothing; the listing knows it as failed, too.
+            return intake.reader.read_failed(&signature, &logs);
+        }
+        let claimed = intake.watermark.with(|watermark| {
+            let room = watermark.unlisted() < self.unlisted_max;
+            room.then(|| watermark.claim(signature, slot))
+        });
+        match claimed {
+            Some(true) => {}
+            Some(false) => return,
+            None => return left("too_far_ahead"),
+        }
+        let whole = fate == Fate::Succeeded;
+        let events = whole.then(|| intake.reader.read_logs(&signature, &logs, Origin::Live));
+        let Some(events) = events.flatten() else {
+            // The whole transaction is needed, and the listing reads whole transactions.
+            intake.watermark.with(|watermark| watermark.release(&signature));
+            left("incomplete_logs");
+            return self.gap.notify_one();
+        };
+        let Some(room) = intake.try_room(messages_of(&events)) else {
+            intake.watermark.with(|watermark| watermark.release(&signature));
+            return left("backpressure");
+        };
+        counter!(names::LISTENER_TRANSACTIONS_TOTAL, "origin" => Origin::Live.name()).increment(1);
+        intake.take(signature, slot, events, room).await;
+        intake.settle(&signature);
+    }
+}

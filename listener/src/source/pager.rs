@@ -1,0 +1,176 @@
+//! Walks the program's transactions from an old mark to the tip, oldest first, in bounded memory.
+//!
+//! `getSignaturesForAddress` lists newest first, so the way back has to be walked before anything can be processed. Of
+//! the pages on that way only their boundaries are kept, and every page is asked for again when its turn comes; of
+//! very many boundaries every second one is dropped, which costs more requests and no memory.
+//!
+//! The end of a page is never taken for the end of history, however short the page: a walk has reached its mark when
+//! it sees the mark's own transaction or one of its slots (pitfalls 3 and 7).
+
+use solana_sdk::signature::Signature;
+
+use crate::{checkpoint::watermark::Mark, decode::listed::Listed};
+
+/// Entries of a first look: mostly there is little new, and nothing beyond the mark should be asked for.
+const FIRST_PAGE: usize = 64;
+/// Most entries that a node lists at once (Solana RPC, `getSignaturesForAddress`).
+pub(crate) const FULL_PAGE: usize = 1_000;
+/// Most boundaries that are kept: 4,096 pages are four million transactions.
+const BOUNDARIES_MAX: usize = 4_096;
+
+/// Where pages come from.
+pub(crate) trait Pages {
+    type Error;
+
+    /// Up to `limit` transactions older than `before`, the newest first.
+    fn page(
+        &self,
+        before: Option<Signature>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Listed>, Self::Error>> + Send;
+}
+
+/// Why a walk cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WalkError<E> {
+    /// The node knows less of the past than the mark.
+    #[error(
+        "the node lists nothing before {oldest:?}, and not the transaction {expected} of slot {slot}, where the last listing ended"
+    )]
+    HistoryEnds {
+        /// The oldest transaction that was listed.
+        oldest: Option<Box<Signature>>,
+        /// What must have come.
+        expected: Box<Signature>,
+        slot: u64,
+    },
+    /// A page that cannot be true.
+    #[error("a listing has slot {slot} after slot {before}, which is not newest first")]
+    Disordered {
+        /// The slot that is too high.
+        slot: u64,
+        /// The slot in front of it.
+        before: u64,
+    },
+    #[error(transparent)]
+    Page(Box<E>),
+}
+
+/// A walk towards the tip. Every segment that it gives ends where the next one begins.
+#[derive(Debug)]
+pub(crate) struct Pager {
+    floor_slot: u64,
+    edge: Edge,
+    /// What pages are asked before, the tip (`None`) at the bottom and the oldest boundary on top.
+    boundaries: Vec<Option<Signature>>,
+}
+
+/// What shows that a page reaches down to what was walked already.
+#[derive(Debug, Clone, Copy)]
+enum Edge {
+    /// Nothing but a slot under the floor, or the beginning of history.
+    Floor,
+    /// This transaction, which was walked before.
+    After(Signature),
+    /// This transaction, which is the next to be walked.
+    From(Signature),
+}
+
+impl Pager {
+    /// A walk over everything after `mark`.
+    pub(crate) fn after(mark: Mark) -> Self {
+        Self {
+            floor_slot: mark.slot,
+            edge: mark.signature.map_or(Edge::Floor, Edge::After),
+            boundaries: vec![None],
+        }
+    }
+
+    /// The next transactions, oldest first; `None` at the tip. Can be called again after an error.
+    pub(crate) async fn next_segment<P: Pages>(
+        &mut self,
+        pages: &P,
+    ) -> Result<Option<Vec<Listed>>, WalkError<P::Error>> {
+        while let Some(&before) = self.boundaries.last() {
+            let limit = if before.is_none() { FIRST_PAGE } else { FULL_PAGE };
+            let mut page = pages
+                .page(before, limit)
+                .await
+                .map_err(|error| WalkError::Page(Box::new(error)))?;
+            check_order(&page)?;
+            if page.is_empty() {
+                self.end_of_history(before)?;
+                continue;
+            }
+            match self.reach(&page) {
+                Some(new) => {
+                    self.walked_up_to(before);
+                    page.truncate(new);
+                    if !page.is_empty() {
+                        page.reverse();
+                        return Ok(Some(page));
+                    }
+                }
+                None => self.go_back(page.last().map(|oldest| oldest.signature)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many of the page's transactions are new, if the page reaches down to the old ones.
+    fn reach(&self, page: &[Listed]) -> Option<usize> {
+        page.iter().enumerate().find_map(|(index, listed)| match self.edge {
+            Edge::After(signature) if listed.signature == signature => Some(index),
+            Edge::From(signature) if listed.signature == signature => Some(index + 1),
+            _ => (listed.slot <= self.floor_slot).then_some(index),
+        })
+    }
+
+    fn go_back(&mut self, oldest: Option<Signature>) {
+        self.boundaries.push(oldest);
+        if self.boundaries.len() > BOUNDARIES_MAX {
+            let mut index = 0;
+            // The tip stays, and so does the newest boundary of each pair.
+            self.boundaries.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+        }
+    }
+
+    /// Everything older than `before` is walked, and `before` itself comes next.
+    fn walked_up_to(&mut self, before: Option<Signature>) {
+        self.boundaries.pop();
+        if let Some(next) = before {
+            self.edge = Edge::From(next);
+        }
+    }
+
+    /// Nothing is older than `before`: fine, if nothing has to be.
+    fn end_of_history<E>(&mut self, before: Option<Signature>) -> Result<(), WalkError<E>> {
+        match self.edge {
+            Edge::After(expected) | Edge::From(expected) => Err(WalkError::HistoryEnds {
+                oldest: before.map(Box::new),
+                expected: Box::new(expected),
+                slot: self.floor_slot,
+            }),
+            Edge::Floor => {
+                self.walked_up_to(before);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn check_order<E>(page: &[Listed]) -> Result<(), WalkError<E>> {
+    let rising = page.windows(2).find(|pair| pair[1].slot > pair[0].slot);
+    rising.map_or(Ok(()), |pair| {
+        Err(WalkError::Disordered {
+            slot: pair[1].slot,
+            before: pair[0].slot,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

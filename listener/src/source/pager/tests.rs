@@ -1,0 +1,175 @@
+//! A walk gives every transaction after its mark once and in order, however the pages are cut.
+
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures::FutureExt;
+use proptest::prelude::*;
+
+use super::*;
+
+fn transaction(number: usize, slot: u64) -> Listed {
+    let mut bytes = [0; 64];
+    bytes[..8].copy_from_slice(&(number as u64 + 1).to_be_bytes());
+    Listed {
+        signature: Signature::from(bytes),
+        slot,
+        failed: false,
+    }
+}
+
+/// A node that answers with fewer entries than asked for, and whose history grows while it is read.
+struct Node {
+    /// Oldest first.
+    history: Mutex<Vec<Listed>>,
+    growth: Mutex<Vec<Listed>>,
+    /// What the next pages are cut to, in turn.
+    cuts: Vec<usize>,
+    pages: AtomicUsize,
+}
+
+impl Pages for Node {
+    type Error = Infallible;
+
+    async fn page(&self, before: Option<Signature>, limit: usize) -> Result<Vec<Listed>, Infallible> {
+        let turn = self.pages.fetch_add(1, Ordering::Relaxed);
+        let mut history = self.history.lock().unwrap();
+        if before.is_none() {
+            history.extend(self.growth.lock().unwrap().pop());
+        }
+        let cut = self
+            .cuts
+            .get(turn % self.cuts.len().max(1))
+            .copied()
+            .unwrap_or(limit)
+            .min(limit);
+        let end = before.map_or(history.len(), |before| {
+            history
+                .iter()
+                .position(|listed| listed.signature == before)
+                .unwrap_or(0)
+        });
+        Ok(history[end.saturating_sub(cut)..end].iter().rev().copied().collect())
+    }
+}
+
+fn history() -> impl Strategy<Value = Vec<Listed>> {
+    prop::collection::vec(0_u64..3, 0..60).prop_map(|gaps| {
+        let mut slot = 10;
+        let grow = |(number, gap)| {
+            slot += gap;
+            transaction(number, slot)
+        };
+        gaps.into_iter().enumerate().map(grow).collect()
+    })
+}
+
+/// All segments, joined, as long as the history grows by `growth`.
+fn walk(history: Vec<Listed>, growth: Vec<Listed>, cuts: Vec<usize>, mark: Mark) -> Vec<Listed> {
+    let node = Node {
+        history: Mutex::new(history),
+        growth: Mutex::new(growth),
+        cuts,
+        pages: AtomicUsize::new(0),
+    };
+    let seen = RefCell::new(Vec::new());
+    let all = async {
+        let mut walk = Pager::after(mark);
+        while let Some(segment) = walk.next_segment(&node).await.unwrap() {
+            seen.borrow_mut().extend(segment);
+        }
+    };
+    all.now_or_never().expect("nothing to wait for");
+    seen.into_inner()
+}
+
+proptest! {
+    #[test]
+    fn everything_after_the_mark_comes_once_and_in_order(
+        history in history(),
+        cuts in prop::collection::vec(1_usize..7, 1..5),
+        cursor in any::<prop::sample::Index>(),
+        known in any::<bool>(),
+        growing in 0_usize..5,
+    ) {
+        let (history, growth) = history.split_at(history.len() - growing.min(history.len()));
+        let mark = match history.get(cursor.index(history.len().max(1))) {
+            Some(listed) => Mark {
+                slot: listed.slot,
+                signature: known.then(|| {
+                    history.iter().rfind(|other| other.slot <= listed.slot).map(|listed| listed.signature)
+                }).flatten(),
+            },
+            None => Mark { slot: 3, signature: None },
+        };
+        let grown: Vec<Listed> = growth.iter().rev().copied().collect();
+        let seen = walk(history.to_vec(), grown, cuts, mark);
+        let all: Vec<Listed> = history.iter().chain(growth).copied().collect();
+        let expected: Vec<Listed> = all.into_iter().filter(|listed| listed.slot > mark.slot).collect();
+        prop_assert!(expected.starts_with(&seen), "{:?} is no beginning of {:?}", seen, expected);
+        let old = history.iter().filter(|listed| listed.slot > mark.slot).count();
+        prop_assert!(seen.len() >= old, "{} of {} old transactions seen", seen.len(), old);
+    }
+}
+
+#[test]
+fn many_boundaries_are_thinned_and_nothing_is_missed() {
+    let count = BOUNDARIES_MAX * 3;
+    let history: Vec<Listed> = (0..count)
+        .map(|number| transaction(number, 11 + number as u64))
+        .collect();
+    let seen = walk(
+        history.clone(),
+        Vec::new(),
+        vec![1],
+        Mark {
+            slot: 10,
+            signature: None,
+        },
+    );
+    assert_eq!(seen, history);
+}
+
+#[test]
+fn a_node_that_has_forgotten_the_mark_is_not_believed() {
+    let history: Vec<Listed> = (5..9).map(|number| transaction(number, 20)).collect();
+    let node = Node {
+        history: Mutex::new(history),
+        growth: Mutex::default(),
+        cuts: vec![2],
+        pages: AtomicUsize::new(0),
+    };
+    let mark = Mark {
+        slot: 15,
+        signature: Some(transaction(1, 15).signature),
+    };
+    let answer = Pager::after(mark).next_segment(&node).now_or_never().unwrap();
+    assert!(matches!(answer, Err(WalkError::HistoryEnds { .. })), "{answer:?}");
+}
+
+#[test]
+fn a_listing_that_is_not_newest_first_is_refused() {
+    let node = Node {
+        history: Mutex::new(vec![transaction(1, 30), transaction(2, 20)]),
+        growth: Mutex::default(),
+        cuts: vec![9],
+        pages: AtomicUsize::new(0),
+    };
+    let answer = Pager::after(Mark {
+        slot: 15,
+        signature: None,
+    })
+    .next_segment(&node)
+    .now_or_never()
+    .unwrap();
+    assert!(
+        matches!(answer, Err(WalkError::Disordered { slot: 30, before: 20 })),
+        "{answer:?}"
+    );
+}
