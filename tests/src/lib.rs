@@ -19,6 +19,7 @@ pub mod lagging_node;
 pub mod lambda;
 pub mod listener_process;
 pub mod listening;
+pub mod lying_node;
 pub mod on_aws;
 pub mod on_each_chain;
 pub mod rig;

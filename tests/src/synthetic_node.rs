@@ -55,6 +55,8 @@ async fn serve(request: Request<Incoming>, transactions: Arc<u64>) -> Response<F
     let result = match call["method"].as_str().unwrap() {
         "getGenesisHash" => json!(Pubkey::new_from_array([7; 32]).to_string()),
         "getSlot" => json!(slot_of(transactions) + QUIET_SLOTS),
+        "getFirstAvailableBlock" => json!(0),
+        "getSignatureStatuses" => json!({"context": {"slot": 1}, "value": [{"slot": 1}]}),
         "getSignaturesForAddress" => list(&call["params"][1], transactions),
         "getTransaction" => transaction(number_of(call["params"][0].as_str().unwrap())),
         method => panic!("{method} is not asked by a listener that only lists"),

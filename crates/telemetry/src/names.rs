@@ -13,7 +13,7 @@ mod labels;
 pub use labels::ANY;
 use labels::{
     DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES, HANDLER_FAILURES, LEFT,
-    ORIGINS, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES, UNRECOVERED, YES_OR_NO,
+    ORIGINS, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES, SUBJECTS, UNRECOVERED, YES_OR_NO,
 };
 
 /// How a metric measures.
@@ -78,6 +78,7 @@ metrics! {
     MESSAGES_DEFERRED_TOTAL = "messages_deferred_total", Counter, Unit::Count, [reason: DEFERRED_REASONS], "Messages sent anew to wait for room, which is no attempt, by reason.";
     EVENTS_TOTAL = "events_total", Counter, Unit::Count, [event: EVENTS], "Events of the factory, by event.";
     EVENTS_REFUSED_TOTAL = "events_refused_total", Counter, Unit::Count, [reason: REFUSALS], "Log lines that look like events and are not believed, by reason.";
+    EVENTS_UNREADABLE_TOTAL = "events_unreadable_total", Counter, Unit::Count, [event: ANY], "Events of the factory that cannot be read, by event where its name is known.";
     EVENTS_SKIPPED_TOTAL = "events_skipped_total", Counter, Unit::Count, [], "Events that ask for no account (optimistic sessions).";
     DEADLINE_MISSED_TOTAL = "deadline_missed_total", Counter, Unit::Count, [event: EVENTS_WITH_A_DEADLINE], "Events that took longer than their deadline, by event.";
     DEAD_LETTERS_TOTAL = "dead_letters_total", Counter, Unit::Count, [reason: DEAD_LETTER_REASONS], "Messages sent to the dead-letter queue, by reason.";
@@ -103,9 +104,10 @@ metrics! {
     LISTENER_SEND_FAILURES_TOTAL = "listener_send_failures_total", Counter, Unit::Count, [], "Entries of a batch that the queue refused.";
     LISTENER_UNSENDABLE_TOTAL = "listener_unsendable_total", Counter, Unit::Count, [], "Messages that the queue can never take.";
     LISTENER_PARKED_TRANSACTIONS = "listener_parked_transactions", Gauge, Unit::Count, [], "Transactions that the chain lists and does not give; the cursor waits before them.";
-    LISTENER_UNRECOVERED_TOTAL = "listener_unrecovered_total", Counter, Unit::Count, [reason: UNRECOVERED], "Instructions of the factory whose events were lost with the logs, by reason.";
+    LISTENER_UNRECOVERED_TOTAL = "listener_unrecovered_total", Counter, Unit::Count, [reason: UNRECOVERED], "Instructions of the factory whose events, if they had any, are not known, by reason.";
     LISTENER_INCOMPLETE_LOGS_TOTAL = "listener_incomplete_logs_total", Counter, Unit::Count, [], "Transactions whose logs were cut or do not balance.";
     LISTENER_HANDLER_FAILURES_TOTAL = "listener_handler_failures_total", Counter, Unit::Count, [handler: ANY, reason: HANDLER_FAILURES], "Events that a custom handler did not take, by handler and reason.";
+    LISTENER_DISAGREEMENTS_TOTAL = "listener_disagreements_total", Counter, Unit::Count, [endpoint: ANY, subject: SUBJECTS], "Answers of an endpoint that another endpoint contradicts, by endpoint and subject.";
     LISTENER_RECONCILIATIONS_TOTAL = "listener_reconciliations_total", Counter, Unit::Count, [outcome: RECONCILIATIONS], "Comparisons with account state, by outcome.";
     SESSION_QUEUE_POSITION = "session_queue_position", Gauge, Unit::Count, [], "Place in the on-chain queue of the session that was queued last.";
     SESSION_QUEUE_DEPTH = "session_queue_depth", Gauge, Unit::Count, [], "Sessions in the on-chain queue.";

@@ -230,8 +230,10 @@ fn report_refusals(signature: &Signature, logs: &[String], refusals: &[Refusal])
 }
 
 fn count_refusal(reason: &RefusalReason) {
-    let event = reason.event_name().unwrap_or("unknown").to_owned();
-    counter!(names::EVENTS_REFUSED_TOTAL, "reason" => reason.code(), "event" => event).increment(1);
+    counter!(names::EVENTS_REFUSED_TOTAL, "reason" => reason.code()).increment(1);
+    if let Some(event) = reason.event_name() {
+        counter!(names::EVENTS_UNREADABLE_TOTAL, "event" => event.to_owned()).increment(1);
+    }
 }
 
 /// Reports instructions of the factory whose events, if they had any, are not known: whatever the logs look like, an event

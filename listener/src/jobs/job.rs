@@ -63,10 +63,7 @@ impl Job {
             status: Arc::clone(&status),
         };
         Ok(Self {
-            history: ProgramHistory {
-                pool,
-                program_id: config.program_id,
-            },
+            history: ProgramHistory::new(pool, config.program_id),
             intake: Arc::new(intake),
             patience: Patience::new(status, stop),
             outlet: outlet_tasks,

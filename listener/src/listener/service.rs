@@ -63,10 +63,7 @@ impl Listener {
     ) -> Result<Self, ListenerError> {
         config.check()?;
         let decoder = config.decoder()?;
-        let history = ProgramHistory {
-            pool,
-            program_id: config.program_id,
-        };
+        let history = ProgramHistory::new(pool, config.program_id);
         Ok(Self {
             config,
             decoder,

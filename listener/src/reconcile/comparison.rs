@@ -249,7 +249,7 @@ impl Reconciliation {
         let mut before = None;
         for _ in 0..ENTRY_PAGES_MAX {
             let page = pages.page(before, FULL_PAGE).await?;
-            let Some(oldest) = page.last() else { break };
+            let Some(oldest) = page.entries.last() else { break };
             before = Some(oldest.signature);
         }
         let Some(signature) = before else { return Ok(None) };

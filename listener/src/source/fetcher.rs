@@ -14,6 +14,7 @@ use crate::{
     intake::transactions::{Intake, messages_of},
     patience::{Patience, Stall},
     quarantine::parking::Parking,
+    source::evidence::{self, Subject},
     source::pager::Pager,
     source::rpc::{AddressPages, HistoryError, ProgramHistory},
 };
@@ -183,10 +184,26 @@ impl Fetcher {
         }
     }
 
+    /// Reads a transaction, from whichever endpoint has it whole.
     async fn read(&self, listed: Listed) -> Result<Reading, HistoryError> {
-        let transaction: ConfirmedTransaction = self.history.transaction(listed.signature).await?;
+        let first = self.history.transaction(listed.signature).await;
+        let first = first.map(|transaction| self.reading(&listed, &transaction));
+        if matches!(first, Ok(Reading { gap: None, .. })) {
+            return first;
+        }
+        for (endpoint, transaction) in self.history.transaction_anywhere(listed.signature).await {
+            let reading = self.reading(&listed, &transaction);
+            match &reading.gap {
+                None => return Ok(reading),
+                Some(gap) => evidence::disagrees(&endpoint, Subject::Transaction, &gap.to_string()),
+            }
+        }
+        first
+    }
+
+    fn reading(&self, listed: &Listed, transaction: &ConfirmedTransaction) -> Reading {
         let reader = &self.intake.reader;
-        Ok(reader.read_transaction(&listed.signature, &transaction, self.origin))
+        reader.read_transaction(&listed.signature, transaction, self.origin)
     }
 
     /// Parks a transaction if it is this one alone that cannot be had: a node that answers nothing has to be waited for.

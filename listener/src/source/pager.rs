@@ -5,7 +5,8 @@
 //! very many boundaries every second one is dropped, which costs more requests and no memory.
 //!
 //! The end of a page is never taken for the end of history, however short the page: a walk has reached its mark when
-//! it sees the mark's own transaction or one of its slots (pitfalls 3 and 7).
+//! it sees the mark's own transaction or one of its slots (pitfalls 3 and 7), or when it is proven that there is nothing
+//! in between: an empty page alone is what a node answers, too, that has pruned its history or never heard of a signature.
 
 use solana_sdk::signature::Signature;
 
@@ -18,24 +19,40 @@ pub(crate) const FULL_PAGE: usize = 1_000;
 /// Most boundaries that are kept: 4,096 pages are four million transactions.
 const BOUNDARIES_MAX: usize = 4_096;
 
+/// A page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// The newest first.
+    pub(crate) entries: Vec<Listed>,
+    /// The last slot that the node had finalized before it was asked for the page.
+    pub(crate) finalized: u64,
+    /// Of an empty page that is proof: the first slot of which anything can be had.
+    pub(crate) first_available: Option<u64>,
+}
+
 /// Where pages come from.
 pub(crate) trait Pages {
     type Error;
 
-    /// Up to `limit` transactions older than `before`, the newest first.
-    fn page(
+    /// Up to `limit` transactions older than `before`.
+    fn page(&self, before: Option<Signature>, limit: usize) -> impl Future<Output = Result<Page, Self::Error>> + Send;
+
+    /// The same after one node has listed nothing, which proves nothing: every node is asked. An empty page is proof that
+    /// nothing happened between `floor_slot` and `before`.
+    fn page_beyond_empty(
         &self,
         before: Option<Signature>,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<Listed>, Self::Error>> + Send;
+        floor_slot: u64,
+    ) -> impl Future<Output = Result<Page, Self::Error>> + Send;
 }
 
 /// Why a walk cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WalkError<E> {
-    /// The node knows less of the past than the mark.
+    /// The nodes do not list any more what they have listed before.
     #[error(
-        "the node lists nothing before {oldest:?}, and not the transaction {expected} of slot {slot}, where the last listing ended"
+        "the nodes list nothing before {oldest:?}, and not the transaction {expected} after slot {slot}, which was listed before"
     )]
     HistoryEnds {
         /// The oldest transaction that was listed.
@@ -63,6 +80,10 @@ pub(crate) struct Pager {
     edge: Edge,
     /// What pages are asked before, the tip (`None`) at the bottom and the oldest boundary on top.
     boundaries: Vec<Option<Signature>>,
+    /// The last slot that every node had finalized of whose pages something was given.
+    finalized: u64,
+    /// The first slot of which anything can be had, where the walk has reached the beginning of history.
+    first_available: u64,
 }
 
 /// What shows that a page reaches down to what was walked already.
@@ -83,6 +104,8 @@ impl Pager {
             floor_slot: mark.slot,
             edge: mark.signature.map_or(Edge::Floor, Edge::After),
             boundaries: vec![None],
+            finalized: u64::MAX,
+            first_available: 0,
         }
     }
 
@@ -93,17 +116,27 @@ impl Pager {
     ) -> Result<Option<Vec<Listed>>, WalkError<P::Error>> {
         while let Some(&before) = self.boundaries.last() {
             let limit = if before.is_none() { FIRST_PAGE } else { FULL_PAGE };
-            let mut page = pages
-                .page(before, limit)
-                .await
-                .map_err(|error| WalkError::Page(Box::new(error)))?;
+            let failed = |error| WalkError::Page(Box::new(error));
+            let mut answer = pages.page(before, limit).await.map_err(failed)?;
+            if answer.entries.is_empty() {
+                let beyond = pages.page_beyond_empty(before, limit, self.floor_slot);
+                answer = beyond.await.map_err(failed)?;
+            }
+            let Page {
+                entries: mut page,
+                finalized,
+                first_available,
+            } = answer;
             check_order(&page)?;
             if page.is_empty() {
                 self.end_of_history(before)?;
+                self.finalized = self.finalized.min(finalized);
+                self.first_available = first_available.unwrap_or(0);
                 continue;
             }
             match self.reach(&page) {
                 Some(new) => {
+                    self.finalized = self.finalized.min(finalized);
                     self.walked_up_to(before);
                     page.truncate(new);
                     if !page.is_empty() {
@@ -115,6 +148,16 @@ impl Pager {
             }
         }
         Ok(None)
+    }
+
+    /// The last slot that every node had finalized whose pages were walked so far.
+    pub(crate) fn finalized(&self) -> u64 {
+        self.finalized
+    }
+
+    /// The first slot of which anything can be had, where the walk has reached the beginning of history; else 0.
+    pub(crate) fn first_available(&self) -> u64 {
+        self.first_available
     }
 
     /// How many of the page's transactions are new, if the page reaches down to the old ones.
@@ -146,19 +189,17 @@ impl Pager {
         }
     }
 
-    /// Nothing is older than `before`: fine, if nothing has to be.
+    /// It is proven that nothing happened between the floor and `before`: fine, unless something was listed there before.
     fn end_of_history<E>(&mut self, before: Option<Signature>) -> Result<(), WalkError<E>> {
-        match self.edge {
-            Edge::After(expected) | Edge::From(expected) => Err(WalkError::HistoryEnds {
+        if let Edge::From(expected) = self.edge {
+            return Err(WalkError::HistoryEnds {
                 oldest: before.map(Box::new),
                 expected: Box::new(expected),
                 slot: self.floor_slot,
-            }),
-            Edge::Floor => {
-                self.walked_up_to(before);
-                Ok(())
-            }
+            });
         }
+        self.walked_up_to(before);
+        Ok(())
     }
 }
 

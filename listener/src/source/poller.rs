@@ -10,6 +10,7 @@ use tokio::{sync::Notify, time::timeout};
 use crate::{
     checkpoint::watermark::Mark,
     decode::listed::Listed,
+    source::evidence::Statement,
     source::fetcher::{Fetcher, Stopped},
     source::pager::Pager,
     source::rpc::HistoryError,
@@ -55,14 +56,18 @@ impl Poller {
         let watermark = &self.feed.intake.watermark;
         let listed = watermark.with(|watermark| watermark.listed());
         let tip = self.tip(listed).await?;
-        // What is newer than the margin is taken in, and listed by a later poll.
-        let complete = tip.saturating_sub(self.margin_slots);
         let pages = self.feed.history.pages_of(self.feed.history.program_id, tip);
         let mut pager = Pager::after(listed);
         while let Some(segment) = self.feed.next_segment(&mut pager, &pages).await? {
+            // What nothing is stated about yet is taken in, and listed by a later poll.
+            let statement = Statement::of_listing(pager.finalized(), tip, self.margin_slots);
             let visible: Vec<Listed> = segment.into_iter().filter(|listed| listed.slot <= tip).collect();
-            self.feed.take_segment(visible, complete).await?;
+            self.feed.take_segment(visible, statement.up_to).await?;
         }
+        let statement = Statement::of_listing(pager.finalized(), tip, self.margin_slots);
+        tracing::debug!(%statement, "listed");
+        // Where the walk has come to the beginning of history there is nothing before it.
+        let complete = statement.up_to.max(pager.first_available().saturating_sub(1));
         watermark.with(|watermark| watermark.complete_up_to(complete));
         Ok(())
     }

@@ -1,7 +1,11 @@
 //! What a listener asks the chain over JSON-RPC.
 
-use serde_json::json;
-use session_chain::{ChainError, Retryability, RpcPool};
+use std::sync::Arc;
+
+use futures::future;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+use session_chain::{ChainError, CommitmentConfig, EndpointLabel, Retryability, RpcClient, RpcPool};
 use solana_client::{
     rpc_config::{RpcSignaturesForAddressConfig, RpcTransactionConfig},
     rpc_request::RpcRequest,
@@ -13,9 +17,12 @@ use solana_transaction_status_client_types::UiTransactionEncoding;
 use crate::{
     decode::listed::Listed,
     decode::reading::Unreadable,
-    decode::wire::{ConfirmedTransaction, Fate, ListedTransaction},
+    decode::wire::{ConfirmedTransaction, Fate, InContext, ListedTransaction},
     patience::Setback,
-    source::pager::{Pages, WalkError},
+    source::{
+        evidence::{self, Absurd, Subject, TipWatch},
+        pager::{Page, Pages, WalkError},
+    },
 };
 
 /// Transactions of version 1 exist since September 2026; a lower number is answered with error -32015 (pitfall 12).
@@ -26,6 +33,7 @@ const TRANSACTION_VERSION_MAX: u8 = 1;
 pub(crate) struct ProgramHistory {
     pub(crate) pool: RpcPool,
     pub(crate) program_id: Pubkey,
+    tips: Arc<TipWatch>,
 }
 
 /// Why the chain did not answer a question about the program's history.
@@ -43,14 +51,21 @@ pub(crate) enum HistoryError {
     BehindCursor { tip: u64, cursor: u64 },
     #[error("the node's history is not whole: {detail}")]
     Gap { detail: String },
+    #[error("{endpoint} tells {absurd}, and no other endpoint bears it out")]
+    AbsurdTip { endpoint: EndpointLabel, absurd: Absurd },
+    #[error("no endpoint proves that nothing happened before: {detail}")]
+    UnprovenEnd { detail: String },
 }
 
 impl Setback for HistoryError {
     fn needs_action(&self) -> bool {
         match self {
             Self::Chain(error) => error.retryability() == Retryability::Never,
-            Self::BadSignature { .. } | Self::Gap { .. } => true,
-            Self::MissingTransaction { .. } | Self::Unreadable { .. } | Self::BehindCursor { .. } => false,
+            Self::BadSignature { .. } | Self::Gap { .. } | Self::UnprovenEnd { .. } => true,
+            Self::MissingTransaction { .. }
+            | Self::Unreadable { .. }
+            | Self::BehindCursor { .. }
+            | Self::AbsurdTip { .. } => false,
         }
     }
 }
@@ -67,22 +82,39 @@ impl From<WalkError<HistoryError>> for HistoryError {
 }
 
 impl ProgramHistory {
-    /// The newest slot at the configured commitment.
-    pub(crate) async fn tip(&self) -> Result<u64, HistoryError> {
-        Ok(self
-            .pool
-            .call("getSlot", None, |client| async move { client.get_slot().await })
-            .await?)
+    pub(crate) fn new(pool: RpcPool, program_id: Pubkey) -> Self {
+        Self {
+            pool,
+            program_id,
+            tips: Arc::default(),
+        }
     }
 
-    /// A transaction with its logs and inner instructions.
-    pub(crate) async fn transaction(&self, signature: Signature) -> Result<ConfirmedTransaction, HistoryError> {
-        let config = RpcTransactionConfig {
-            encoding: Some(UiTransactionEncoding::Base64),
-            commitment: Some(self.pool.commitment()),
-            max_supported_transaction_version: Some(TRANSACTION_VERSION_MAX),
+    /// The newest slot at the configured commitment. A slot that cannot be is believed of two endpoints, and not of one.
+    ///
+    /// # Errors
+    /// [`HistoryError::AbsurdTip`] where one endpoint tells such a slot and no other bears it out.
+    pub(crate) async fn tip(&self) -> Result<u64, HistoryError> {
+        let ask = |client: Arc<RpcClient>| async move { client.get_slot().await };
+        let tip = self.pool.call("getSlot", None, ask).await?;
+        let Err(absurd) = self.tips.check(tip) else {
+            return Ok(tip);
         };
-        let parameters = json!([signature.to_string(), config]);
+        let answers = self.pool.on_each("getSlot", None, ask).await;
+        let told: Vec<(EndpointLabel, u64)> = self
+            .labelled(answers)
+            .filter_map(|(label, tip)| Some((label, tip.ok()?)))
+            .collect();
+        if let Some(tip) = self.tips.choose(&told) {
+            return Ok(tip);
+        }
+        let endpoint = self.pool.preferred().label();
+        Err(HistoryError::AbsurdTip { endpoint, absurd })
+    }
+
+    /// A transaction with its logs and inner instructions, from the first endpoint that answers.
+    pub(crate) async fn transaction(&self, signature: Signature) -> Result<ConfirmedTransaction, HistoryError> {
+        let parameters = self.transaction_parameters(&signature);
         let transaction: Option<_> = self
             .pool
             .call("getTransaction", None, |client| {
@@ -93,10 +125,57 @@ impl ProgramHistory {
         transaction.ok_or(HistoryError::MissingTransaction { signature })
     }
 
+    /// What every endpoint has of a transaction, the preferred one's first; nothing where there is only one endpoint, which
+    /// has been asked.
+    pub(crate) async fn transaction_anywhere(
+        &self,
+        signature: Signature,
+    ) -> Vec<(EndpointLabel, ConfirmedTransaction)> {
+        if self.pool.endpoints().len() < 2 {
+            return Vec::new();
+        }
+        let parameters = self.transaction_parameters(&signature);
+        let answers = self.pool.on_each("getTransaction", None, |client| {
+            let parameters = parameters.clone();
+            async move {
+                client
+                    .send::<Option<ConfirmedTransaction>>(RpcRequest::GetTransaction, parameters)
+                    .await
+            }
+        });
+        let mut found = Vec::new();
+        for (label, answer) in self.labelled(answers.await) {
+            match answer {
+                Ok(Some(transaction)) => found.push((label, transaction)),
+                Ok(None) => evidence::disagrees(&label, Subject::Transaction, "it does not have the transaction"),
+                Err(error) => tracing::debug!(endpoint = %label, %error, "a transaction was asked for in vain"),
+            }
+        }
+        found
+    }
+
+    fn transaction_parameters(&self, signature: &Signature) -> Value {
+        let config = RpcTransactionConfig {
+            encoding: Some(UiTransactionEncoding::Base64),
+            commitment: Some(self.pool.commitment()),
+            max_supported_transaction_version: Some(TRANSACTION_VERSION_MAX),
+        };
+        json!([signature.to_string(), config])
+    }
+
+    /// Answers of all endpoints with their names.
+    fn labelled<T>(
+        &self,
+        answers: Vec<Result<T, ChainError>>,
+    ) -> impl Iterator<Item = (EndpointLabel, Result<T, ChainError>)> {
+        let labels = self.pool.endpoints().into_iter().map(|endpoint| endpoint.label());
+        labels.zip(answers)
+    }
+
     /// The transactions of an address, by nodes that have reached `min_context_slot`.
     pub(crate) fn pages_of(&self, address: Pubkey, min_context_slot: u64) -> AddressPages {
         AddressPages {
-            pool: self.pool.clone(),
+            history: self.clone(),
             address,
             min_context_slot,
         }
@@ -105,32 +184,153 @@ impl ProgramHistory {
 
 /// `getSignaturesForAddress`, page by page.
 pub(crate) struct AddressPages {
-    pool: RpcPool,
+    history: ProgramHistory,
     address: Pubkey,
     min_context_slot: u64,
+}
+
+impl AddressPages {
+    fn parameters(&self, before: Option<Signature>, limit: usize) -> Value {
+        let config = RpcSignaturesForAddressConfig {
+            before: before.map(|signature| signature.to_string()),
+            until: None,
+            limit: Some(limit),
+            commitment: Some(self.history.pool.commitment()),
+            min_context_slot: Some(self.min_context_slot),
+        };
+        json!([self.address.to_string(), config])
+    }
 }
 
 impl Pages for AddressPages {
     type Error = HistoryError;
 
-    async fn page(&self, before: Option<Signature>, limit: usize) -> Result<Vec<Listed>, HistoryError> {
-        let config = RpcSignaturesForAddressConfig {
-            before: before.map(|signature| signature.to_string()),
-            until: None,
-            limit: Some(limit),
-            commitment: Some(self.pool.commitment()),
-            min_context_slot: Some(self.min_context_slot),
+    /// One node tells how far it has finalized, and then what it lists: the one is no evidence for another's listing.
+    async fn page(&self, before: Option<Signature>, limit: usize) -> Result<Page, HistoryError> {
+        let parameters = self.parameters(before, limit);
+        let ask = |client: Arc<RpcClient>| {
+            let parameters = parameters.clone();
+            async move {
+                let finalized = client.get_slot_with_commitment(CommitmentConfig::finalized()).await?;
+                let entries = client.send(RpcRequest::GetSignaturesForAddress, parameters).await?;
+                Ok((finalized, entries))
+            }
         };
-        let parameters = json!([self.address.to_string(), config]);
-        let entries: Vec<ListedTransaction> = self
-            .pool
-            .call("getSignaturesForAddress", None, |client| {
-                let parameters = parameters.clone();
-                async move { client.send(RpcRequest::GetSignaturesForAddress, parameters).await }
-            })
-            .await?;
-        entries.iter().map(listed).collect()
+        let answer = self.history.pool.call("getSignaturesForAddress", None, ask).await?;
+        page(answer, None)
     }
+
+    async fn page_beyond_empty(
+        &self,
+        before: Option<Signature>,
+        limit: usize,
+        floor_slot: u64,
+    ) -> Result<Page, HistoryError> {
+        let parameters = self.parameters(before, limit);
+        let answers = self.history.pool.on_each("getSignaturesForAddress", None, |client| {
+            let parameters = parameters.clone();
+            async move {
+                let finalized = client.get_slot_with_commitment(CommitmentConfig::finalized()).await?;
+                let entries: Vec<ListedTransaction> =
+                    client.send(RpcRequest::GetSignaturesForAddress, parameters).await?;
+                let beginning = if entries.is_empty() {
+                    Some(beginning(&client, before).await?)
+                } else {
+                    None
+                };
+                Ok((finalized, entries, beginning))
+            }
+        });
+        let (mut found, mut proven, mut empty, mut reasons) = (None, None, Vec::new(), Vec::new());
+        for (label, answer) in self.history.labelled(answers.await) {
+            match answer {
+                Ok((finalized, entries, None)) => {
+                    found.get_or_insert((finalized, entries));
+                }
+                Ok((finalized, entries, Some(beginning))) => {
+                    match beginning.proves_nothing_after(floor_slot) {
+                        Ok(()) => {
+                            proven.get_or_insert(((finalized, entries), beginning.first_available));
+                        }
+                        Err(reason) => reasons.push(format!("{label} {reason}")),
+                    }
+                    empty.push(label);
+                }
+                Err(error) => reasons.push(format!("{label}: {error}")),
+            }
+        }
+        if let Some(answer) = found {
+            for label in &empty {
+                evidence::disagrees(
+                    label,
+                    Subject::History,
+                    "it lists nothing where another endpoint lists transactions",
+                );
+            }
+            return page(answer, None);
+        }
+        match proven {
+            Some((answer, first_available)) => page(answer, Some(first_available)),
+            None => Err(HistoryError::UnprovenEnd {
+                detail: reasons.join("; "),
+            }),
+        }
+    }
+}
+
+/// What a node that lists nothing says about its history.
+struct Beginning {
+    /// The first slot that it has.
+    first_available: u64,
+    /// Whether it knows the transaction before which it lists nothing.
+    knows_before: bool,
+}
+
+impl Beginning {
+    /// Whether a listing of nothing means that nothing happened after the slot.
+    fn proves_nothing_after(&self, floor_slot: u64) -> Result<(), String> {
+        if !self.knows_before {
+            return Err("does not know the transaction before which it lists nothing".to_owned());
+        }
+        // From the genesis on means from what the endpoints still have, and each of them was asked.
+        if floor_slot > 0 && self.first_available > floor_slot.saturating_add(1) {
+            let first = self.first_available;
+            return Err(format!(
+                "has no history before slot {first}, and slot {floor_slot} was the last that is listed"
+            ));
+        }
+        Ok(())
+    }
+}
+
+async fn beginning(client: &RpcClient, before: Option<Signature>) -> Result<Beginning, session_chain::ClientError> {
+    let known = async {
+        match before {
+            None => Ok(true),
+            Some(signature) => {
+                let parameters = json!([[signature.to_string()], {"searchTransactionHistory": true}]);
+                let statuses: InContext<Vec<Option<IgnoredAny>>> =
+                    client.send(RpcRequest::GetSignatureStatuses, parameters).await?;
+                Ok(statuses.value.first().is_some_and(Option::is_some))
+            }
+        }
+    };
+    let (first_available, knows_before) = future::try_join(client.get_first_available_block(), known).await?;
+    Ok(Beginning {
+        first_available,
+        knows_before,
+    })
+}
+
+fn page(
+    (finalized, entries): (u64, Vec<ListedTransaction>),
+    first_available: Option<u64>,
+) -> Result<Page, HistoryError> {
+    Ok(Page {
+        entries: entries.iter().map(listed).collect::<Result<_, _>>()?,
+        finalized,
+        first_available,
+    })
 }
 
 fn listed(entry: &ListedTransaction) -> Result<Listed, HistoryError> {

@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod events;
+mod evidence;
 mod handlers;
 mod hostile;
 mod network;
@@ -24,6 +25,12 @@ session_tests::scenarios![
     rpc::short_pages_are_no_end_of_history,
     rpc::a_node_behind_the_cursor_is_waited_for,
     rpc::the_next_endpoint_serves_while_the_first_is_down,
+    evidence::a_node_that_lags_loses_nothing,
+    evidence::a_node_that_lists_nothing_before_is_contradicted,
+    evidence::a_node_without_every_third_transaction_is_contradicted,
+    evidence::a_node_that_prunes_is_contradicted,
+    evidence::a_late_index_loses_nothing,
+    evidence::an_absurd_slot_is_contradicted,
     queue::refused_entries_are_sent_again,
     queue::the_cursor_waits_for_a_closed_queue,
     hostile::events_of_another_program_are_not_believed,

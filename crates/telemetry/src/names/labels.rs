@@ -147,6 +147,7 @@ pub(super) const REFUSALS: &[&str] = &[
     "bad_base64",
     "no_discriminator",
     "unknown_discriminator",
+    "no_layout",
     "short_borsh",
     "trailing_bytes",
     "truncated",
@@ -157,7 +158,15 @@ pub(super) const REFUSALS: &[&str] = &[
 pub(super) const FATES: &[&str] = &["landed", "failed", "expired", "refused", "abandoned"];
 
 /// Why a WebSocket connection ends.
-pub(super) const DISCONNECTS: &[&str] = &["connect", "connect_timeout", "subscribe", "ended", "silent"];
+pub(super) const DISCONNECTS: &[&str] = &[
+    "connect",
+    "connect_timeout",
+    "subscribe",
+    "broken",
+    "malformed",
+    "ended",
+    "silent",
+];
 
 /// Why a notification is left to the listing.
 pub(super) const LEFT: &[&str] = &[
@@ -166,13 +175,24 @@ pub(super) const LEFT: &[&str] = &[
     "backpressure",
     "no_signature",
     "no_room",
+    "unreadable",
 ];
 
 /// How a transaction or a message came to be known.
 pub(super) const ORIGINS: &[&str] = &["live", "fill", "backfill", "recovery", "reconciliation"];
 
 /// Why an instruction's events could not be had.
-pub(super) const UNRECOVERED: &[&str] = &["unreadable_transaction", "instruction"];
+pub(super) const UNRECOVERED: &[&str] = &[
+    "foreign_caller",
+    "unknown_caller",
+    "wrong_event_authority",
+    "undecodable",
+    "request",
+    "logs_only",
+];
+
+/// What endpoints can disagree about.
+pub(super) const SUBJECTS: &[&str] = &["tip", "history", "transaction"];
 
 /// What a custom handler does instead of taking an event.
 pub(super) const HANDLER_FAILURES: &[&str] = &["backlog_full", "error", "panic"];

@@ -37,7 +37,7 @@ struct Node {
 impl Pages for Node {
     type Error = Infallible;
 
-    async fn page(&self, before: Option<Signature>, limit: usize) -> Result<Vec<Listed>, Infallible> {
+    async fn page(&self, before: Option<Signature>, limit: usize) -> Result<Page, Infallible> {
         let turn = self.pages.fetch_add(1, Ordering::Relaxed);
         let mut history = self.history.lock().unwrap();
         if before.is_none() {
@@ -55,9 +55,23 @@ impl Pages for Node {
                 .position(|listed| listed.signature == before)
                 .unwrap_or(0)
         });
-        Ok(history[end.saturating_sub(cut)..end].iter().rev().copied().collect())
+        Ok(Page {
+            entries: history[end.saturating_sub(cut)..end].iter().rev().copied().collect(),
+            finalized: FINALIZED,
+            first_available: None,
+        })
+    }
+
+    async fn page_beyond_empty(&self, _: Option<Signature>, _: usize, _: u64) -> Result<Page, Infallible> {
+        Ok(Page {
+            entries: Vec::new(),
+            finalized: FINALIZED,
+            first_available: None,
+        })
     }
 }
+
+const FINALIZED: u64 = 1_000_000;
 
 fn history() -> impl Strategy<Value = Vec<Listed>> {
     prop::collection::vec(0_u64..3, 0..60).prop_map(|gaps| {
@@ -136,21 +150,95 @@ fn many_boundaries_are_thinned_and_nothing_is_missed() {
     assert_eq!(seen, history);
 }
 
+/// Two nodes, of which the first answers `[]` to whatever is asked before a transaction that it doesn't know.
+struct Forgetful {
+    whole: Node,
+    /// The first transactions that the first node does not know.
+    forgotten: usize,
+    /// Whether the second can be asked.
+    second: bool,
+}
+
+impl Pages for Forgetful {
+    type Error = &'static str;
+
+    async fn page(&self, before: Option<Signature>, limit: usize) -> Result<Page, &'static str> {
+        let mut page = self.whole.page(before, limit).await.unwrap();
+        let forgotten: Vec<Signature> = {
+            let history = self.whole.history.lock().unwrap();
+            history[..self.forgotten]
+                .iter()
+                .map(|listed| listed.signature)
+                .collect()
+        };
+        page.entries.retain(|listed| !forgotten.contains(&listed.signature));
+        Ok(page)
+    }
+
+    async fn page_beyond_empty(&self, before: Option<Signature>, limit: usize, _: u64) -> Result<Page, &'static str> {
+        if !self.second {
+            return Err("nobody proves it");
+        }
+        let mut page = self.whole.page(before, limit).await.unwrap();
+        page.finalized = 25;
+        Ok(page)
+    }
+}
+
+fn forgetful(second: bool) -> Forgetful {
+    Forgetful {
+        whole: Node {
+            history: Mutex::new((0..9).map(|number| transaction(number, 20 + number as u64)).collect()),
+            growth: Mutex::default(),
+            cuts: vec![3],
+            pages: AtomicUsize::new(0),
+        },
+        forgotten: 4,
+        second,
+    }
+}
+
 #[test]
-fn a_node_that_has_forgotten_the_mark_is_not_believed() {
-    let history: Vec<Listed> = (5..9).map(|number| transaction(number, 20)).collect();
+fn an_empty_page_is_no_beginning_of_history_unless_it_is_proven() {
+    let mark = Mark {
+        slot: 15,
+        signature: None,
+    };
+    let answer = Pager::after(mark)
+        .next_segment(&forgetful(false))
+        .now_or_never()
+        .unwrap();
+    assert!(matches!(answer, Err(WalkError::Page(_))), "{answer:?}");
+
+    let node = forgetful(true);
+    let mut pager = Pager::after(mark);
+    let mut seen = Vec::new();
+    while let Some(segment) = pager.next_segment(&node).now_or_never().unwrap().unwrap() {
+        seen.extend(segment);
+    }
+    let all: Vec<Listed> = node.whole.history.lock().unwrap().clone();
+    assert_eq!(seen, all);
+    assert_eq!(
+        pager.finalized(),
+        25,
+        "the node that is least far proves no more than it knows"
+    );
+}
+
+#[test]
+fn a_quiet_program_whose_last_transaction_was_pruned_is_no_gap() {
     let node = Node {
-        history: Mutex::new(history),
+        history: Mutex::default(),
         growth: Mutex::default(),
         cuts: vec![2],
         pages: AtomicUsize::new(0),
     };
     let mark = Mark {
         slot: 15,
-        signature: Some(transaction(1, 15).signature),
+        signature: Some(transaction(1, 3).signature),
     };
     let answer = Pager::after(mark).next_segment(&node).now_or_never().unwrap();
-    assert!(matches!(answer, Err(WalkError::HistoryEnds { .. })), "{answer:?}");
+    assert!(matches!(answer, Ok(None)), "{answer:?}");
 }
 
 #[test]

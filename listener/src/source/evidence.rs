@@ -1,0 +1,216 @@
+//! What one endpoint's word is worth (invariant: one node's silence proves nothing).
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+
+use metrics::counter;
+use session_chain::EndpointLabel;
+use session_telemetry::names;
+use time::{Duration, OffsetDateTime, macros::datetime};
+
+/// No cluster is older than mainnet's genesis.
+const OLDEST_GENESIS: OffsetDateTime = datetime!(2020-03-16 00:00 UTC);
+/// No cluster makes slots faster; the fastest that is planned takes twice as long (October 2026).
+const SLOT_MIN: Duration = Duration::milliseconds(100);
+/// Slots that a node may be ahead of what was heard last beside the time that has passed.
+const SLACK_SLOTS: u64 = 300;
+
+/// What endpoints can disagree about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Tip,
+    History,
+    Transaction,
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tip => "tip",
+            Self::History => "history",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
+/// Counts and tells that an endpoint is contradicted by another.
+pub(crate) fn disagrees(endpoint: &EndpointLabel, subject: Subject, how: &str) {
+    counter!(names::LISTENER_DISAGREEMENTS_TOTAL, "endpoint" => endpoint.to_string(), "subject" => subject.name())
+        .increment(1);
+    tracing::warn!(%endpoint, subject = subject.name(), how, "an endpoint is contradicted by another");
+}
+
+/// Why everything up to a slot counts as delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Because {
+    /// The node that listed it had finalized the slot before it was asked.
+    Finality,
+}
+
+/// "Everything up to this slot was delivered", which alone moves the watermark.
+///
+/// Another source than JSON-RPC, such as a Geyser stream, would have to state the same: that it has handed over every
+/// transaction of the program up to the slot, on the strength of a block's own metadata or of a replay that began before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Statement {
+    pub(crate) up_to: u64,
+    pub(crate) because: Because,
+}
+
+impl Statement {
+    /// What a listing proves whose node had finalized `finalized` and which was asked at `tip`: nodes write their index of
+    /// addresses a moment after they confirm a slot, so the newest `margin_slots` prove nothing even where finality is
+    /// immediate.
+    pub(crate) fn of_listing(finalized: u64, tip: u64, margin_slots: u64) -> Self {
+        Self {
+            up_to: finalized.min(tip.saturating_sub(margin_slots)),
+            because: Because::Finality,
+        }
+    }
+}
+
+impl fmt::Display for Statement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { up_to, because } = self;
+        match because {
+            Because::Finality => write!(
+                formatter,
+                "everything up to slot {up_to} was listed by a node that had finalized it"
+            ),
+        }
+    }
+}
+
+/// A slot that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Absurd {
+    told: u64,
+    possible_max: u64,
+}
+
+impl fmt::Display for Absurd {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "slot {}, where {} is the highest that can be",
+            self.told, self.possible_max
+        )
+    }
+}
+
+/// Remembers the newest slot that was believed, to know those that cannot be.
+#[derive(Debug, Default)]
+pub(crate) struct TipWatch(Mutex<Option<(u64, OffsetDateTime)>>);
+
+impl TipWatch {
+    /// Believes a slot that can be.
+    pub(crate) fn check(&self, tip: u64) -> Result<(), Absurd> {
+        self.check_at(tip, OffsetDateTime::now_utc())
+    }
+
+    fn check_at(&self, tip: u64, now: OffsetDateTime) -> Result<(), Absurd> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let possible_max = match *last {
+            Some((slot, at)) => slot.saturating_add(slots_in(now - at)).saturating_add(SLACK_SLOTS),
+            None => slots_in(now - OLDEST_GENESIS),
+        };
+        if tip > possible_max {
+            return Err(Absurd {
+                told: tip,
+                possible_max,
+            });
+        }
+        if last.is_none_or(|(slot, _)| tip > slot) {
+            *last = Some((tip, now));
+        }
+        Ok(())
+    }
+
+    /// Of what all endpoints tell, the highest slot that can be, or that two of them tell; the others are contradicted.
+    pub(crate) fn choose(&self, told: &[(EndpointLabel, u64)]) -> Option<u64> {
+        let borne_out = |tip: u64| {
+            told.iter()
+                .filter(|(_, other)| tip.abs_diff(*other) <= SLACK_SLOTS)
+                .count()
+                > 1
+        };
+        let credible = |tip: u64| self.check(tip).is_ok() || borne_out(tip);
+        let chosen = told.iter().map(|(_, tip)| *tip).filter(|tip| credible(*tip)).max()?;
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((chosen, OffsetDateTime::now_utc()));
+        for (endpoint, tip) in told.iter().filter(|(_, tip)| *tip > chosen) {
+            disagrees(
+                endpoint,
+                Subject::Tip,
+                &format!("it tells slot {tip}, the others {chosen}"),
+            );
+        }
+        Some(chosen)
+    }
+}
+
+fn slots_in(time: Duration) -> u64 {
+    u64::try_from(time.whole_milliseconds() / SLOT_MIN.whole_milliseconds()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use session_chain::Endpoint;
+
+    use super::*;
+
+    fn labels(tips: &[u64]) -> Vec<(EndpointLabel, u64)> {
+        let endpoint = |port: usize| Endpoint {
+            http: format!("http://127.0.0.1:{}", 1_000 + port),
+            ws: String::new(),
+        };
+        tips.iter()
+            .enumerate()
+            .map(|(port, tip)| (endpoint(port).label(), *tip))
+            .collect()
+    }
+
+    #[test]
+    fn a_slot_that_cannot_be_is_not_believed_of_one() {
+        let watch = TipWatch::default();
+        let now = datetime!(2026-11-01 00:00 UTC);
+        assert!(watch.check_at(1_000_000_000_000, now).is_err(), "no cluster is so old");
+        assert!(watch.check_at(400_000_000, now).is_ok());
+        assert!(watch.check_at(400_000_300, now).is_ok());
+        assert!(watch.check_at(400_000_601, now).is_err());
+        assert!(
+            watch.check_at(400_000_610, now + Duration::seconds(1)).is_ok(),
+            "ten slots a second"
+        );
+        assert!(watch.check_at(300, now).is_ok(), "a node behind is another matter");
+        assert!(watch.check_at(400_000_920, now + Duration::seconds(1)).is_err());
+    }
+
+    #[test]
+    fn of_all_endpoints_those_that_agree_are_believed() {
+        assert_eq!(
+            TipWatch::default().choose(&labels(&[1_000_000_000_000, 500])),
+            Some(500)
+        );
+        assert_eq!(TipWatch::default().choose(&labels(&[1_000_000_000_000])), None);
+        let watch = TipWatch::default();
+        watch.check(500).unwrap();
+        assert_eq!(
+            watch.choose(&labels(&[90_000_000, 90_000_010])),
+            Some(90_000_010),
+            "a chain that went on without us"
+        );
+    }
+
+    #[test]
+    fn finality_is_evidence_and_the_tip_is_none() {
+        assert_eq!(Statement::of_listing(68, 100, 8).up_to, 68);
+        assert_eq!(
+            Statement::of_listing(100, 100, 8).up_to,
+            92,
+            "finality may be immediate, an index is not"
+        );
+    }
+}

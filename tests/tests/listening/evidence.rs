@@ -1,0 +1,97 @@
+//! One of two endpoints lies: nothing is lost, and the metrics say who it was.
+
+use std::sync::{Arc, OnceLock};
+
+use session_chain::Endpoint;
+use session_telemetry::{PrometheusHandle, names};
+use session_tests::{
+    chain::{TestChain, free_port},
+    listening::{Collector, Listening, pool_over, quick_config},
+    lying_node::{Lie, LyingNode},
+};
+
+use super::events::request;
+
+const BEFORE: usize = 12;
+const DURING: usize = 6;
+
+/// What is counted in this process.
+fn metrics() -> String {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER
+        .get_or_init(|| session_telemetry::install_prometheus().unwrap())
+        .render()
+}
+
+/// Disagreements of an endpoint about a subject.
+fn disagreements(endpoint: &Endpoint, subject: &str) -> u64 {
+    let series = format!(
+        "{}{{endpoint=\"{}\",subject=\"{subject}\"}} ",
+        names::LISTENER_DISAGREEMENTS_TOTAL,
+        endpoint.label()
+    );
+    let metrics = metrics();
+    let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
+    value.map_or(0, |value| value.parse().unwrap())
+}
+
+/// Behind a liar and an honest node, without any notifications: everything comes, and the watermark passes it.
+async fn outlives(chain: &TestChain, lie: Lie, subject: Option<&str>) {
+    metrics();
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let mut sessions = request(chain, BEFORE).await;
+    let node = LyingNode::start(chain.endpoint(), lie).await;
+    let liar = node.endpoint();
+    let honest = Endpoint {
+        ws: format!("ws://127.0.0.1:{}", free_port()),
+        ..chain.endpoint()
+    };
+    let endpoints = vec![liar.clone(), honest.clone()];
+    let mut listening = Listening::start(quick_config(), pool_over(endpoints), collector.queue(), folder.path());
+    collector.all_of(&sessions).await;
+    sessions.extend(request(chain, DURING).await);
+    collector.all_of(&sessions).await;
+    let tip = chain.rpc().get_slot().await.unwrap();
+    listening.cursor_at(tip).await;
+    let status = listening.status();
+    assert_eq!((status.withheld, status.stalled), (None, None), "{lie:?}");
+    assert!(
+        status.cursor_slot.unwrap() < 1_000_000_000,
+        "{lie:?}: {:?}",
+        status.cursor_slot
+    );
+    listening.stop().await.unwrap();
+    if let Some(subject) = subject {
+        assert!(
+            disagreements(&liar, subject) > 0,
+            "{lie:?} is not counted:\n{}",
+            metrics()
+        );
+        assert_eq!(disagreements(&honest, subject), 0, "{lie:?}");
+    }
+}
+
+pub(crate) async fn a_node_that_lags_loses_nothing(chain: Arc<TestChain>) {
+    outlives(&chain, Lie::Lags(30), None).await;
+}
+
+pub(crate) async fn a_node_that_lists_nothing_before_is_contradicted(chain: Arc<TestChain>) {
+    outlives(&chain, Lie::ListsNothingBefore, Some("history")).await;
+}
+
+pub(crate) async fn a_node_without_every_third_transaction_is_contradicted(chain: Arc<TestChain>) {
+    outlives(&chain, Lie::NullEveryThird, Some("transaction")).await;
+}
+
+pub(crate) async fn a_node_that_prunes_is_contradicted(chain: Arc<TestChain>) {
+    outlives(&chain, Lie::Prunes(2), Some("history")).await;
+}
+
+pub(crate) async fn a_late_index_loses_nothing(chain: Arc<TestChain>) {
+    outlives(&chain, Lie::LateIndex(20), None).await;
+}
+
+pub(crate) async fn an_absurd_slot_is_contradicted(chain: Arc<TestChain>) {
+    outlives(&chain, Lie::AbsurdSlot, Some("tip")).await;
+}
