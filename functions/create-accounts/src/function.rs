@@ -7,12 +7,13 @@ use std::{
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use create_accounts::{
-    Handler, LogObserver, SetupError, UnusableRecord, engine_config, handler_config, rpc_pool, shared_ledger, signers,
-    spending_limits,
+    EngineSource, Handler, LogObserver, SetupError, UnusableRecord, engine_config, handler_config, policy, rpc_pool,
+    shared_ledger, signers, spending_limits,
 };
+use futures::FutureExt;
 use lambda_runtime::{Context, Diagnostic};
 use session_config::{QueueKind, Settings};
-use session_engine::{Engine, EngineError};
+use session_engine::{CreationError, Engine, Failure};
 use session_ledger::{InMemoryLedger, Ledger};
 use session_queue::Queue;
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
@@ -25,40 +26,25 @@ const STOP_LIMIT: Duration = Duration::from_millis(300);
 
 /// The function: its settings, and the clients that its first invocation makes and all others use.
 pub(crate) struct Function {
-    settings: Settings,
+    settings: Arc<Settings>,
     metrics: EmfMetrics,
-    started: OnceCell<Started>,
-}
-
-/// What takes connections, and therefore time.
-struct Started {
-    engine: Arc<Engine>,
-    handler: Handler,
+    handler: OnceCell<Handler>,
 }
 
 /// An invocation failed as a whole: all its records will be delivered again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FunctionError {
     #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error(transparent)]
     Queue(#[from] SqsError),
     #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
     UnusableRecord(#[from] UnusableRecord),
-    #[error("the chain did not answer before the invocation's deadline, {0:?} from its start; nothing was tried")]
-    StartTimedOut(Duration),
 }
 
 impl From<FunctionError> for Diagnostic {
     fn from(error: FunctionError) -> Self {
         let error_type = match &error {
-            FunctionError::Setup(_) => "Setup",
             FunctionError::Queue(_) => "Queue",
-            FunctionError::Engine(_) => "Engine",
             FunctionError::UnusableRecord(_) => "UnusableRecord",
-            FunctionError::StartTimedOut(_) => "StartTimedOut",
         };
         Self {
             error_type: error_type.to_owned(),
@@ -71,9 +57,9 @@ impl Function {
     /// A function that has connected to nothing yet.
     pub(crate) fn new(settings: Settings, metrics: EmfMetrics) -> Self {
         Self {
-            settings,
+            settings: Arc::new(settings),
             metrics,
-            started: OnceCell::new(),
+            handler: OnceCell::new(),
         }
     }
 
@@ -92,20 +78,14 @@ impl Function {
         let left = deadline.duration_since(SystemTime::now());
         let left = left.unwrap_or(self.settings.service.function_timeout);
         let deadline = Instant::now() + left;
-        let start_limit = left.saturating_sub(handler_config(&self.settings).deadline_margin);
-        let started = timeout(
-            start_limit,
-            self.started.get_or_try_init(|| Started::new(&self.settings)),
-        )
-        .await
-        .map_err(|_elapsed| FunctionError::StartTimedOut(start_limit))??;
-        Ok(started.handler.handle(event, deadline).await?)
+        let handler = self.handler.get_or_try_init(|| handler(&self.settings)).await?;
+        Ok(handler.handle(event, deadline).await?)
     }
 
     /// Ends the engine's tasks, and writes what they and a broken invocation have recorded.
     pub(crate) async fn stop(&self) {
-        if let Some(started) = self.started.get()
-            && timeout(STOP_LIMIT, started.engine.shutdown()).await.is_err()
+        if let Some(engine) = self.handler.get().and_then(Handler::engine)
+            && timeout(STOP_LIMIT, engine.shutdown()).await.is_err()
         {
             tracing::warn!(limit = ?STOP_LIMIT, "the engine's tasks did not end in time");
         }
@@ -113,22 +93,39 @@ impl Function {
     }
 }
 
-impl Started {
-    async fn new(settings: &Settings) -> Result<Self, FunctionError> {
-        let pool = rpc_pool(settings)?;
-        let signers = signers(settings).await?;
-        let (source, dead_letters) = queues(settings).await?;
-        let config = engine_config(settings, &signers);
-        let ledger = ledger(settings).await?;
-        let engine = Arc::new(Engine::start(config, pool, signers, ledger).await?);
-        let handler = Handler::new(
-            Arc::clone(&engine),
-            source,
-            dead_letters,
-            handler_config(settings),
-            Arc::new(LogObserver),
-        );
-        Ok(Self { engine, handler })
+/// The handler, with an engine that starts when the first record needs it: a chain that cannot be reached, or a key that
+/// cannot be had, is then the reason of the records that need them, and of no others.
+async fn handler(settings: &Arc<Settings>) -> Result<Handler, SqsError> {
+    let (source, dead_letters) = queues(settings).await?;
+    let for_the_engine = Arc::clone(settings);
+    let start = Box::new(move || {
+        let settings = Arc::clone(&for_the_engine);
+        async move { engine(&settings).await.map(Arc::new) }.boxed()
+    });
+    let engine = EngineSource::later(policy(settings), start);
+    let observer = Arc::new(LogObserver);
+    Ok(Handler::new(
+        engine,
+        source,
+        dead_letters,
+        handler_config(settings),
+        observer,
+    ))
+}
+
+async fn engine(settings: &Settings) -> Result<Engine, CreationError> {
+    let pool = rpc_pool(settings).map_err(misconfigured)?;
+    let signers = signers(settings).await.map_err(misconfigured)?;
+    let ledger = ledger(settings).await.map_err(misconfigured)?;
+    let config = engine_config(settings, &signers);
+    Ok(Engine::start(config, pool, signers, ledger).await?)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` passes")]
+fn misconfigured(error: SetupError) -> CreationError {
+    tracing::error!(%error, "the engine cannot start");
+    CreationError::Failed {
+        reason: Failure::Misconfigured(error.to_string()),
     }
 }
 

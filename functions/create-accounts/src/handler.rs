@@ -6,12 +6,13 @@ use std::{
 };
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use session_engine::{CreationRequest, Engine};
+use session_engine::{CreationError, CreationRequest, Engine, Outcome};
 use session_queue::{Queue, VisibilityBackoff};
 use time::OffsetDateTime;
 
 use crate::{
     conclusion::{Conclusion, Patience, Reason},
+    engine_source::EngineSource,
     reading::Reading,
     record::{Record, UnusableRecord},
     report::{RecordObserver, RecordReport},
@@ -33,7 +34,7 @@ pub struct HandlerConfig {
 
 /// Creates and verifies the accounts that a batch of SQS records asks for.
 pub struct Handler {
-    engine: Arc<Engine>,
+    engine: EngineSource,
     settling: Settling,
     config: HandlerConfig,
     observer: Arc<dyn RecordObserver>,
@@ -42,18 +43,24 @@ pub struct Handler {
 impl Handler {
     /// A handler for messages of `source`, whose failures end in `dead_letters`.
     pub fn new(
-        engine: Arc<Engine>,
+        engine: impl Into<EngineSource>,
         source: Arc<dyn Queue>,
         dead_letters: Arc<dyn Queue>,
         config: HandlerConfig,
         observer: Arc<dyn RecordObserver>,
     ) -> Self {
         Self {
-            engine,
+            engine: engine.into(),
             settling: Settling::new(source, dead_letters, config.visibility_backoff.clone()),
             config,
             observer,
         }
+    }
+
+    /// The engine, if it runs already.
+    #[must_use]
+    pub fn engine(&self) -> Option<&Arc<Engine>> {
+        self.engine.running()
     }
 
     /// Handles one invocation. The response names the records that SQS has to deliver again; all others are done with.
@@ -100,7 +107,7 @@ impl Handler {
         let mut answers = if requests.is_empty() {
             Vec::new().into_iter()
         } else {
-            self.engine.create_batch(requests, deadline).await.into_iter()
+            self.create(requests, deadline).await.into_iter()
         };
         records
             .iter()
@@ -120,6 +127,14 @@ impl Handler {
                 conclusion.within_limits(record, &self.patience(), SystemTime::now())
             })
             .collect()
+    }
+
+    /// Each request's answer. Without an engine that is the reason why there is none.
+    async fn create(&self, requests: Vec<CreationRequest>, deadline: Instant) -> Vec<Result<Outcome, CreationError>> {
+        match self.engine.get(deadline).await {
+            Ok(engine) => engine.create_batch(requests, deadline).await,
+            Err(error) => requests.iter().map(|_| Err(error.clone())).collect(),
+        }
     }
 
     fn unanswered(&self, record: &Record) -> Conclusion {

@@ -6,6 +6,7 @@
 
 mod conclusion;
 mod dead_letters;
+mod engine_source;
 mod handler;
 mod reading;
 mod record;
@@ -14,9 +15,10 @@ mod settling;
 mod setup;
 
 pub use conclusion::{Conclusion, Reason};
+pub use engine_source::{EngineSource, Later, Start};
 pub use handler::{Handler, HandlerConfig};
 pub use record::{Record, UnusableRecord};
 pub use report::{LogObserver, RecordObserver, RecordReport};
 pub use setup::{
-    SetupError, engine_config, handler_config, rpc_pool, rpc_pool_of, shared_ledger, signers, spending_limits,
+    SetupError, engine_config, handler_config, policy, rpc_pool, rpc_pool_of, shared_ledger, signers, spending_limits,
 };

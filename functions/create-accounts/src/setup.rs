@@ -181,7 +181,9 @@ pub async fn shared_ledger(settings: &Settings) -> Result<Option<DynamoDbLedger>
     Ok(Some(DynamoDbLedger::connect(config, spending_limits(settings)).await?))
 }
 
-fn policy(settings: &Settings) -> Policy {
+/// The rules on what may be created, and on what the wallets keep.
+#[must_use]
+pub fn policy(settings: &Settings) -> Policy {
     let policy = &settings.policy;
     Policy {
         allowed_owner_programs: policy.allowed_owner_programs.iter().copied().collect::<BTreeSet<_>>(),

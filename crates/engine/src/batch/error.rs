@@ -153,6 +153,9 @@ pub enum Failure {
         /// Why.
         reason: String,
     },
+    /// The service itself is set up so that it cannot work.
+    #[error("the service cannot create accounts as it is set up: {0}")]
+    Misconfigured(String),
     /// The transaction could not be put together.
     #[error("the transaction could not be put together: {0}")]
     Compilation(String),
@@ -259,6 +262,17 @@ fn limit(error: &ChainError) -> Option<CreationError> {
     })
 }
 
+impl From<EngineError> for CreationError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Chain(error) => error.into(),
+            EngineError::NoWallet | EngineError::AuthorityIsNoWallet { .. } => {
+                Self::failed(Failure::Misconfigured(error.to_string()))
+            }
+        }
+    }
+}
+
 impl From<Deferral> for CreationError {
     fn from(reason: Deferral) -> Self {
         Self::Deferred {
@@ -292,6 +306,7 @@ impl Failure {
             Self::Busy(_) => "account_busy",
             Self::Ledger(_) => "ledger_failed",
             Self::Signing { .. } => "signing_failed",
+            Self::Misconfigured(_) => "misconfigured",
             Self::Compilation(_) => "compilation_failed",
         }
     }

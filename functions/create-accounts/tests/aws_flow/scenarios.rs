@@ -36,6 +36,10 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
         "what_fails_for_ever_is_a_dead_letter_after_exactly_five_receives",
         || Box::pin(what_fails_for_ever()),
     ),
+    (
+        "an_outage_at_the_cold_start_is_the_reason_of_those_records_that_need_the_chain",
+        || Box::pin(an_outage_at_the_cold_start()),
+    ),
     ("an_event_file_prints_what_the_readme_says", || {
         Box::pin(by_hand::event_files())
     }),
@@ -103,6 +107,29 @@ fn assert_told(output: &str) {
         created["span"]["requestId"].is_string() && created["span"]["xrayTraceId"].is_string(),
         "{created}"
     );
+}
+
+async fn an_outage_at_the_cold_start() {
+    let chain = Arc::new(TestChain::embedded().await);
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    proxy.spoil_all("getGenesisHash", Fault::Status(503, None));
+    let flow = Flow::start_behind(chain, &proxy.endpoint()).await;
+    let requests = flow.request_sessions(3).await;
+    let poison = BTreeSet::from([poisoned(&flow.chain, 0)]);
+    send(&flow, &poison).await;
+    // What needs no chain is concluded while there is none.
+    let letter = flow.dead_letter().await;
+    assert!(poison.contains(&letter.body));
+    assert_eq!(flow.created(&requests).await, 0);
+    wait::until_true("the reason of the others", LIMIT, || async {
+        let output = flow.lambda.output();
+        output.lines().any(|line| line.contains("\"reason\":\"unavailable\""))
+    })
+    .await;
+    proxy.heal();
+    flow.assert_created_once(&requests).await;
+    assert_eq!(flow.dead_letters().depth().await.unwrap().visible, 0, "and no others");
+    flow.stop().await;
 }
 
 async fn a_killed_function() {
