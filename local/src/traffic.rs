@@ -203,6 +203,8 @@ impl Traffic {
     async fn judge(&self, request: Unconfirmed, status: Option<TransactionStatus>) -> Judged {
         let number = request.number;
         match status {
+            // What failed was made again, and the first one had made it after all: a session is requested once.
+            Some(status) if status.err.is_some() && request.tries > 1 => Judged::Confirmed,
             Some(status) if status.err.is_some() => {
                 tracing::error!(number, error = ?status.err, "session not requested");
                 Judged::Lost
@@ -272,8 +274,18 @@ impl Traffic {
             skip_preflight: true,
             ..RpcSendTransactionConfig::default()
         };
-        let sent = self.rpc.send_transaction_with_config(&transaction, config).await;
-        sent.map_err(not_sent)
+        match (
+            self.rpc.send_transaction_with_config(&transaction, config).await,
+            transaction.signatures.first(),
+        ) {
+            (Ok(signature), _) => Ok(signature),
+            // A node that has not answered may have it all the same; whoever confirms finds out.
+            (Err(error), Some(signature)) if error.get_transaction_error().is_none() => {
+                tracing::debug!(%error, "{what} may have been sent");
+                Ok(*signature)
+            }
+            (Err(error), _) => Err(not_sent(error)),
+        }
     }
 
     async fn signed(&self, instructions: &[Instruction]) -> Result<Transaction, ClientError> {
