@@ -169,7 +169,8 @@ class Service:
         }
         # A deployment's buckets are reached by TLS.
         variables |= {"AWS_ALLOW_HTTP": "true"}
-        self.listener = Process([BINARIES / "listener"], self.folder / "listener", self.environment("listener", variables))
+        self.listener_environment = self.environment("listener", variables)
+        self.listener = Process([BINARIES / "listener"], self.folder / "listener", self.listener_environment)
         until("a healthy listener", 60, lambda: answers(f"http://127.0.0.1:{port}/health"))
 
     def stop(self):

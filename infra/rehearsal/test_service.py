@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 import boto3
-from rehearsal.machine import ROOT, TOOLS, until
+from rehearsal.machine import BINARIES, ROOT, TOOLS, until
 from rehearsal.stage import STACK, close, stage
 from rehearsal.service import caller
 from solders.keypair import Keypair
@@ -51,6 +51,15 @@ class Account(unittest.TestCase):
         # The names by which the template's metric filters take them.
         self.assertGreater(line["lamports"], 0)
         self.assertIn("low", line)
+
+    def test_the_task_is_alive_by_the_command_that_the_template_gives(self):
+        _, _, service = stage()
+        (container,) = resolved(ListenerImageTag="v1")["Resources"]["ListenerTask"]["Properties"]["ContainerDefinitions"]
+        kind, program, *arguments = container["HealthCheck"]["Command"]
+        self.assertEqual((kind, program), ("CMD", "/listener"))
+        command = [BINARIES / "listener", *arguments]
+        done = subprocess.run(command, env=service.listener_environment, capture_output=True, text=True, timeout=10)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_what_cannot_be_read_is_a_dead_letter_with_its_reason(self):
         _, _, service = stage()

@@ -33,6 +33,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Ask the listener that runs on this machine how it is; exit 0 only if it is healthy.
     Health,
+    /// Ask it whether its tasks make progress, whatever its RPC and queue do; exit 0 only if they do.
+    Live,
 }
 
 #[cfg(test)]

@@ -25,8 +25,10 @@ async fn main() -> Result<()> {
     if let Some(idl) = arguments.idl {
         settings.listener.idl_path = Some(idl);
     }
-    if let Some(Command::Health) = arguments.command {
-        return probe::probe(&settings).await;
+    match arguments.command {
+        Some(Command::Health) => return probe::probe(&settings, "/health").await,
+        Some(Command::Live) => return probe::probe(&settings, "/live").await,
+        None => {}
     }
     let format = match settings.monitoring.log_format {
         LogFormat::Text => session_telemetry::LogFormat::Text,

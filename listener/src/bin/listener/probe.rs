@@ -1,4 +1,4 @@
-//! The command `health`: asks a running listener on this machine, for containers that have no other HTTP client.
+//! The commands `health` and `live`: ask a running listener, for containers that have no other HTTP client.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -14,11 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// More than the page ever has.
 const PAGE_SIZE_MAX_BYTES: usize = 64 * 1024;
 
-/// Succeeds if the listener is healthy.
+/// Succeeds if the page of the listener answers with success.
 ///
 /// # Errors
 /// What it says is wrong, or that it does not answer.
-pub(crate) async fn probe(settings: &Settings) -> Result<()> {
+pub(crate) async fn probe(settings: &Settings, page: &str) -> Result<()> {
     let monitoring = &settings.monitoring;
     let address = if monitoring.bind_address.is_unspecified() {
         Ipv4Addr::LOCALHOST.into()
@@ -26,7 +26,7 @@ pub(crate) async fn probe(settings: &Settings) -> Result<()> {
         monitoring.bind_address
     };
     let url = format!(
-        "http://{}/health",
+        "http://{}{page}",
         std::net::SocketAddr::new(address, monitoring.metrics_port)
     );
     let answer = async {
