@@ -46,11 +46,11 @@ impl Line {
             word,
             session_id: session_id.to_owned(),
             pda: event.map_or_else(String::new, |event| event.expected_pda.to_string()),
-            signature: signature,
+            signature,
             size_bytes: event.map_or(0, |event| event.expected_size),
             attempt: report.attempt,
             latency_ms: report.latency().unwrap_or_default().as_millis(),
-            note: note,
+            note,
         }
     }
 }

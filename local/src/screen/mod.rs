@@ -135,9 +135,9 @@ fn around(bar: &ProgressBar, is_terminal: bool, write: fn(&str)) -> impl Fn(&str
     let bar = bar.clone();
     move |text| {
         if is_terminal {
-            bar.suspend(|| write(text))
+            bar.suspend(|| write(text));
         } else {
-            write(text)
+            write(text);
         }
     }
 }

@@ -192,7 +192,7 @@ async fn nine_fresh_requests_do_not_wait_for_a_transaction_that_never_decides() 
     let deadline = started + Duration::from_secs(8);
     rig.engine
         .create_each(all, deadline, |index, answer| {
-            answered.push((index, answer, started.elapsed()))
+            answered.push((index, answer, started.elapsed()));
         })
         .await;
     let slot = rig.engine.cluster().slots(1);

@@ -202,7 +202,7 @@ fn an_activation_is_checked_in_order() {
     let mut flaws: Vec<Flaw<ManualInitialization>> = framework();
     let own: [Flaw<ManualInitialization>; 6] = [
         (2_006, |_, attempt| {
-            attempt.arguments.session_id = "session-2".to_owned()
+            attempt.arguments.session_id = "session-2".to_owned();
         }),
         (2_006, |_, attempt| attempt.arguments.session_id = "x".repeat(33)),
         (2_000, read_only::<_, ENTRY>),
@@ -225,7 +225,7 @@ fn a_reset_is_checked_in_order() {
     let mut flaws: Vec<Flaw<EmergencyReset>> = framework();
     let own: [Flaw<EmergencyReset>; 5] = [
         (2_006, |_, attempt| {
-            attempt.arguments.session_id = "session-2".to_owned()
+            attempt.arguments.session_id = "session-2".to_owned();
         }),
         (2_006, |_, attempt| attempt.arguments.session_id = "x".repeat(33)),
         (2_000, read_only::<_, ENTRY>),

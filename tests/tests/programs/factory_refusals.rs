@@ -111,17 +111,17 @@ fn a_request_is_checked_in_order() {
     flaws.extend(creation());
     let own: [Flaw<SessionRequest>; 5] = [
         (6_000, |_, attempt| {
-            ask(attempt, |request| request.owner = Pubkey::default())
+            ask(attempt, |request| request.owner = Pubkey::default());
         }),
         (6_001, |_, attempt| {
-            ask(attempt, |request| request.eval_program = Pubkey::default())
+            ask(attempt, |request| request.eval_program = Pubkey::default());
         }),
         (6_004, |_, attempt| {
-            ask(attempt, |request| request.shard_address = Pubkey::default())
+            ask(attempt, |request| request.shard_address = Pubkey::default());
         }),
         (6_002, |_, attempt| ask(attempt, |request| request.session_id.clear())),
         (6_003, |_, attempt| {
-            ask(attempt, |request| request.namespaces = vec![String::new(); 11])
+            ask(attempt, |request| request.namespaces = vec![String::new(); 11]);
         }),
     ];
     flaws.extend(own);

@@ -140,10 +140,10 @@ fn member_flaws() -> [MemberFlaw; 6] {
             change(instruction, place, |request| request.size = 10_241);
         }),
         (6_005, |_, instruction, place| {
-            instruction.accounts[FIRST + place].is_writable = false
+            instruction.accounts[FIRST + place].is_writable = false;
         }),
         (6_008, |_, instruction, place| {
-            instruction.accounts[FIRST + place].pubkey = Pubkey::new_unique()
+            instruction.accounts[FIRST + place].pubkey = Pubkey::new_unique();
         }),
         (6_010, |svm, _, place| {
             let longer = AccountRequest {

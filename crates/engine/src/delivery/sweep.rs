@@ -9,7 +9,7 @@ use crate::delivery::courier::Courier;
 /// Between two looks. A process that ended left its transactions undecided for about the life of a blockhash at most.
 const PAUSE: Duration = Duration::from_secs(30);
 /// A hold this young belongs to somebody who is about to decide it.
-const YOUNG: Duration = Duration::from_secs(60);
+const YOUNG: Duration = Duration::from_mins(1);
 /// Transactions taken over by one look.
 const AT_ONCE: usize = 20;
 

@@ -162,17 +162,14 @@ impl Group {
 
     fn creating(&self, payer: &Pubkey, program: &Pubkey, members: Vec<usize>, rules: Rules<'_>) -> (Part, Instruction) {
         let request = |member: &usize| &self.creations[*member].request;
-        match (&members[..], &rules.shape.batch) {
-            ([_, _, ..], Some(batch)) => {
-                let requests: Vec<_> = members.iter().map(request).collect();
-                let instruction = rules.shape.batch_instruction(batch, payer, program, &requests);
-                (Part::Many(members), instruction)
-            }
-            _ => {
-                let member = members.first().copied().unwrap_or_default();
-                let instruction = rules.shape.instruction(payer, request(&member));
-                (Part::One(member, Step::Create), instruction)
-            }
+        if let ([_, _, ..], Some(batch)) = (&members[..], &rules.shape.batch) {
+            let requests: Vec<_> = members.iter().map(request).collect();
+            let instruction = rules.shape.batch_instruction(batch, payer, program, &requests);
+            (Part::Many(members), instruction)
+        } else {
+            let member = members.first().copied().unwrap_or_default();
+            let instruction = rules.shape.instruction(payer, request(&member));
+            (Part::One(member, Step::Create), instruction)
         }
     }
 

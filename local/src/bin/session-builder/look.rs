@@ -117,12 +117,9 @@ fn status_lines(status: &ServiceStatus) -> Vec<String> {
 /// Nothing is known of it, or nobody answers.
 pub(crate) async fn inspect(settings: &Settings, screen: &Screen, what: &str, json: bool) -> Result<Ending> {
     let running = Client::of(&settings.service.state_dir);
-    let told = match &running {
-        Ok(client) => client.inspect(what).await,
-        Err(_) => {
-            let desk = Desk::new(Queues::open(settings).await?);
-            Ok(story(&desk, &rpc_pool(settings)?, what).await?)
-        }
+    let told = if let Ok(client) = &running { client.inspect(what).await } else {
+        let desk = Desk::new(Queues::open(settings).await?);
+        Ok(story(&desk, &rpc_pool(settings)?, what).await?)
     };
     let story = told?;
     if json {
