@@ -80,7 +80,7 @@ impl Check for EventStream {
         let is_new = |status: &ListenerStatus| self.seen().as_ref() != Some(&verdict(status));
         if self.status.clone().wait_for(is_new).await.is_err() {
             // A listener that has ended says nothing new.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -14,7 +14,7 @@ pub trait Check: Send + Sync + 'static {
     /// Returns once there is something new to see. A check of what changes by event is made at the event, and not
     /// only when its interval is over. May be given up at any time.
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

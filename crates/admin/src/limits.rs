@@ -13,6 +13,6 @@ pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// How long to wait where a connection cannot be accepted: without file descriptors the next one fails as well.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The longest that an answer may take. Pages take no time at all; what changes something talks to a queue.
-pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 /// A filter with some hundred message ids is the largest that anybody sends.
 pub(crate) const BODY_SIZE_MAX_BYTES: usize = 64 * 1024;

@@ -112,12 +112,11 @@ async fn stats(State(pages): State<Pages>) -> Json<Value> {
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {
-    match &pages.metrics {
-        Some(render) => ([(CONTENT_TYPE, PROMETHEUS)], render()).into_response(),
-        None => {
-            let how = "metrics are off: set monitoring.enable_prometheus or give --enable-metrics\n";
-            (StatusCode::NOT_FOUND, how).into_response()
-        }
+    if let Some(render) = &pages.metrics {
+        ([(CONTENT_TYPE, PROMETHEUS)], render()).into_response()
+    } else {
+        let how = "metrics are off: set monitoring.enable_prometheus or give --enable-metrics\n";
+        (StatusCode::NOT_FOUND, how).into_response()
     }
 }
 

@@ -112,7 +112,7 @@ pub enum UnrecoveredReason {
         detail: String,
     },
     /// An instruction whose events are only logged.
-    #[error("events of {} are only in the logs", named(discriminator))]
+    #[error("events of {} are only in the logs", named(*discriminator))]
     LogsOnly {
         /// First eight bytes of its data, or as many as there are and zeroes.
         discriminator: Discriminator,
@@ -144,8 +144,8 @@ fn sender(caller: Option<Pubkey>) -> String {
     caller.map_or_else(|| "the transaction".to_owned(), |program| format!("program {program}"))
 }
 
-fn named(discriminator: &Discriminator) -> String {
-    instruction_name(discriminator).map_or_else(
+fn named(discriminator: Discriminator) -> String {
+    instruction_name(&discriminator).map_or_else(
         || format!("the instruction with discriminator {discriminator:?}"),
         ToOwned::to_owned,
     )

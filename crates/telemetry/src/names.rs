@@ -87,7 +87,7 @@ metrics! {
     RPC_REQUESTS_TOTAL = "rpc_requests_total", Counter, Unit::Count, [method: ANY, outcome: RPC_OUTCOMES], "Requests to the RPC, by method and outcome.";
     RPC_RATE_LIMITED_TOTAL = "rpc_rate_limited_total", Counter, Unit::Count, [], "Requests that the RPC refused because there were too many.";
     TRANSACTIONS_SENT_TOTAL = "transactions_sent_total", Counter, Unit::Count, [], "Transactions signed and sent for the first time.";
-    CREATION_TRANSACTIONS_IN_FLIGHT = "creation_transactions_in_flight", Gauge, Unit::Count, [], "Creation transactions under way; at most service.max_concurrent_creations.";
+    CREATION_TRANSACTIONS_IN_FLIGHT = "creation_transactions_in_flight", Gauge, Unit::Count, [], "Creation transactions under way; at most `service.max_concurrent_creations`.";
     TRANSACTIONS_SETTLED_TOTAL = "transactions_settled_total", Counter, Unit::Count, [outcome: FATES], "Transactions whose end is known, by outcome.";
     WALLET_LOW = "wallet_low", Gauge, Unit::Count, [], "Wallets that have less than they should be refilled at.";
     LISTENER_CONNECTED = "listener_connected", Gauge, Unit::Count, [], "1 while notifications come in, else 0.";

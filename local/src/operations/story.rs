@@ -31,12 +31,18 @@ pub async fn story(desk: &Desk, pool: &RpcPool, what: &str) -> Result<Value, Ope
         .find_map(|letter| letter.pda.as_ref()?.parse::<Pubkey>().ok());
     let mut story = json!({ "asked_for": what, "dead_letters": letters });
     if let Ok(signature) = what.parse::<Signature>() {
-        story["transaction"] = transaction(pool, signature, deadline).await.map_err(unavailable)?;
+        story["transaction"] = transaction(pool, signature, deadline)
+            .await
+            .map_err(|error| unavailable(&error))?;
     }
     if let Some(address) = named.or(by_letter) {
         story["address"] = json!(address.to_string());
-        story["account"] = account(pool, address, deadline).await.map_err(unavailable)?;
-        story["transactions"] = transactions(pool, address, deadline).await.map_err(unavailable)?;
+        story["account"] = account(pool, address, deadline)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        story["transactions"] = transactions(pool, address, deadline)
+            .await
+            .map_err(|error| unavailable(&error))?;
     }
     let known = [&story["transaction"], &story["account"]]
         .iter()
@@ -124,6 +130,6 @@ fn next(story: &Value) -> Value {
     json!({ "meaning": "the account is there; nothing is to be done" })
 }
 
-fn unavailable(error: ChainError) -> OperationError {
+fn unavailable(error: &ChainError) -> OperationError {
     OperationError::Unavailable(error.to_string())
 }

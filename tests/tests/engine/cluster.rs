@@ -91,7 +91,7 @@ async fn a_gateways_rounded_rent_epoch_hurts_nobody() {
 }
 
 /// A status of another transaction in the same chunk that nobody can read.
-fn statuses_with(first: Value) -> Fault {
+fn statuses_with(first: &Value) -> Fault {
     Fault::Result(json!({"context": {"slot": 1}, "value": [first]}))
 }
 
@@ -100,7 +100,7 @@ async fn a_status_that_cannot_be_read_decides_nothing() {
     let chain = TestChain::embedded().await;
     let proxy = FaultProxy::start(&chain.endpoint()).await;
     let rig = CreationRig::start_at(&chain, vec![proxy.endpoint()], 10_000_000_000, EngineConfig::default()).await;
-    proxy.spoil_next("getSignatureStatuses", statuses_with(json!({"slot": "no number"})));
+    proxy.spoil_next("getSignatureStatuses", statuses_with(&json!({"slot": "no number"})));
     assert_eq!(assert_all_created(&rig.create(&requests(5, 300)).await), 1);
 }
 
@@ -114,7 +114,7 @@ async fn a_transaction_in_a_block_that_did_not_run_is_made_again() {
         json!({"slot": 1, "confirmations": null, "confirmationStatus": "finalized", "err": "InsufficientFundsForFee"}),
     ] {
         proxy.spoil_next("sendTransaction", Fault::Swallow);
-        proxy.spoil_next("getSignatureStatuses", statuses_with(not_run));
+        proxy.spoil_next("getSignatureStatuses", statuses_with(&not_run));
         let sent = proxy.requests("sendTransaction");
         let wanted = requests(5, 300);
         let balance = rig.balance().await;

@@ -37,10 +37,7 @@ fn every_binary_is_in_the_list_and_names_no_machine() {
         }
         binaries += 1;
         let bytes = fs::read(&path).unwrap();
-        let hex: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex = format!("{:x}", Sha256::digest(&bytes));
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(sums.contains(&format!("{hex}  {name}\n")), "{name}");
         let text = String::from_utf8_lossy(&bytes);

@@ -34,7 +34,7 @@ fn the_owner_gets_the_rent_wherever_they_want_it_and_nothing_is_left() {
     let rent = svm.lamports(&address);
     let receiver = Pubkey::new_unique();
     let close = close_session(&SESSION_FACTORY_ID, &owner.pubkey(), &address, &receiver).unwrap();
-    let sent = svm.send(&[close.clone()], &[&owner]).unwrap();
+    let sent = svm.send(std::slice::from_ref(&close), &[&owner]).unwrap();
     assert_eq!(
         data_lines(&sent.logs),
         Vec::<Vec<u8>>::new(),

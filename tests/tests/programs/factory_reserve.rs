@@ -104,7 +104,7 @@ fn each_reserver_has_reservations_of_their_own() {
     let other = svm.wallet(1_000_000_000);
     let first = reserve_session(&SESSION_FACTORY_ID, &svm.payer.pubkey(), &reservation("r")).unwrap();
     let second = reserve_session(&SESSION_FACTORY_ID, &other.pubkey(), &reservation("r")).unwrap();
-    svm.send(&[first.clone()], &[]).unwrap();
+    svm.send(std::slice::from_ref(&first), &[]).unwrap();
     svm.send(&[second], &[&other]).unwrap();
     assert_eq!(svm.refusal(first, &[]), 0, "the system program's");
 }

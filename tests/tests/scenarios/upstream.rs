@@ -1,6 +1,6 @@
 //! Requests by upstream's own instruction data, served to the last byte.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use create_accounts::Conclusion;
@@ -43,7 +43,7 @@ fn with_valid_id(mut request: SessionRequest, number: u32) -> SessionRequest {
     while request.session_id.len() > 26 {
         request.session_id.pop();
     }
-    request.session_id.push_str(&format!("#{number}"));
+    write!(request.session_id, "#{number}").unwrap();
     request.namespaces.truncate(10);
     while request.to_data().unwrap().len() > REQUEST_BYTES_MAX {
         request.namespaces.pop();

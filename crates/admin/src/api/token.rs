@@ -1,7 +1,7 @@
 //! The token of whoever may change something: it is in a file that only the service's user can read.
 
 use std::{
-    fmt,
+    fmt::{self, Write as _},
     fs::{self, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
@@ -96,5 +96,9 @@ impl fmt::Debug for Token {
 fn random() -> io::Result<String> {
     let mut bytes = [0; LENGTH_BYTES];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
 }

@@ -51,9 +51,10 @@ impl SlotClock {
     /// A reading was made at `slot`. One of a node that lags behind an earlier reading is left out.
     pub(super) fn observe(&mut self, slot: u64, now: Instant) {
         if let Some((newest, at)) = self.seen.back()
-            && (slot <= *newest || now.saturating_duration_since(*at) < SPACING) {
-                return;
-            }
+            && (slot <= *newest || now.saturating_duration_since(*at) < SPACING)
+        {
+            return;
+        }
         self.seen.push_back((slot, now));
         while self.seen.len() > 2 && self.spans_enough_without_the_oldest(now) {
             self.seen.pop_front();

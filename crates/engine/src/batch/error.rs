@@ -212,8 +212,8 @@ impl CreationError {
                 reason: Deferral::NoTimeLeft(signature),
                 ..
             } => *signature,
-            Self::Closed { signature, .. } => Some(*signature),
-            Self::Failed {
+            Self::Closed { signature, .. }
+            | Self::Failed {
                 reason: Failure::Expired(signature) | Failure::NotExecuted(signature),
             } => Some(*signature),
             _ => None,

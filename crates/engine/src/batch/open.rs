@@ -86,7 +86,7 @@ impl OpenRequests {
     }
 
     /// What transactions are to be made for. Whoever has had all its tries is answered by its last trouble.
-    pub(crate) fn to_make(&mut self) -> Vec<Creation> {
+    pub(crate) fn take_missing(&mut self) -> Vec<Creation> {
         let is_missing = |work: &Work| matches!(work.stage, Stage::Missing);
         let tired: Vec<Pubkey> = self
             .works

@@ -178,7 +178,7 @@ impl<'m> Batch<'m> {
 
     /// Orders transactions for everything that is missing. Programs are kept apart: what one of them breaks is its own.
     fn launch(&mut self) {
-        let mut creations = self.open.to_make();
+        let mut creations = self.open.take_missing();
         creations.sort_by_key(|creation| creation.request.owner_program);
         let rules = OwnRules {
             config: Arc::clone(&self.means.config),
@@ -429,7 +429,7 @@ impl<'m> Batch<'m> {
                     }
                 }
             } else {
-                self.open.answer(&pda, Err(translate::no_money(refusal)));
+                self.open.answer(&pda, Err(translate::no_money(&refusal)));
             }
         }
     }

@@ -16,13 +16,13 @@ const LIMIT_PAUSE: Duration = Duration::from_mins(1);
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a request has no money.
-pub(crate) fn no_money(refusal: Refusal) -> CreationError {
+pub(crate) fn no_money(refusal: &Refusal) -> CreationError {
     let until = |room_at: Option<SystemTime>| {
         room_at.map_or(LIMIT_PAUSE, |at| {
             at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO)
         })
     };
-    let (reason, after) = match refusal {
+    let (reason, after) = match *refusal {
         Refusal::Budget {
             spent,
             requested,

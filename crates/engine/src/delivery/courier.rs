@@ -56,6 +56,9 @@ pub(crate) struct Courier {
     pub(crate) stop: CancellationToken,
 }
 
+/// Puts a message together for a payer and a blockhash, or says why it can't.
+pub(crate) type Compile = Box<dyn FnOnce(&Pubkey, Hash) -> Result<VersionedMessage, String> + Send>;
+
 /// A transaction to be made and delivered.
 pub(crate) struct Order {
     /// The accounts that it creates.
@@ -69,7 +72,7 @@ pub(crate) struct Order {
     /// Nobody waits for a blockhash any longer.
     pub(crate) deadline: Instant,
     /// Puts the message together for a payer and a blockhash.
-    pub(crate) compile: Box<dyn FnOnce(&Pubkey, Hash) -> Result<VersionedMessage, String> + Send>,
+    pub(crate) compile: Compile,
 }
 
 /// A transaction on its way, and its money.
@@ -285,7 +288,7 @@ impl Courier {
         let give_up = Instant::now() + READ_PATIENCE;
         while Instant::now() < give_up {
             if let Some(read) = self.read_back.accounts(parcel.pdas.clone(), slot).await {
-                let all_there = read.iter().all(is_there);
+                let all_there = read.iter().all(|account| is_there(account.as_ref()));
                 seen.accounts.extend(parcel.pdas.iter().copied().zip(read));
                 return Event::ReadBack { all_there };
             }
@@ -319,10 +322,8 @@ impl Courier {
 }
 
 /// Lamports alone make no account: somebody may have sent them.
-fn is_there(account: &Option<AccountState>) -> bool {
-    account
-        .as_ref()
-        .is_some_and(|account| account.owner != solana_system_interface::program::ID || !account.data.is_empty())
+fn is_there(account: Option<&AccountState>) -> bool {
+    account.is_some_and(|account| account.owner != solana_system_interface::program::ID || !account.data.is_empty())
 }
 
 /// The room that a transaction takes from before its money is held until its fate is known; given back when dropped.

@@ -100,10 +100,8 @@ impl Life {
     pub(crate) fn on(&mut self, event: Event) -> Effect {
         let (next, effect) = match (&*self, event) {
             (Self::Signed, Event::Start) => (Self::Sending, Effect::Send),
-            (Self::Signed, Event::Stopped) => (Self::Over, Effect::Leave),
             (Self::Sending, Event::Taken) => (Self::Out, Effect::Follow),
             (Self::Sending, Event::Refused(refusal)) => (Self::Over, Effect::Settle(Fate::Refused(refusal))),
-            (Self::Out, Event::BroadcastDue) => (Self::Out, Effect::Broadcast),
             (Self::Out, Event::Decided(landing)) => Self::decided(landing),
             (Self::Landed { slot }, Event::ReadBack { all_there: true } | Event::Unreadable | Event::Stopped) => {
                 // The chain has said that it landed, and that is what the money goes by.
@@ -115,9 +113,13 @@ impl Life {
             (Self::Doubted { slot }, Event::Asked { still_landed: true }) => {
                 (Self::Over, Effect::Settle(Fate::Closed { slot: *slot }))
             }
-            // Its fork was dropped; it can land on the other one.
-            (Self::Doubted { .. }, Event::Asked { still_landed: false }) => (Self::Out, Effect::Broadcast),
-            (Self::Sending | Self::Out | Self::Doubted { .. }, Event::Stopped) => (Self::Over, Effect::Leave),
+            // After an answer of no, its fork was dropped; it can land on the other one.
+            (Self::Out, Event::BroadcastDue) | (Self::Doubted { .. }, Event::Asked { still_landed: false }) => {
+                (Self::Out, Effect::Broadcast)
+            }
+            (Self::Signed | Self::Sending | Self::Out | Self::Doubted { .. }, Event::Stopped) => {
+                (Self::Over, Effect::Leave)
+            }
             (unchanged, _) => (unchanged.clone(), unchanged.activity()),
         };
         *self = next;
@@ -268,13 +270,12 @@ mod tests {
             }
             prop_assert_eq!(&life, &Life::Over);
             let sums = block_on(ledger.summary(SystemTime::UNIX_EPOCH)).unwrap().total;
-            match truly_spent(&effects) {
-                Some(spent) => {
-                    prop_assert_eq!((sums.held_lamports, sums.spent_lamports()), (0, spent));
-                    prop_assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::Settle(_))).count(), 1);
-                }
+            if let Some(spent) = truly_spent(&effects) {
+                prop_assert_eq!((sums.held_lamports, sums.spent_lamports()), (0, spent));
+                prop_assert_eq!(effects.iter().filter(|effect| matches!(effect, Effect::Settle(_))).count(), 1);
+            } else {
                 // Left to whoever finds out: all of it is still held.
-                None => prop_assert_eq!((sums.held_lamports, sums.spent_lamports()), (RENT + FEE, 0)),
+                prop_assert_eq!((sums.held_lamports, sums.spent_lamports()), (RENT + FEE, 0));
             }
         }
 

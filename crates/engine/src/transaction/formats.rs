@@ -34,9 +34,8 @@ impl Formats {
     pub(crate) fn current(&self) -> WireFormat {
         match self.setting {
             TransactionVersion::V1 => WireFormat::V1,
-            TransactionVersion::V0 => WireFormat::V0,
             TransactionVersion::Auto if self.cluster.takes_version_1() => WireFormat::V1,
-            TransactionVersion::Auto => WireFormat::V0,
+            TransactionVersion::V0 | TransactionVersion::Auto => WireFormat::V0,
         }
     }
 

@@ -42,7 +42,9 @@ impl Types {
                 Some(Err(unreadable)) => return Some(unreadable.clone()),
                 Some(Ok(TypeDefinition::Struct(fields))) => fields.names(&mut used),
                 Some(Ok(TypeDefinition::Enum(variants))) => {
-                    variants.iter().for_each(|variant| variant.fields.names(&mut used));
+                    for variant in variants {
+                        variant.fields.names(&mut used);
+                    }
                 }
                 Some(Ok(TypeDefinition::Alias(alias))) => alias.names(&mut used),
             }

@@ -24,7 +24,7 @@ const UNKNOWN: &str = "unknown";
 
 /// Who has the letters: the running service, or, where none runs, this process.
 enum Letters {
-    Service(Client),
+    Service(Box<Client>),
     Own(Desk),
 }
 
@@ -39,7 +39,7 @@ impl Letters {
             Err(none) => Err(none),
         };
         match running {
-            Ok(client) => Ok(Self::Service(client)),
+            Ok(client) => Ok(Self::Service(Box::new(client))),
             Err(none) if none.is_no_service() => Ok(Self::Own(Desk::new(Queues::open(settings).await?))),
             Err(error) => Err(error.into()),
         }

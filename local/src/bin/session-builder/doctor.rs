@@ -72,7 +72,7 @@ pub(crate) async fn doctor(settings: &Settings, screen: &Screen, json: bool) -> 
 async fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![
         found("state_dir", state_dir(settings).await),
-        found("proxy", proxy(settings)),
+        found("proxy", Ok(proxy(settings))),
     ];
     let pool = match rpc_pool(settings) {
         Ok(pool) => pool,
@@ -134,7 +134,7 @@ fn writable(folder: &Path) -> std::io::Result<()> {
 }
 
 /// The service asks this machine directly; other hosts go by the variables, which may be what nobody thought of.
-fn proxy(settings: &Settings) -> Result<String, Fault> {
+fn proxy(settings: &Settings) -> String {
     let set: Vec<&str> = [
         "https_proxy",
         "HTTPS_PROXY",
@@ -146,7 +146,7 @@ fn proxy(settings: &Settings) -> Result<String, Fault> {
     .into_iter()
     .filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
     .collect();
-    Ok(if set.is_empty() {
+    if set.is_empty() {
         String::from("no proxy variables")
     } else {
         format!(
@@ -154,7 +154,7 @@ fn proxy(settings: &Settings) -> Result<String, Fault> {
             set.join(", "),
             settings.rpc.url
         )
-    })
+    }
 }
 
 async fn endpoints(settings: &Settings, pool: &RpcPool) -> Vec<Finding> {

@@ -45,7 +45,9 @@ pub(crate) async fn status(
         if json {
             screen.print(&serde_json::to_string(&status)?);
         } else {
-            status_lines(&status).iter().for_each(|line| screen.print(line));
+            for line in status_lines(&status) {
+                screen.print(&line);
+            }
         }
         if !watched {
             return Ok(if healthy { Ending::Done } else { Ending::Bad });
@@ -117,7 +119,9 @@ fn status_lines(status: &ServiceStatus) -> Vec<String> {
 /// Nothing is known of it, or nobody answers.
 pub(crate) async fn inspect(settings: &Settings, screen: &Screen, what: &str, json: bool) -> Result<Ending> {
     let running = Client::of(&settings.service.state_dir);
-    let told = if let Ok(client) = &running { client.inspect(what).await } else {
+    let told = if let Ok(client) = &running {
+        client.inspect(what).await
+    } else {
         let desk = Desk::new(Queues::open(settings).await?);
         Ok(story(&desk, &rpc_pool(settings)?, what).await?)
     };
