@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use console::style;
@@ -50,7 +51,8 @@ pub struct Display {
     totals: watch::Sender<Totals>,
     /// Which accounts were verified, where a number of them is expected: without one there is no end to it.
     verified: Mutex<HashSet<Pubkey>>,
-    latencies: Mutex<Latencies>,
+    latencies: Mutex<Latencies<Duration>>,
+    latencies_in_slots: Mutex<Latencies<u64>>,
 }
 
 impl Display {
@@ -63,6 +65,7 @@ impl Display {
             totals: watch::Sender::new(Totals::default()),
             verified: Mutex::default(),
             latencies: Mutex::default(),
+            latencies_in_slots: Mutex::default(),
         }
     }
 
@@ -84,8 +87,15 @@ impl Display {
 
     /// How long the verified accounts took, from their events' visibility.
     #[must_use]
-    pub fn latencies(&self) -> LatencySummary {
+    pub fn latencies(&self) -> LatencySummary<Duration> {
         self.latencies.lock().unwrap_or_else(PoisonError::into_inner).summary()
+    }
+
+    /// How many slots the created accounts took, from their events' blocks to their own.
+    #[must_use]
+    pub fn latencies_in_slots(&self) -> LatencySummary<u64> {
+        let latencies = self.latencies_in_slots.lock().unwrap_or_else(PoisonError::into_inner);
+        latencies.summary()
     }
 
     /// Prints a line that is no record's. Text of strangers in it must be escaped already.
@@ -117,6 +127,10 @@ impl Display {
         if let Some(latency) = report.latency() {
             let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
             latencies.add(latency);
+        }
+        if let Some(slots) = report.latency_slots() {
+            let mut latencies = self.latencies_in_slots.lock().unwrap_or_else(PoisonError::into_inner);
+            latencies.add(slots);
         }
     }
 
@@ -157,9 +171,17 @@ fn coloured(report: &RecordReport, line: &Line) -> String {
         style(Escaped(abridged(&line.signature))).dim(),
         line.size_bytes,
         line.attempt,
-        style(format!("{} ms", line.latency_ms)).bold(),
+        style(latency(line)).bold(),
         Escaped(&line.note),
     )
+}
+
+/// A latency as a clock and as the chain tells it.
+fn latency(line: &Line) -> String {
+    match line.latency_slots {
+        Some(slots) => format!("{} ms, {slots} slots", line.latency_ms),
+        None => format!("{} ms", line.latency_ms),
+    }
 }
 
 /// The start of a signature: enough to tell it from the others on a screen.

@@ -1,35 +1,35 @@
-//! The latencies of a run, for its summary.
+//! The latencies of a run, for its summary: as times, and as slots of the chain.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 /// Enough for a percentile of any run that somebody watches; a service that runs for ever keeps the last so many.
 const KEPT_MAX: usize = 100_000;
 
 /// The latest latencies.
 #[derive(Debug, Default)]
-pub(crate) struct Latencies(VecDeque<Duration>);
+pub(crate) struct Latencies<T>(VecDeque<T>);
 
 /// What they say together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LatencySummary {
+pub struct LatencySummary<T> {
     /// Half were as fast.
-    pub p50: Duration,
+    pub p50: T,
     /// 99 of 100 were as fast.
-    pub p99: Duration,
+    pub p99: T,
     /// The slowest.
-    pub max: Duration,
+    pub max: T,
 }
 
-impl Latencies {
-    pub(crate) fn add(&mut self, latency: Duration) {
+impl<T: Copy + Default + Ord> Latencies<T> {
+    pub(crate) fn add(&mut self, latency: T) {
         if self.0.len() == KEPT_MAX {
             self.0.pop_front();
         }
         self.0.push_back(latency);
     }
 
-    pub(crate) fn summary(&self) -> LatencySummary {
-        let mut sorted: Vec<Duration> = self.0.iter().copied().collect();
+    pub(crate) fn summary(&self) -> LatencySummary<T> {
+        let mut sorted: Vec<T> = self.0.iter().copied().collect();
         sorted.sort_unstable();
         // Nearest rank: the smallest latency that so many in a hundred do not exceed.
         let rank = |percent: usize| {
@@ -46,6 +46,8 @@ impl Latencies {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) struct Line {
     pub(crate) size_bytes: u64,
     pub(crate) attempt: u32,
     pub(crate) latency_ms: u128,
+    pub(crate) latency_slots: Option<u64>,
     pub(crate) note: String,
 }
 
@@ -50,6 +51,7 @@ impl Line {
             size_bytes: event.map_or(0, |event| event.expected_size),
             attempt: report.attempt,
             latency_ms: report.latency().unwrap_or_default().as_millis(),
+            latency_slots: report.latency_slots(),
             note,
         }
     }
@@ -68,6 +70,9 @@ impl fmt::Display for Line {
             self.attempt,
             self.latency_ms
         )?;
+        if let Some(slots) = self.latency_slots {
+            write!(formatter, " latency_slots={slots}")?;
+        }
         if self.note.is_empty() {
             return Ok(());
         }

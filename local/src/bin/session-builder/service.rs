@@ -84,6 +84,8 @@ pub(crate) async fn finish(pipeline: Pipeline, display: &Display) {
     let LatencySummary { p50, p99, max } = display.latencies();
     let (p50, p99, max) = (p50.as_millis(), p99.as_millis(), max.as_millis());
     display.say(&format!("latency   p50 {p50} ms  p99 {p99} ms  slowest {max} ms"));
+    let LatencySummary { p50, p99, max } = display.latencies_in_slots();
+    display.say(&format!("in slots  p50 {p50}  p99 {p99}  slowest {max}"));
 }
 
 /// The recorder needs to be told to forget old samples.
