@@ -81,7 +81,7 @@ class Events(unittest.TestCase):
         self.assertEqual(self.verdicts("poisoned"), expected)
 
     def test_reason_codes_are_the_engines(self):
-        source = (ROOT / "crates/engine/src/rejection.rs").read_text()
+        source = (ROOT / "crates/engine/src/request/rejection.rs").read_text()
         for code in {*self.verdicts("poisoned")} - {"bad_body"}:
             self.assertIn(f'"{code}"', source)
 
