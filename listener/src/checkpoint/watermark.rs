@@ -1,4 +1,4 @@
-//! Which transactions are under way, and how far everything is settled (pitfalls 2 and 9).
+//! Which transactions are under way, and how far everything is settled.
 //!
 //! The chain's own listing alone moves the cursor, because only a listing can say that nothing is missing before it.
 //! Notifications are a fast path: their transactions are tracked here, so that the listing finds them done.

@@ -207,7 +207,7 @@ fn recovered(recovery: session_events::Recovery) -> Vec<Found> {
 }
 
 /// Counts refusals. What the factory itself printed and nobody can read is an error with the whole line: it must not
-/// vanish (pitfall 13). What others print is their own affair.
+/// vanish. What others print is their own affair.
 fn report_refusals(signature: &Signature, logs: &[String], refusals: &[Refusal]) {
     for Refusal { line, reason } in refusals {
         count_refusal(reason);

@@ -143,7 +143,7 @@ fn put_back(waiting: &mut VecDeque<Outgoing>, refused: Vec<Outgoing>) {
     }
 }
 
-/// The log keeps what no queue will take, whole: it must neither vanish nor stop what comes behind it (pitfall 13).
+/// The log keeps what no queue will take, whole: it must neither vanish nor stop what comes behind it.
 fn report_unsendable(outgoing: &Outgoing, error: &EntryError) {
     counter!(names::LISTENER_UNSENDABLE_TOTAL).increment(1);
     tracing::error!(%error, body = outgoing.entry.body, "the queue can never take this message");

@@ -1,5 +1,5 @@
 //! Transactions that the chain lists and does not give: kept in sight and asked for again, while those behind them go
-//! on (pitfall 13). Each stays unsettled, so that the cursor waits before it.
+//! on. Each stays unsettled, so that the cursor waits before it.
 
 use std::{
     fmt::Display,

@@ -57,7 +57,7 @@ impl FactoryAccounts {
     }
 
     /// For each session whether its account exists, which is to say belongs to `session_program`. Lamports alone make no
-    /// account (pitfall 21).
+    /// account.
     pub(crate) async fn exist(
         &self,
         sessions: &[Pubkey],

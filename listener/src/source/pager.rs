@@ -5,7 +5,7 @@
 //! very many boundaries every second one is dropped, which costs more requests and no memory.
 //!
 //! The end of a page is never taken for the end of history, however short the page: a walk has reached its mark when
-//! it sees the mark's own transaction or one of its slots (pitfalls 3 and 7), or when it is proven that there is nothing
+//! it sees the mark's own transaction or one of its slots, or when it is proven that there is nothing
 //! in between: an empty page alone is what a node answers, too, that has pruned its history or never heard of a signature.
 
 use solana_sdk::signature::Signature;

@@ -72,7 +72,7 @@ impl Poller {
         Ok(())
     }
 
-    /// The newest slot, of a node that has at least reached the last listing (pitfall 8).
+    /// The newest slot, of a node that has at least reached the last listing.
     async fn tip(&self, listed: Mark) -> Result<u64, Stopped> {
         let ask = || async {
             let tip = self.feed.history.tip().await?;

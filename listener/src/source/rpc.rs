@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Transactions of version 1 exist since September 2026; a lower number is answered with error -32015 (pitfall 12).
+/// Transactions of version 1 exist since September 2026; a lower number is answered with error -32015.
 const TRANSACTION_VERSION_MAX: u8 = 1;
 
 /// The chain, as far as one program's history is concerned.

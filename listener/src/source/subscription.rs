@@ -1,4 +1,4 @@
-//! The subscription: a fast path to new transactions, and the heartbeat that shows it alive (pitfalls 5 and 6).
+//! The subscription: a fast path to new transactions, and the heartbeat that shows it alive.
 //!
 //! Its reader never waits: what cannot be taken at once is left to the listing, which moves the cursor in any case.
 
@@ -178,7 +178,7 @@ impl Subscription {
     /// Never waits: a notification that finds no room is left to the listing.
     fn pass_on(&self, LogsNotification { context, value }: LogsNotification) {
         self.clock.saw(context.slot);
-        // Simulated transactions have an all-zero signature, which reads as ones in base58 (pitfall 9).
+        // Simulated transactions have an all-zero signature, which reads as ones in base58.
         let signature = value
             .signature
             .parse()

@@ -246,7 +246,7 @@ impl From<ChainError> for CreationError {
     }
 }
 
-/// A rate limit is no failure of the request (pitfall 27), and neither is a deadline; a deadline that cut retries off
+/// A rate limit is no failure of the request, and neither is a deadline; a deadline that cut retries off
 /// is what the last try says.
 fn limit(error: &ChainError) -> Option<CreationError> {
     let after = match error {

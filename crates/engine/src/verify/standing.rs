@@ -11,7 +11,7 @@ use crate::verify::mismatch::Mismatch;
 pub enum Standing {
     /// Nothing, or lamports that somebody sent beforehand: the account is still to be created.
     Missing {
-        /// Lamports already there (pitfall 21: they don't make it exist).
+        /// Lamports already there (they don't make it exist).
         prefunded: u64,
     },
     /// An account of the right program that nobody has used, and that somebody has made too short: it can be grown.
