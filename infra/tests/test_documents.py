@@ -1,21 +1,92 @@
-"""What the documents say of the tree: every file and folder that they name is there."""
+"""README.md says what the files say: the costs, the parameters, the alarms; and so does samconfig.toml."""
 
 import re
+import subprocess
+import sys
+import tomllib
 import unittest
 
-from tests.template import ROOT
+from samtranslator.yaml_helper import yaml_parse
 
-NAMED = re.compile(r"`((?:crates|docs|functions|infra|listener|local|programs|tests|benches)/[\w./-]*)`")
+from tests.template import INFRA, ROOT, SOURCE, expanded
+from tests.test_agreement import settings
+
+README = (INFRA / "README.md").read_text()
+RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 
 
-class Documents(unittest.TestCase):
-    def test_every_path_exists(self):
+class Readme(unittest.TestCase):
+    def test_costs_are_those_of_the_script(self):
+        table = subprocess.run([sys.executable, "-B", INFRA / "costs.py"], capture_output=True, text=True, check=True).stdout
+        self.assertIn(f"<!-- costs.py -->\n{table}<!-- costs.py end -->", README)
+
+    def test_parameters_and_outputs_exist(self):
+        template = expanded()
+        config = tomllib.loads((INFRA / "samconfig.toml").read_text())
+        overrides = re.findall(r"[ `]([A-Z][A-Za-z]+)=", README + RUNBOOK)
+        for stage in ("staging", "production"):
+            overrides += [one.split("=")[0] for one in config[stage]["deploy"]["parameters"]["parameter_overrides"]]
+        self.assertGreater(len(overrides), 15)
+        self.assertLessEqual(set(overrides), set(template["Parameters"]))
+        outputs = re.findall(r"\boutput ([A-Z]\w+)", README + RUNBOOK)
+        self.assertGreater(len(outputs), 10)
+        self.assertLessEqual(set(outputs), set(template["Outputs"]))
+
+    def test_no_stage_deploys_before_its_programs_are_named(self):
+        config = tomllib.loads((INFRA / "samconfig.toml").read_text())
+        for stage in ("staging", "production"):
+            given = dict(one.split("=") for one in config[stage]["deploy"]["parameters"]["parameter_overrides"])
+            for name in ("ProgramId", "AllowedOwnerPrograms"):
+                pattern = expanded()["Parameters"][name]["AllowedPattern"]
+                self.assertIsNone(re.fullmatch(pattern, given[name]), f"{stage} names {name}")
+
+    def test_files_exist(self):
+        for name in re.findall(r"`((?:infra/|tests/|docs/)?[a-z-]+(?:/[a-z.-]*|\.[a-z]+))`", README):
+            self.assertTrue((INFRA / name).exists() or (ROOT / name).exists(), name)
+
+
+class Release(unittest.TestCase):
+    def test_its_template_names_the_compiled_function_and_has_nothing_to_build(self):
+        for architecture in ("arm64", "x86_64"):
+            command = [ROOT / "tests/release", "template", architecture]
+            released = yaml_parse(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            written = yaml_parse(SOURCE.read_text())
+            del written["Resources"]["CreateAccounts"]["Metadata"]
+            written["Resources"]["CreateAccounts"]["Properties"]["CodeUri"] = "create-accounts.zip"
+            written["Parameters"]["Architecture"]["Default"] = architecture
+            self.assertEqual(released, written)
+
+
+class Dockerfile(unittest.TestCase):
+    def setUp(self):
+        self.text = (INFRA / "Dockerfile").read_text()
+
+    def test_nothing_is_under_it(self):
+        self.assertEqual(re.findall(r"^FROM (.+)$", self.text, re.MULTILINE), ["scratch"])
+        self.assertNotRegex(self.text, r"(?m)^RUN ")
+
+    def test_its_variables_are_settings(self):
+        variables = dict(re.findall(r"^ENV (\w+)=(\S+)$", self.text, re.MULTILINE))
+        self.assertLessEqual(set(variables), settings())
+        port = tomllib.loads((ROOT / "config.toml").read_text())["monitoring"]["metrics_port"]
+        self.assertIn(f"\nEXPOSE {port}\n", self.text)
+
+    def test_it_runs_without_rights_and_asks_as_the_task_does(self):
+        self.assertIn("\nUSER 65532:65532\n", self.text)
+        (container,) = expanded()["Resources"]["ListenerTask"]["Properties"]["ContainerDefinitions"]
+        command, *arguments = container["HealthCheck"]["Command"]
+        self.assertIn(f"{command} {arguments}".replace("'", '"'), self.text)
+
+
+class Paths(unittest.TestCase):
+    def test_every_file_and_folder_that_a_document_names_is_there(self):
+        named = re.compile(r"`((?:crates|docs|functions|infra|listener|local|programs|tests|benches)/[\w./-]*)`")
         documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("programs/*.md"), *ROOT.glob("infra/*.md")]
         self.assertIn(ROOT / "README.md", documents)
         missing = [
             f"{document.relative_to(ROOT)}: {path}"
             for document in documents
-            for path in NAMED.findall(document.read_text())
-            if "/target/" not in path and not (ROOT / path).exists()
+            for path in named.findall(document.read_text())
+            if "/target/" not in path and not (ROOT / path).exists() and not (document.parent / path).exists()
         ]
         self.assertEqual(missing, [])

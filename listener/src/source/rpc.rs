@@ -55,6 +55,8 @@ pub(crate) enum HistoryError {
     AbsurdTip { endpoint: EndpointLabel, absurd: Absurd },
     #[error("no endpoint proves that nothing happened before: {detail}")]
     UnprovenEnd { detail: String },
+    #[error("no endpoint proves yet that nothing happened before: {detail}")]
+    NotYetProven { detail: String },
 }
 
 impl Setback for HistoryError {
@@ -65,6 +67,7 @@ impl Setback for HistoryError {
             Self::MissingTransaction { .. }
             | Self::Unreadable { .. }
             | Self::BehindCursor { .. }
+            | Self::NotYetProven { .. }
             | Self::AbsurdTip { .. } => false,
         }
     }
@@ -114,7 +117,7 @@ impl ProgramHistory {
 
     /// A transaction with its logs and inner instructions, from the first endpoint that answers.
     pub(crate) async fn transaction(&self, signature: Signature) -> Result<ConfirmedTransaction, HistoryError> {
-        let parameters = self.transaction_parameters(&signature);
+        let parameters = transaction_parameters(&signature, self.pool.commitment());
         let transaction: Option<_> = self
             .pool
             .call("getTransaction", None, |client| {
@@ -134,7 +137,7 @@ impl ProgramHistory {
         if self.pool.endpoints().len() < 2 {
             return Vec::new();
         }
-        let parameters = self.transaction_parameters(&signature);
+        let parameters = transaction_parameters(&signature, self.pool.commitment());
         let answers = self.pool.on_each("getTransaction", None, |client| {
             let parameters = parameters.clone();
             async move {
@@ -152,15 +155,6 @@ impl ProgramHistory {
             }
         }
         found
-    }
-
-    fn transaction_parameters(&self, signature: &Signature) -> Value {
-        let config = RpcTransactionConfig {
-            encoding: Some(UiTransactionEncoding::Base64),
-            commitment: Some(self.pool.commitment()),
-            max_supported_transaction_version: Some(TRANSACTION_VERSION_MAX),
-        };
-        json!([signature.to_string(), config])
     }
 
     /// Answers of all endpoints with their names.
@@ -227,6 +221,7 @@ impl Pages for AddressPages {
         floor_slot: u64,
     ) -> Result<Page, HistoryError> {
         let parameters = self.parameters(before, limit);
+        let commitment = self.history.pool.commitment();
         let answers = self.history.pool.on_each("getSignaturesForAddress", None, |client| {
             let parameters = parameters.clone();
             async move {
@@ -234,7 +229,7 @@ impl Pages for AddressPages {
                 let entries: Vec<ListedTransaction> =
                     client.send(RpcRequest::GetSignaturesForAddress, parameters).await?;
                 let beginning = if entries.is_empty() {
-                    Some(beginning(&client, before).await?)
+                    Some(beginning(&client, before, commitment).await?)
                 } else {
                     None
                 };
@@ -242,6 +237,7 @@ impl Pages for AddressPages {
             }
         });
         let (mut found, mut proven, mut empty, mut reasons) = (None, None, Vec::new(), Vec::new());
+        let mut pruned = false;
         for (label, answer) in self.history.labelled(answers.await) {
             match answer {
                 Ok((finalized, entries, None)) => {
@@ -252,7 +248,10 @@ impl Pages for AddressPages {
                         Ok(()) => {
                             proven.get_or_insert(((finalized, entries), beginning.first_available));
                         }
-                        Err(reason) => reasons.push(format!("{label} {reason}")),
+                        Err(doubt) => {
+                            pruned |= matches!(doubt, Doubt::Pruned { .. });
+                            reasons.push(format!("{label} {doubt}"));
+                        }
                     }
                     empty.push(label);
                 }
@@ -271,11 +270,26 @@ impl Pages for AddressPages {
         }
         match proven {
             Some((answer, first_available)) => page(answer, Some(first_available)),
-            None => Err(HistoryError::UnprovenEnd {
+            // What is pruned stays pruned; a node that is asked again may have caught up or be reached.
+            None if pruned => Err(HistoryError::UnprovenEnd {
+                detail: reasons.join("; "),
+            }),
+            None => Err(HistoryError::NotYetProven {
                 detail: reasons.join("; "),
             }),
         }
     }
+}
+
+/// Why a listing of nothing is no proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Doubt {
+    /// It lags, or is not the node that listed the transaction.
+    #[error("does not know the transaction before which it lists nothing")]
+    UnknownBefore,
+    /// Its history begins too late.
+    #[error("has no history before slot {first_available}, and slot {floor_slot} was the last that is listed")]
+    Pruned { first_available: u64, floor_slot: u64 },
 }
 
 /// What a node that lists nothing says about its history.
@@ -288,31 +302,31 @@ struct Beginning {
 
 impl Beginning {
     /// Whether a listing of nothing means that nothing happened after the slot.
-    fn proves_nothing_after(&self, floor_slot: u64) -> Result<(), String> {
+    fn proves_nothing_after(&self, floor_slot: u64) -> Result<(), Doubt> {
         if !self.knows_before {
-            return Err("does not know the transaction before which it lists nothing".to_owned());
+            return Err(Doubt::UnknownBefore);
         }
         // From the genesis on means from what the endpoints still have, and each of them was asked.
-        if floor_slot > 0 && self.first_available > floor_slot.saturating_add(1) {
-            let first = self.first_available;
-            return Err(format!(
-                "has no history before slot {first}, and slot {floor_slot} was the last that is listed"
-            ));
+        let first_available = self.first_available;
+        if floor_slot > 0 && first_available > floor_slot.saturating_add(1) {
+            return Err(Doubt::Pruned {
+                first_available,
+                floor_slot,
+            });
         }
         Ok(())
     }
 }
 
-async fn beginning(client: &RpcClient, before: Option<Signature>) -> Result<Beginning, session_chain::ClientError> {
+async fn beginning(
+    client: &RpcClient,
+    before: Option<Signature>,
+    commitment: CommitmentConfig,
+) -> Result<Beginning, session_chain::ClientError> {
     let known = async {
         match before {
             None => Ok(true),
-            Some(signature) => {
-                let parameters = json!([[signature.to_string()], {"searchTransactionHistory": true}]);
-                let statuses: InContext<Vec<Option<IgnoredAny>>> =
-                    client.send(RpcRequest::GetSignatureStatuses, parameters).await?;
-                Ok(statuses.value.first().is_some_and(Option::is_some))
-            }
+            Some(signature) => knows(client, signature, commitment).await,
         }
     };
     let (first_available, knows_before) = future::try_join(client.get_first_available_block(), known).await?;
@@ -320,6 +334,33 @@ async fn beginning(client: &RpcClient, before: Option<Signature>) -> Result<Begi
         first_available,
         knows_before,
     })
+}
+
+/// Whether the node has a transaction, in its statuses or in its blocks: for what was just confirmed, one of the two may
+/// still be missing.
+async fn knows(
+    client: &RpcClient,
+    signature: Signature,
+    commitment: CommitmentConfig,
+) -> Result<bool, session_chain::ClientError> {
+    let parameters = json!([[signature.to_string()], {"searchTransactionHistory": true}]);
+    let statuses: InContext<Vec<Option<IgnoredAny>>> =
+        client.send(RpcRequest::GetSignatureStatuses, parameters).await?;
+    if statuses.value.first().is_some_and(Option::is_some) {
+        return Ok(true);
+    }
+    let parameters = transaction_parameters(&signature, commitment);
+    let transaction: Option<IgnoredAny> = client.send(RpcRequest::GetTransaction, parameters).await?;
+    Ok(transaction.is_some())
+}
+
+fn transaction_parameters(signature: &Signature, commitment: CommitmentConfig) -> Value {
+    let config = RpcTransactionConfig {
+        encoding: Some(UiTransactionEncoding::Base64),
+        commitment: Some(commitment),
+        max_supported_transaction_version: Some(TRANSACTION_VERSION_MAX),
+    };
+    json!([signature.to_string(), config])
 }
 
 fn page(
