@@ -164,7 +164,12 @@ async fn a_redrive_that_is_killed_loses_no_letter() {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        tokio::time::sleep(Duration::from_millis(random.random_range(100..1_000))).await;
+        // By progress and not by time: a fast machine would be done before the first kill, a slow one never begin.
+        let enough = handled(folder.path()).len() + random.random_range(1..LETTERS / 5);
+        while handled(folder.path()).len() < enough.min(LETTERS) {
+            assert!(began.elapsed() < LIMIT, "no progress after {LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         process.kill().unwrap();
         process.wait().unwrap();
         kills += 1;
