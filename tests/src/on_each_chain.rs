@@ -37,13 +37,8 @@ macro_rules! scenarios {
 /// Runs the scenarios as tests, and ends the process as a test runner does.
 pub fn run(scenarios: &'static [(&'static str, Scenario)], validators: Validators) -> ! {
     let mut arguments = Arguments::from_args();
-    let at_once = match validators {
-        // Time is part of what is tested, and two cores hold one chain at a time.
-        Validators::Shared => 1,
-        // These mostly wait for finality, which costs no core.
-        Validators::Each => 2,
-    };
-    arguments.test_threads.get_or_insert(at_once);
+    // Time is part of what is tested, and two cores hold one chain at a time.
+    arguments.test_threads.get_or_insert(1);
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let mut trials = Vec::new();
     for (name, scenario) in scenarios {
