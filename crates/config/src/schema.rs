@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use config::{Map, Value, ValueKind};
+use strsim::levenshtein;
 
 /// The origin that the `config` crate gives to variables; they are text whatever they mean.
 const ENVIRONMENT: &str = "the environment";
@@ -58,26 +59,11 @@ pub(crate) fn unknown<'known>(key: &str, known: impl Iterator<Item = &'known Str
 /// The known key that is spelled most alike, if one is.
 fn nearest<'known>(key: &str, known: impl Iterator<Item = &'known String>) -> Option<&'known String> {
     const FURTHEST: usize = 3;
-    let distances = known.map(|candidate| (distance(key, candidate), candidate));
+    let distances = known.map(|candidate| (levenshtein(key, candidate), candidate));
     distances
         .filter(|(distance, _)| *distance <= FURTHEST)
         .min()
         .map(|(_, candidate)| candidate)
-}
-
-/// How many letters have to be changed, added or removed to get from one word to the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.chars().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -86,9 +72,9 @@ mod tests {
 
     #[test]
     fn letters_are_counted() {
-        assert_eq!(distance("rpc.url", "rpc.url"), 0);
-        assert_eq!(distance("rpc.uri", "rpc.url"), 1);
-        assert_eq!(distance("rpc.urls", "rpc.url"), 1);
-        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(levenshtein("rpc.url", "rpc.url"), 0);
+        assert_eq!(levenshtein("rpc.uri", "rpc.url"), 1);
+        assert_eq!(levenshtein("rpc.urls", "rpc.url"), 1);
+        assert_eq!(levenshtein("", "abc"), 3);
     }
 }
