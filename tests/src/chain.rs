@@ -27,7 +27,7 @@ use tokio::{
     sync::Mutex,
 };
 
-use crate::wait;
+use crate::{ports::PortRange, wait};
 
 /// The hostile test program's own address.
 pub const HOSTILE_PROGRAM_ID: Pubkey = Pubkey::from_str_const("Hosti1e111111111111111111111111111111111111");
@@ -45,10 +45,77 @@ pub struct TestChain {
 /// What executes the transactions. Dropping it stops it.
 enum Backend {
     Embedded(EmbeddedChain),
-    Validator {
-        process: Mutex<Child>,
-        _ledger: tempfile::TempDir,
-    },
+    Validator(Validator),
+}
+
+/// A validator's process, with what is its own: the ports and the ledger.
+struct Validator {
+    process: Mutex<Child>,
+    _ports: PortRange,
+    _ledger: tempfile::TempDir,
+}
+
+/// A connection of some other program's can take one of its ports between the look and the start: then it ends, and
+/// another one is started on others.
+const VALIDATOR_STARTS: usize = 5;
+
+impl Validator {
+    fn spawn(binary: &Path, payer: &Pubkey) -> (Self, Endpoint) {
+        let ledger = tempfile::tempdir().unwrap();
+        let ports = PortRange::reserve();
+        let (rpc, websocket, faucet, gossip) = (ports.port(1), ports.port(2), ports.port(3), ports.port(4));
+        let mut command = Command::new(binary);
+        command
+            .args(["--quiet", "--bind-address", "127.0.0.1"])
+            .args(["--rpc-port", &rpc.to_string()])
+            .args(["--faucet-port", &faucet.to_string()])
+            .args(["--gossip-port", &gossip.to_string()])
+            .args(["--dynamic-port-range", &ports.from(5)])
+            .args(["--mint", &payer.to_string()])
+            .arg("--ledger")
+            .arg(ledger.path());
+        for (id, name) in [
+            (SESSION_FACTORY_ID, "session_factory"),
+            (SESSION_PROGRAM_ID, "session"),
+            (HOSTILE_PROGRAM_ID, "hostile"),
+            (FORGED_FACTORY_ID, "hostile"),
+        ] {
+            command.arg("--bpf-program").arg(id.to_string()).arg(elf(name));
+        }
+        let process = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the validator starts");
+        let validator = Self {
+            process: Mutex::new(process),
+            _ports: ports,
+            _ledger: ledger,
+        };
+        let endpoint = Endpoint {
+            http: format!("http://127.0.0.1:{rpc}"),
+            ws: format!("ws://127.0.0.1:{websocket}"),
+        };
+        (validator, endpoint)
+    }
+
+    /// Waits until it knows the payer's lamports; false where it ended before.
+    async fn answers(&mut self, endpoint: &Endpoint, payer: &Pubkey) -> bool {
+        let rpc = RpcClient::new_with_commitment(endpoint.http.clone(), CommitmentConfig::confirmed());
+        let process = self.process.get_mut();
+        tokio::select! {
+            () = funded(&rpc, payer) => true,
+            _ended = process.wait() => false,
+        }
+    }
+}
+
+async fn funded(rpc: &RpcClient, wallet: &Pubkey) {
+    wait::until_true("the payer's balance", Duration::from_mins(1), || async {
+        rpc.get_balance(wallet).await.is_ok_and(|lamports| lamports > 0)
+    })
+    .await;
 }
 
 impl TestChain {
@@ -67,42 +134,19 @@ impl TestChain {
     }
 
     /// A new real validator, or `None` where the machine has none (see [`validator_path`]).
+    ///
+    /// # Panics
+    /// Where it ends by itself again and again, or never answers.
     pub async fn validator() -> Option<Self> {
         let binary = validator_path()?;
         let payer = Keypair::new();
-        let ledger = tempfile::tempdir().unwrap();
-        let rpc_port = free_port_pair();
-        let mut command = Command::new(binary);
-        command
-            .args(["--quiet", "--bind-address", "127.0.0.1"])
-            .args(["--rpc-port", &rpc_port.to_string()])
-            .args(["--faucet-port", &free_port().to_string()])
-            .args(["--mint", &payer.pubkey().to_string()])
-            .arg("--ledger")
-            .arg(ledger.path());
-        for (id, name) in [
-            (SESSION_FACTORY_ID, "session_factory"),
-            (SESSION_PROGRAM_ID, "session"),
-            (HOSTILE_PROGRAM_ID, "hostile"),
-            (FORGED_FACTORY_ID, "hostile"),
-        ] {
-            command.arg("--bpf-program").arg(id.to_string()).arg(elf(name));
+        for _ in 0..VALIDATOR_STARTS {
+            let (mut validator, endpoint) = Validator::spawn(&binary, &payer.pubkey());
+            if validator.answers(&endpoint, &payer.pubkey()).await {
+                return Some(Self::ready(endpoint, payer, Backend::Validator(validator)).await);
+            }
         }
-        let process = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the validator starts");
-        let endpoint = Endpoint {
-            http: format!("http://127.0.0.1:{rpc_port}"),
-            ws: format!("ws://127.0.0.1:{}", rpc_port + 1),
-        };
-        let backend = Backend::Validator {
-            process: Mutex::new(process),
-            _ledger: ledger,
-        };
-        Some(Self::ready(endpoint, payer, backend).await)
+        panic!("a validator ended {VALIDATOR_STARTS} times before it answered");
     }
 
     async fn ready(endpoint: Endpoint, payer: Keypair, backend: Backend) -> Self {
@@ -112,14 +156,7 @@ impl TestChain {
             backend,
             requested: AtomicU64::new(0),
         };
-        wait::until_true("the payer's balance", Duration::from_mins(1), || async {
-            chain
-                .rpc()
-                .get_balance(&chain.payer.pubkey())
-                .await
-                .is_ok_and(|lamports| lamports > 0)
-        })
-        .await;
+        funded(&chain.rpc(), &chain.payer.pubkey()).await;
         // A validator's own programs can be called from its second slot on.
         wait::until_true("the second slot", Duration::from_mins(1), || async {
             chain.rpc().get_slot().await.is_ok_and(|slot| slot >= 2)
@@ -132,8 +169,14 @@ impl TestChain {
 
     /// Stops the chain's process, where it has one of its own.
     pub async fn shut_down(&self) {
-        if let Backend::Validator { process, .. } = &self.backend {
-            process.lock().await.kill().await.expect("the validator stops");
+        if let Backend::Validator(validator) = &self.backend {
+            validator
+                .process
+                .lock()
+                .await
+                .kill()
+                .await
+                .expect("the validator stops");
         }
     }
 
@@ -156,7 +199,7 @@ impl TestChain {
     pub fn as_embedded(&self) -> Option<&EmbeddedChain> {
         match &self.backend {
             Backend::Embedded(chain) => Some(chain),
-            Backend::Validator { .. } => None,
+            Backend::Validator(_) => None,
         }
     }
 
@@ -271,24 +314,4 @@ pub fn tools_dir() -> PathBuf {
             .unwrap_or_default()
     };
     std::env::var_os("SESSION_BUILDER_TOOLS").map_or_else(|| cache().join("session-builder/tools"), PathBuf::from)
-}
-
-/// A port that nobody listens on just now.
-#[must_use]
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-/// A port that nobody listens on, and whose successor is free as well: the validator's WebSocket takes that one.
-fn free_port_pair() -> u16 {
-    loop {
-        let port = free_port();
-        if port < u16::MAX && std::net::TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
-            return port;
-        }
-    }
 }

@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::{chain::free_port, sqs_server::tool, wait};
+use crate::{ports::free_port, sqs_server::tool, wait};
 
 /// How the runtime API calls a function that it did not start itself.
 pub const NAME: &str = "_";

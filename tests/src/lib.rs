@@ -22,6 +22,7 @@ pub mod listening;
 pub mod lying_node;
 pub mod on_aws;
 pub mod on_each_chain;
+pub mod ports;
 pub mod rig;
 pub mod sqs_server;
 pub mod synthetic_node;

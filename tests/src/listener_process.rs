@@ -9,7 +9,7 @@ use std::{
 
 use tokio::process::{Child, Command};
 
-use crate::{binaries::built, chain::free_port, http, wait};
+use crate::{binaries::built, http, ports::free_port, wait};
 
 /// How long a start, or a drain, may take before a test is given up.
 const LIMIT: Duration = Duration::from_mins(1);

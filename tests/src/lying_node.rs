@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use session_chain::Endpoint;
 
 use crate::{
-    chain::free_port,
     http_server::{self, HttpServer, json_response},
+    ports::free_port,
 };
 
 /// How a node lies.

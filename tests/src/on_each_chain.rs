@@ -21,6 +21,17 @@ pub enum Validators {
     Each,
 }
 
+impl Validators {
+    /// Scenarios under way at once. Time is part of what is tested, and what shares a chain shares its time; where each has
+    /// its own it mostly waits for finality, and two cores hold a few.
+    fn at_a_time(self) -> usize {
+        match self {
+            Self::Shared => 1,
+            Self::Each => 3,
+        }
+    }
+}
+
 /// The one that is shared.
 static SHARED: OnceCell<Option<Arc<TestChain>>> = OnceCell::const_new();
 
@@ -37,8 +48,7 @@ macro_rules! scenarios {
 /// Runs the scenarios as tests, and ends the process as a test runner does.
 pub fn run(scenarios: &'static [(&'static str, Scenario)], validators: Validators) -> ! {
     let mut arguments = Arguments::from_args();
-    // Time is part of what is tested, and two cores hold one chain at a time.
-    arguments.test_threads.get_or_insert(1);
+    arguments.test_threads.get_or_insert(validators.at_a_time());
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let mut trials = Vec::new();
     for (name, scenario) in scenarios {

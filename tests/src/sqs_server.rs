@@ -13,10 +13,7 @@ use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use session_queue_sqs::{SqsConfig, SqsQueue};
 use tokio::process::Child;
 
-use crate::{
-    chain::{free_port, tools_dir},
-    http, wait,
-};
+use crate::{chain::tools_dir, http, ports::free_port, wait};
 
 /// Any will do for the server, but the SDK signs no request without them.
 const ENVIRONMENT: [(&str, &str); 4] = [

@@ -15,9 +15,9 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
 use crate::{
-    chain::free_port,
     hostile::event_bytes,
     http_server::{self, HttpServer, json_response},
+    ports::free_port,
 };
 
 /// Transactions of one slot.

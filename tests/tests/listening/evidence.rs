@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 use session_chain::Endpoint;
 use session_telemetry::{PrometheusHandle, names};
 use session_tests::{
-    chain::{TestChain, free_port},
+    chain::TestChain,
     listening::{Collector, Listening, pool_over, quick_config},
     lying_node::{Lie, LyingNode},
+    ports::free_port,
 };
 
 use super::events::request;

@@ -73,7 +73,7 @@ pub(crate) async fn without_any_websocket_the_listing_is_enough(chain: Arc<TestC
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start();
     // Nobody listens on a port that was free a moment ago.
-    let ws = format!("ws://127.0.0.1:{}", session_tests::chain::free_port());
+    let ws = format!("ws://127.0.0.1:{}", session_tests::ports::free_port());
     let endpoint = Endpoint { ws, ..chain.endpoint() };
     let listening = Listening::start(quick_config(), pool(endpoint), collector.queue(), folder.path());
     let sessions = request(&chain, 4).await;

@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use session_chain::Endpoint;
 use session_tests::{
-    chain::{TestChain, free_port},
+    chain::TestChain,
     fault_proxy::{Fault, FaultProxy},
     lagging_node::{Lag, LaggingNode},
     listening::{Collector, LIMIT, Listening, pool, pool_over, quick_config},
+    ports::free_port,
     wait,
 };
 

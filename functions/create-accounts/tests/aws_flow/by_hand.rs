@@ -11,8 +11,9 @@ use session_message::Message;
 use session_queue::Queue;
 use session_tests::{
     binaries::built,
-    chain::{TestChain, free_port},
+    chain::TestChain,
     lambda::{self, Lambda},
+    ports::free_port,
     sqs_server::SqsServer,
     wait,
 };
