@@ -1,8 +1,10 @@
 //! The watermark, shared between the tasks of a listener. No lock is held across an await.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::checkpoint::watermark::Watermark;
+use solana_sdk::signature::Signature;
+
+use crate::checkpoint::{claim::Claim, watermark::Watermark};
 
 /// The one [`Watermark`].
 #[derive(Debug)]
@@ -16,5 +18,11 @@ impl SharedWatermark {
     /// Does something with the watermark. Its operations leave it whole, so a poisoned lock is as good as any.
     pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut Watermark) -> T) -> T {
         operation(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a transaction on; `None` if somebody has it, or it is done.
+    pub(crate) fn claim(self: &Arc<Self>, signature: Signature, slot: u64) -> Option<Claim> {
+        self.with(|watermark| watermark.claim(signature, slot))
+            .then(|| Claim::new(Arc::clone(self), signature))
     }
 }

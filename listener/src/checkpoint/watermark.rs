@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use solana_sdk::signature::Signature;
 
+use crate::decode::listed::Listed;
+
 /// Listed transactions that are remembered after they are settled, so that a late notification is known as a repetition.
 const REMEMBERED_MAX: usize = 2_048;
 
@@ -41,10 +43,30 @@ pub(crate) struct Watermark {
 #[derive(Debug)]
 struct Tracked {
     slot: u64,
-    /// Messages that the queue has not settled, and 1 while the transaction itself is being read.
-    unsettled: usize,
+    reading: Reading,
+    /// Messages that the queue has not settled.
+    messages: usize,
     /// Key in `open`, once listed.
     position: Option<u64>,
+}
+
+impl Tracked {
+    fn is_settled(&self) -> bool {
+        self.reading == Reading::Done && self.messages == 0
+    }
+}
+
+/// How far somebody is with reading a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Somebody reads it, and it counts as read when he says so.
+    Claimed,
+    /// Somebody reads it, and a message of it was lost meanwhile: it has to be read once more.
+    Damaged,
+    /// Whoever read it gave it back, or lost a message of it: it has to be read by somebody.
+    Owed,
+    /// All its messages are made.
+    Done,
 }
 
 impl Watermark {
@@ -61,15 +83,23 @@ impl Watermark {
         }
     }
 
-    /// Takes a transaction on. False if it is or was taken on already; otherwise it is unsettled until its
-    /// [`settle`](Self::settle).
+    /// Takes a transaction on. False if somebody has it, or all its messages are made; otherwise it is unsettled until it is
+    /// [read](Self::read) or [given back](Self::give_back).
     pub(crate) fn claim(&mut self, signature: Signature, slot: u64) -> bool {
-        if self.tracked.contains_key(&signature) || self.remembered.contains(&signature) {
+        if let Some(tracked) = self.tracked.get_mut(&signature) {
+            let owed = tracked.reading == Reading::Owed;
+            if owed {
+                tracked.reading = Reading::Claimed;
+            }
+            return owed;
+        }
+        if self.remembered.contains(&signature) {
             return false;
         }
         let tracked = Tracked {
             slot,
-            unsettled: 1,
+            reading: Reading::Claimed,
+            messages: 0,
             position: None,
         };
         self.tracked.insert(signature, tracked);
@@ -77,55 +107,113 @@ impl Watermark {
         true
     }
 
-    /// Gives a transaction back that was claimed and never listed, as if it had not been seen.
-    pub(crate) fn release(&mut self, signature: &Signature) {
-        if self
-            .tracked
-            .get(signature)
-            .is_some_and(|tracked| tracked.position.is_none())
-        {
-            self.tracked.remove(signature);
-            self.unlisted -= 1;
+    /// A claimed transaction was not read after all: as if nobody had seen it, and somebody has to if it is listed.
+    pub(crate) fn give_back(&mut self, signature: &Signature) {
+        self.set_owed(signature);
+        self.let_go(signature);
+    }
+
+    /// All messages of a claimed transaction are made.
+    pub(crate) fn read(&mut self, signature: &Signature) {
+        if let Some(tracked) = self.tracked.get_mut(signature) {
+            tracked.reading = match tracked.reading {
+                Reading::Damaged | Reading::Owed => Reading::Owed,
+                Reading::Claimed | Reading::Done => Reading::Done,
+            };
+            self.let_go(signature);
         }
     }
 
     /// One more message of the transaction is under way.
     pub(crate) fn add_message(&mut self, signature: &Signature) {
         if let Some(tracked) = self.tracked.get_mut(signature) {
-            tracked.unsettled += 1;
+            tracked.messages += 1;
         }
     }
 
-    /// One message of the transaction is settled, or the reading of the transaction itself.
+    /// The queue is done with one message of the transaction.
     pub(crate) fn settle(&mut self, signature: &Signature) {
-        let Some(tracked) = self.tracked.get_mut(signature) else {
+        if let Some(tracked) = self.tracked.get_mut(signature) {
+            tracked.messages = tracked.messages.saturating_sub(1);
+            self.let_go(signature);
+        }
+    }
+
+    /// One message of the transaction went away unsettled: the transaction has to be read once more.
+    pub(crate) fn lose_message(&mut self, signature: &Signature) {
+        if let Some(tracked) = self.tracked.get_mut(signature) {
+            tracked.reading = match tracked.reading {
+                Reading::Claimed | Reading::Damaged => Reading::Damaged,
+                Reading::Owed | Reading::Done => Reading::Owed,
+            };
+        }
+        self.settle(signature);
+    }
+
+    /// Forgets a transaction that nobody has to do anything for any more, as far as the listing allows.
+    fn let_go(&mut self, signature: &Signature) {
+        let Some(tracked) = self.tracked.get(signature) else {
             return;
         };
-        tracked.unsettled = tracked.unsettled.saturating_sub(1);
-        if tracked.unsettled > 0 {
-            return;
-        }
-        if let Some(position) = tracked.position {
-            self.open.remove(&position);
-            self.tracked.remove(signature);
-        } else if tracked.slot <= self.listed.slot {
+        match (tracked.position, tracked.reading) {
+            _ if tracked.messages > 0 => {}
+            (Some(position), Reading::Done) => {
+                self.open.remove(&position);
+                self.tracked.remove(signature);
+            }
             // The listing has passed its slot without it: nobody will ask for it again.
-            self.forget_unlisted(*signature);
+            (None, Reading::Done) if tracked.slot <= self.listed.slot => self.forget_unlisted(*signature),
+            (None, Reading::Owed) => {
+                self.tracked.remove(signature);
+                self.unlisted -= 1;
+            }
+            _ => {}
         }
     }
 
-    /// The listing shows this transaction next. Slots must not fall from one call to the next.
-    pub(crate) fn list(&mut self, signature: Signature, slot: u64) {
+    /// Listed transactions that were given back: nobody reads them, and the cursor waits before them.
+    pub(crate) fn owed(&self) -> Vec<Listed> {
+        let owed = |tracked: &Tracked| tracked.reading == Reading::Owed && tracked.position.is_some();
+        let owed = self.tracked.iter().filter(|(_, tracked)| owed(tracked));
+        let mut owed: Vec<Listed> = owed
+            .map(|(signature, tracked)| Listed {
+                signature: *signature,
+                slot: tracked.slot,
+                failed: false,
+            })
+            .collect();
+        owed.sort_by_key(|listed| listed.slot);
+        owed
+    }
+
+    /// The listing shows this transaction next. Slots must not fall from one call to the next. What nobody has, because
+    /// whoever had it gave it back before this call, is owed.
+    pub(crate) fn list(&mut self, listed: Listed) {
+        let Listed {
+            signature,
+            slot,
+            failed,
+        } = listed;
         if slot > self.listed.slot + 1 {
             // All slots before this one are complete.
             self.complete_up_to(slot - 1);
         }
-        if !self.remembered.contains(&signature) {
+        // A failed transaction changes nothing: nobody reads it.
+        if !failed && !self.remembered.contains(&signature) {
+            if self.claim(signature, slot) {
+                self.set_owed(&signature);
+            }
             self.open_position(signature, slot);
             self.remembered.insert(signature);
         }
         if self.newest.is_none_or(|(newest, _)| slot >= newest) {
             self.newest = Some((slot, signature));
+        }
+    }
+
+    fn set_owed(&mut self, signature: &Signature) {
+        if let Some(tracked) = self.tracked.get_mut(signature) {
+            tracked.reading = Reading::Owed;
         }
     }
 
@@ -137,10 +225,12 @@ impl Watermark {
             return;
         }
         self.unlisted -= 1;
-        if tracked.unsettled == 0 {
+        if tracked.is_settled() {
             self.tracked.remove(&signature);
             return;
         }
+        // A fork may have put it into another slot than the one it was seen in.
+        tracked.slot = slot;
         tracked.position = Some(self.next_position);
         let before = if self.listed.slot < slot {
             self.listed
@@ -166,7 +256,7 @@ impl Watermark {
         let passed: Vec<Signature> = self
             .tracked
             .iter()
-            .filter(|(_, tracked)| tracked.position.is_none() && tracked.unsettled == 0 && tracked.slot <= slot)
+            .filter(|(_, tracked)| tracked.position.is_none() && tracked.is_settled() && tracked.slot <= slot)
             .map(|(signature, _)| *signature)
             .collect();
         for signature in passed {

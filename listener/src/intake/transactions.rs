@@ -7,10 +7,10 @@ use session_events::{Event, PdaComputedEvent};
 use session_message::Origin;
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
-use solana_sdk::signature::Signature;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
+    checkpoint::claim::Claim,
     checkpoint::shared::SharedWatermark,
     decode::observed::{EventBody, ObservedEvent},
     decode::reading::{Found, Reader},
@@ -67,28 +67,23 @@ impl Intake {
     }
 
     /// Takes events of a claimed transaction in.
-    pub(crate) async fn take(&self, signature: Signature, slot: u64, events: Vec<Found>, mut room: Room) {
+    pub(crate) async fn take(&self, claim: &Claim, slot: u64, events: Vec<Found>, mut room: Room) {
         for Found { index, body, origin } in events {
             let observed_at = self.clock.first_sight(slot);
             let event = ObservedEvent {
                 body,
-                signature: Some(signature),
+                signature: Some(claim.signature()),
                 slot,
                 index,
                 observed_at,
                 origin,
             };
-            self.take_event(event, Some(signature), &mut room).await;
+            self.take_event(event, Some(claim), &mut room).await;
         }
     }
 
-    /// All events of a claimed transaction are taken in: it is settled but for its messages.
-    pub(crate) fn settle(&self, signature: &Signature) {
-        self.watermark.with(|watermark| watermark.settle(signature));
-    }
-
     /// Takes one event in: a request for an account goes to the outbox. `transaction` is not settled before its message.
-    pub(crate) async fn take_event(&self, observed: ObservedEvent, transaction: Option<Signature>, room: &mut Room) {
+    pub(crate) async fn take_event(&self, observed: ObservedEvent, transaction: Option<&Claim>, room: &mut Room) {
         let observed = Arc::new(observed);
         // What somebody looks for in the past has been told, and says nothing about the present.
         if !matches!(observed.origin, Origin::Backfill | Origin::Reconciliation) {
@@ -108,14 +103,13 @@ impl Intake {
         &self,
         event: &PdaComputedEvent,
         observed: &ObservedEvent,
-        transaction: Option<Signature>,
+        transaction: Option<&Claim>,
         room: &mut Room,
     ) {
+        let transaction = transaction.map(Claim::message);
         let Some(permit) = room.0.as_mut().and_then(|permit| permit.split(1)) else {
-            // Room is made for exactly the events that are published. The transaction stays unsettled, so that the
-            // cursor does not pass it.
+            // Room is made for exactly the events that are published. The transaction is read once more.
             tracing::error!(?event, "no room was made for an event");
-            self.hold(transaction);
             return;
         };
         let entry = match outgoing::entry(self.program_id, event.clone(), observed) {
@@ -123,10 +117,12 @@ impl Intake {
             Err(error) => {
                 counter!(names::LISTENER_UNSENDABLE_TOTAL).increment(1);
                 tracing::error!(%error, ?observed, "an event cannot be written as a message");
+                if let Some(transaction) = transaction {
+                    transaction.settle();
+                }
                 return;
             }
         };
-        self.hold(transaction);
         self.queued_lately.queued_now(event.expected_pda);
         let receipt = Receipt {
             transaction,
@@ -135,12 +131,6 @@ impl Intake {
         };
         // The publisher ends after the intake, except in an abort: then the cursor stays behind this transaction.
         let _ = self.outlet.outbox.send(Outgoing { entry, receipt }).await;
-    }
-
-    fn hold(&self, transaction: Option<Signature>) {
-        if let Some(signature) = &transaction {
-            self.watermark.with(|watermark| watermark.add_message(signature));
-        }
     }
 
     pub(crate) fn set_backpressure(&self, backpressure: bool) {

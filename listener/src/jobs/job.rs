@@ -45,12 +45,7 @@ impl Job {
         let reader = Reader::new(config.decoder()?, &config.program_id);
         let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
         let status: Arc<StatusBoard> = Arc::default();
-        let (outlet, outlet_tasks) = Outlet::open(
-            queue,
-            config.unsettled_events_max,
-            config.linger,
-            Arc::clone(&watermark),
-        );
+        let (outlet, outlet_tasks) = Outlet::open(queue, config.unsettled_events_max, config.linger);
         let intake = Intake {
             program_id: config.program_id,
             reader,

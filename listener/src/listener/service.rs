@@ -135,12 +135,7 @@ impl Running {
         } = listener;
         let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
         let settled = CancellationToken::new();
-        let (outlet, outlet_tasks) = Outlet::open(
-            queue,
-            config.unsettled_events_max,
-            config.linger,
-            Arc::clone(&watermark),
-        );
+        let (outlet, outlet_tasks) = Outlet::open(queue, config.unsettled_events_max, config.linger);
         let (dispatcher, handlers) = Dispatcher::start(&handlers, config.handler_backlog_max);
         let saver = Saver {
             cursor,

@@ -1,19 +1,17 @@
-//! Waits for the queue to be done with what it accepted, and tells the watermark.
-
-use std::sync::Arc;
+//! Waits for the queue to be done with what it accepted, and settles it.
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{checkpoint::shared::SharedWatermark, publish::publisher::Sent};
+use crate::publish::publisher::Sent;
 
 /// Runs until the publisher has ended and everything that it sent is settled, or until `abort`.
-pub(crate) async fn settle_all(sent: mpsc::Receiver<Sent>, watermark: Arc<SharedWatermark>, abort: CancellationToken) {
-    abort.run_until_cancelled(settle(sent, &watermark)).await;
+pub(crate) async fn settle_all(sent: mpsc::Receiver<Sent>, abort: CancellationToken) {
+    abort.run_until_cancelled(settle(sent)).await;
 }
 
-async fn settle(mut sent: mpsc::Receiver<Sent>, watermark: &SharedWatermark) {
+async fn settle(mut sent: mpsc::Receiver<Sent>) {
     let mut unsettled = FuturesUnordered::new();
     let mut open = true;
     while open || !unsettled.is_empty() {
@@ -23,9 +21,9 @@ async fn settle(mut sent: mpsc::Receiver<Sent>, watermark: &SharedWatermark) {
                 None => open = false,
             },
             Some((settled, receipt)) = unsettled.next() => {
-                // A queue that went away has settled nothing: the cursor stays, and a restart sends it again.
+                // A queue that went away has settled nothing: the cursor stays, and the transaction is read again.
                 if let (true, Some(transaction)) = (settled, receipt.transaction) {
-                    watermark.with(|watermark| watermark.settle(&transaction));
+                    transaction.settle();
                 }
             }
         }

@@ -9,7 +9,7 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::decode::observed::ObservedEvent;
+use crate::{checkpoint::claim::Share, decode::observed::ObservedEvent};
 
 /// Name of the W3C trace context, which OpenTelemetry reads; X-Ray has a header of its own.
 const TRACE_ATTRIBUTE: &str = "traceparent";
@@ -23,7 +23,7 @@ pub(crate) struct Outgoing {
 /// What is given back when the message is settled.
 pub(crate) struct Receipt {
     /// The transaction that must not be passed before; `None` for messages that follow from account state.
-    pub(crate) transaction: Option<Signature>,
+    pub(crate) transaction: Option<Share>,
     pub(crate) origin: Origin,
     /// Its share of the events that may be unsettled.
     pub(crate) _permit: OwnedSemaphorePermit,

@@ -11,7 +11,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::shared::SharedWatermark,
     error::{ListenerError, join_all},
     publish::acknowledgement::settle_all,
     publish::outgoing::Outgoing,
@@ -35,12 +34,7 @@ pub(crate) struct OutletTasks {
 
 impl Outlet {
     /// Opens a way to the queue for at most `unsettled_max` events at a time.
-    pub(crate) fn open(
-        queue: Arc<dyn Queue>,
-        unsettled_max: usize,
-        linger: Duration,
-        watermark: Arc<SharedWatermark>,
-    ) -> (Self, OutletTasks) {
+    pub(crate) fn open(queue: Arc<dyn Queue>, unsettled_max: usize, linger: Duration) -> (Self, OutletTasks) {
         let (outbox, outgoing) = mpsc::channel(unsettled_max);
         let (sent, sent_messages) = mpsc::channel(unsettled_max);
         let abort = CancellationToken::new();
@@ -53,10 +47,7 @@ impl Outlet {
         };
         let tasks = vec![
             ("publishing", tokio::spawn(publisher.run())),
-            (
-                "settlement",
-                tokio::spawn(settle_all(sent_messages, watermark, abort.clone())),
-            ),
+            ("settlement", tokio::spawn(settle_all(sent_messages, abort.clone()))),
         ];
         (
             Self {

@@ -45,29 +45,26 @@ impl FastPath {
             // It changes nothing; the listing knows it as failed, too.
             return intake.reader.read_failed(&signature, &logs);
         }
-        let claimed = intake.watermark.with(|watermark| {
-            let room = watermark.unlisted() < self.unlisted_max;
-            room.then(|| watermark.claim(signature, slot))
-        });
-        match claimed {
-            Some(true) => {}
-            Some(false) => return,
-            None => return left("too_far_ahead"),
+        if intake.watermark.with(|watermark| watermark.unlisted()) >= self.unlisted_max {
+            return left("too_far_ahead");
         }
+        // Whatever ends this early gives the transaction back to the listing.
+        let Some(claim) = intake.watermark.claim(signature, slot) else {
+            return;
+        };
         let whole = fate == Fate::Succeeded;
         let events = whole.then(|| intake.reader.read_logs(&signature, &logs, Origin::Live));
         let Some(events) = events.flatten() else {
             // The whole transaction is needed, and the listing reads whole transactions.
-            intake.watermark.with(|watermark| watermark.release(&signature));
+            drop(claim);
             left("incomplete_logs");
             return self.gap.notify_one();
         };
         let Some(room) = intake.try_room(messages_of(&events)) else {
-            intake.watermark.with(|watermark| watermark.release(&signature));
             return left("backpressure");
         };
         counter!(names::LISTENER_TRANSACTIONS_TOTAL, "origin" => Origin::Live.name()).increment(1);
-        intake.take(signature, slot, events, room).await;
-        intake.settle(&signature);
+        intake.take(&claim, slot, events, room).await;
+        claim.settle();
     }
 }

@@ -8,6 +8,7 @@ use session_message::Origin;
 use session_telemetry::names;
 
 use crate::{
+    checkpoint::claim::Claim,
     decode::listed::Listed,
     decode::reading::{Found, Reading, Unreadable},
     decode::wire::ConfirmedTransaction,
@@ -36,11 +37,11 @@ pub(crate) struct Fetcher {
 /// What asking for a listed transaction has come to.
 enum Fetched {
     /// Nobody had taken it in before.
-    New(Vec<Found>),
+    New(Claim, Vec<Found>),
     /// It failed on chain, or was taken in before.
     Known,
-    /// It cannot be had whole for now; these events of it are certain.
-    Parked(Vec<Found>),
+    /// It cannot be had whole for now, and why; these events of it are certain.
+    Withheld(Claim, Vec<Found>, HistoryError),
 }
 
 /// It ended because the listener is stopping.
@@ -83,17 +84,20 @@ impl Fetcher {
         while let Some(fetched) = fetches.next().await {
             let (listed, fetched) = fetched?;
             match fetched {
-                Fetched::New(events) => {
-                    messages += self.take(listed, events).await?;
-                    self.intake.settle(&listed.signature);
+                Fetched::New(claim, events) => {
+                    messages += self.take(&claim, listed, events).await?;
+                    claim.settle();
                 }
-                Fetched::Parked(events) => messages += self.take(listed, events).await?,
+                Fetched::Withheld(claim, events, reason) => {
+                    messages += self.take(&claim, listed, events).await?;
+                    if let Some(parking) = &self.parking {
+                        parking.park(listed, claim, &reason);
+                    }
+                }
                 Fetched::Known => {}
             }
             if listed.slot <= complete {
-                self.intake
-                    .watermark
-                    .with(|watermark| watermark.list(listed.signature, listed.slot));
+                self.intake.watermark.with(|watermark| watermark.list(listed));
             }
         }
         Ok(messages)
@@ -107,13 +111,10 @@ impl Fetcher {
         let mut fetches = std::pin::pin!(fetches);
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
-            let (listed, fetched) = fetched?;
-            if let Fetched::New(events) | Fetched::Parked(events) = fetched {
+            let (_, fetched) = fetched?;
+            if let Fetched::New(_, events) | Fetched::Withheld(_, events, _) = fetched {
                 messages += u64::from(messages_of(&events));
             }
-            self.intake
-                .watermark
-                .with(|watermark| watermark.release(&listed.signature));
         }
         Ok(messages)
     }
@@ -127,9 +128,10 @@ impl Fetcher {
         while let Some((listed, asked)) = self.patience.wait(asked.next()).await.ok_or(Stopped)? {
             match asked {
                 Ok(events) => {
-                    self.take(listed, events).await?;
-                    self.intake.settle(&listed.signature);
-                    parking.release(&listed.signature);
+                    if let Some(claim) = parking.release(&listed.signature) {
+                        self.take(&claim, listed, events).await?;
+                        claim.settle();
+                    }
                 }
                 Err(error) => tracing::debug!(signature = %listed.signature, %error, "it still cannot be had"),
             }
@@ -137,41 +139,50 @@ impl Fetcher {
         Ok(())
     }
 
-    async fn fetch_new(&self, listed: Listed) -> Result<(Listed, Fetched), Stopped> {
-        let claim = || {
-            self.intake
-                .watermark
-                .with(|watermark| watermark.claim(listed.signature, listed.slot))
-        };
-        if listed.failed || !claim() {
-            return Ok((listed, Fetched::Known));
-        }
-        Ok((listed, self.fetch(listed).await?))
+    /// Takes in what was listed and then given back by whoever had claimed it.
+    pub(crate) async fn take_owed(&self) -> Result<(), Stopped> {
+        const ALREADY_LISTED: u64 = 0;
+        let owed = self.intake.watermark.with(|watermark| watermark.owed());
+        self.take_segment(owed, ALREADY_LISTED).await.map(drop)
     }
 
-    /// Asks until the transaction comes, or is parked.
-    async fn fetch(&self, listed: Listed) -> Result<Fetched, Stopped> {
+    async fn fetch_new(&self, listed: Listed) -> Result<(Listed, Fetched), Stopped> {
+        if listed.failed {
+            return Ok((listed, Fetched::Known));
+        }
+        let Some(claim) = self.intake.watermark.claim(listed.signature, listed.slot) else {
+            return Ok((listed, Fetched::Known));
+        };
+        Ok((listed, self.fetch(listed, claim).await?))
+    }
+
+    /// Asks until the transaction comes, or may be parked.
+    async fn fetch(&self, listed: Listed, claim: Claim) -> Result<Fetched, Stopped> {
         let what = format!("fetching transaction {}", listed.signature);
         let mut tries = 0;
         let ask = || {
             tries += 1;
             self.ask(listed, tries)
         };
-        self.patience.insist(&what, ask).await.ok_or(Stopped)
+        let (events, withheld) = self.patience.insist(&what, ask).await.ok_or(Stopped)?;
+        Ok(match withheld {
+            None => Fetched::New(claim, events),
+            Some(reason) => Fetched::Withheld(claim, events, reason),
+        })
     }
 
-    /// Asks once more; what has not come after enough tries is parked.
-    async fn ask(&self, listed: Listed, tries: u32) -> Result<Fetched, HistoryError> {
+    /// Asks once more: the events, and why there may be others if enough tries have shown that they are not to be had.
+    async fn ask(&self, listed: Listed, tries: u32) -> Result<(Vec<Found>, Option<HistoryError>), HistoryError> {
         let (events, error) = match self.read(listed).await {
-            Ok(Reading { events, gap: None }) => return Ok(Fetched::New(events)),
+            Ok(Reading { events, gap: None }) => return Ok((events, None)),
             Ok(Reading {
                 events,
                 gap: Some(reason),
             }) => (events, unreadable(listed, reason)),
             Err(error) => (Vec::new(), error),
         };
-        if tries >= TRIES_BEFORE_PARKING && self.park(listed, &error).await {
-            return Ok(Fetched::Parked(events));
+        if tries >= TRIES_BEFORE_PARKING && self.may_park().await {
+            return Ok((events, Some(error)));
         }
         Err(error)
     }
@@ -206,14 +217,13 @@ impl Fetcher {
         reader.read_transaction(&listed.signature, transaction, self.origin)
     }
 
-    /// Parks a transaction if it is this one alone that cannot be had: a node that answers nothing has to be waited for.
-    async fn park(&self, listed: Listed, error: &HistoryError) -> bool {
-        let Some(parking) = &self.parking else { return false };
-        self.history.tip().await.is_ok() && parking.park(listed, error)
+    /// Whether it is one transaction alone that cannot be had: a node that answers nothing has to be waited for.
+    async fn may_park(&self) -> bool {
+        self.parking.as_ref().is_some_and(Parking::has_room) && self.history.tip().await.is_ok()
     }
 
     /// Takes the events of a transaction in; answers how many messages they make.
-    async fn take(&self, listed: Listed, events: Vec<Found>) -> Result<u64, Stopped> {
+    async fn take(&self, claim: &Claim, listed: Listed, events: Vec<Found>) -> Result<u64, Stopped> {
         let messages = messages_of(&events);
         let room = self
             .intake
@@ -221,7 +231,7 @@ impl Fetcher {
             .await
             .ok_or(Stopped)?;
         counter!(names::LISTENER_TRANSACTIONS_TOTAL, "origin" => self.origin.name()).increment(1);
-        self.intake.take(listed.signature, listed.slot, events, room).await;
+        self.intake.take(claim, listed.slot, events, room).await;
         Ok(messages.into())
     }
 }
