@@ -6,7 +6,7 @@ use session_events::{Decoder, factory::SESSION_FACTORY_ID, idl::Idl, session::SE
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::error::ListenerError;
+use crate::{error::ListenerError, intake::handlers::HandlerLimits};
 
 /// Everything about a listener that can be chosen. `Default` is the choice for mainnet.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct ListenerConfig {
     pub drain_limit: Duration,
     /// Events that wait for each custom handler; what comes on top is dropped and counted.
     pub handler_backlog_max: usize,
+    /// How long a custom handler may take over one event.
+    pub handler_time_limit: Duration,
     /// The comparison with account state.
     pub reconcile: ReconcileConfig,
 }
@@ -63,6 +65,7 @@ impl Default for ListenerConfig {
             cursor_interval: Duration::from_secs(1),
             drain_limit: Duration::from_secs(10),
             handler_backlog_max: 1_024,
+            handler_time_limit: Duration::from_secs(10),
             reconcile: ReconcileConfig::default(),
         }
     }
@@ -139,6 +142,7 @@ impl ListenerConfig {
             ("listing_interval", Some(self.listing_interval)),
             ("cursor_interval", Some(self.cursor_interval)),
             ("silence_limit", Some(self.silence_limit)),
+            ("handler_time_limit", Some(self.handler_time_limit)),
             ("reconcile.interval", self.reconcile.interval),
         ];
         match times
@@ -147,6 +151,14 @@ impl ListenerConfig {
         {
             Some((setting, _)) => refuse(setting, "0".to_owned(), "more than 0"),
             None => Ok(()),
+        }
+    }
+
+    /// What each custom handler may take.
+    pub(crate) fn handler_limits(&self) -> HandlerLimits {
+        HandlerLimits {
+            backlog_max: self.handler_backlog_max,
+            time: self.handler_time_limit,
         }
     }
 

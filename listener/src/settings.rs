@@ -75,6 +75,8 @@ impl ListenerConfig {
             silence_limit: listener.silence_limit,
             linger: listener.linger,
             unsettled_events_max: listener.max_unsettled_events,
+            handler_backlog_max: listener.max_handler_backlog,
+            handler_time_limit: listener.handler_time_limit,
             reconcile: ReconcileConfig {
                 interval: listener.reconcile_interval,
                 ..ReconcileConfig::default()

@@ -115,6 +115,8 @@ pub(crate) fn listener(reader: &mut Reader) -> Listener {
         reconcile_interval: Some(reader.seconds("listener.reconcile_interval_secs", 0..=7 * DAY_SECS))
             .filter(|interval| *interval > Duration::ZERO),
         max_unsettled_events: size(reader, "listener.max_unsettled_events", 100, 1_000_000),
+        max_handler_backlog: size(reader, "listener.max_handler_backlog", 1, 1_000_000),
+        handler_time_limit: reader.milliseconds("listener.handler_time_limit_ms", 1..=3_600_000),
         idl_path: reader.optional_text("listener.idl_path").map(Into::into),
     }
 }

@@ -123,6 +123,8 @@ pub struct Listener {
     pub listing_interval: Duration,
     pub reconcile_interval: Option<Duration>,
     pub max_unsettled_events: usize,
+    pub max_handler_backlog: usize,
+    pub handler_time_limit: Duration,
     pub idl_path: Option<PathBuf>,
 }
 

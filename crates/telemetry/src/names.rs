@@ -107,6 +107,7 @@ metrics! {
     LISTENER_UNRECOVERED_TOTAL = "listener_unrecovered_total", Counter, Unit::Count, [reason: UNRECOVERED], "Instructions of the factory whose events, if they had any, are not known, by reason.";
     LISTENER_INCOMPLETE_LOGS_TOTAL = "listener_incomplete_logs_total", Counter, Unit::Count, [], "Transactions whose logs were cut or do not balance.";
     LISTENER_HANDLER_FAILURES_TOTAL = "listener_handler_failures_total", Counter, Unit::Count, [handler: ANY, reason: HANDLER_FAILURES], "Events that a custom handler did not take, by handler and reason.";
+    LISTENER_HANDLER_DURATION_SECONDS = "listener_handler_duration_seconds", Histogram, Unit::Seconds, [handler: ANY], "How long a custom handler took over an event, in seconds, by handler.";
     LISTENER_DISAGREEMENTS_TOTAL = "listener_disagreements_total", Counter, Unit::Count, [endpoint: ANY, subject: SUBJECTS], "Answers of an endpoint that another endpoint contradicts, by endpoint and subject.";
     LISTENER_RECONCILIATIONS_TOTAL = "listener_reconciliations_total", Counter, Unit::Count, [outcome: RECONCILIATIONS], "Comparisons with account state, by outcome.";
     SESSION_QUEUE_POSITION = "session_queue_position", Gauge, Unit::Count, [], "Place in the on-chain queue of the session that was queued last.";

@@ -136,7 +136,7 @@ impl Running {
         let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
         let settled = CancellationToken::new();
         let (outlet, outlet_tasks) = Outlet::open(queue, config.unsettled_events_max, config.linger);
-        let (dispatcher, handlers) = Dispatcher::start(&handlers, config.handler_backlog_max);
+        let (dispatcher, handlers) = Dispatcher::start(&handlers, config.handler_limits());
         let saver = Saver {
             cursor,
             saved: mark,
@@ -169,12 +169,14 @@ impl Running {
     async fn finish(mut self, stop: &CancellationToken) -> Result<(), ListenerError> {
         stop.cancelled().await;
         let read = join_all(&mut self.readers).await;
-        let (sent, handled) = tokio::join!(
-            self.outlet.drain(self.drain_limit),
-            drain_handlers(self.handlers, self.drain_limit)
-        );
-        self.settled.cancel();
-        read.and(sent).and(handled).and(joined("saving", self.saver.await))
+        // What custom handlers do is no reason to save the cursor later.
+        let save = async {
+            let sent = self.outlet.drain(self.drain_limit).await;
+            self.settled.cancel();
+            sent.and(joined("saving", self.saver.await))
+        };
+        let (saved, handled) = tokio::join!(save, drain_handlers(self.handlers, self.drain_limit));
+        read.and(saved).and(handled)
     }
 }
 

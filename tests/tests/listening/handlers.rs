@@ -3,11 +3,12 @@
 use std::{
     error::Error,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use session_events::factory::{self, ReservationRequest, SESSION_FACTORY_ID};
-use session_listener::{EventHandler, ObservedEvent};
+use session_listener::{EventHandler, ListenerConfig, ObservedEvent};
 use session_tests::{
     chain::TestChain,
     listening::{Collector, LIMIT, Listening, pool, quick_config},
@@ -61,15 +62,64 @@ impl EventHandler for Troublemaker {
     }
 }
 
+/// Never comes back from its first event.
+struct Blocker;
+
+#[async_trait]
+impl EventHandler for Blocker {
+    fn name(&self) -> &'static str {
+        "blocker"
+    }
+
+    fn wants(&self, _event_name: &str) -> bool {
+        true
+    }
+
+    async fn handle(&self, _event: &ObservedEvent) -> Result<(), Box<dyn Error + Send + Sync>> {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+}
+
+/// Panics when it is asked what it wants.
+struct Undecided;
+
+#[async_trait]
+impl EventHandler for Undecided {
+    fn name(&self) -> &'static str {
+        "undecided"
+    }
+
+    fn wants(&self, event_name: &str) -> bool {
+        panic!("as the test wants, at {event_name}")
+    }
+
+    async fn handle(&self, _event: &ObservedEvent) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
 pub(crate) async fn a_failing_handler_harms_nobody(chain: Arc<TestChain>) {
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
     let (witness, troublemaker) = (Arc::new(Witness::default()), Arc::new(Troublemaker(Mutex::new(0))));
+    let config = ListenerConfig {
+        // The blocker is not waited for any longer at the end.
+        drain_limit: Duration::from_secs(2),
+        handler_time_limit: Duration::from_millis(100),
+        ..quick_config()
+    };
     let mut listening = Listening::start_with(
-        quick_config(),
+        config,
         pool(chain.endpoint()),
         collector.queue(),
         folder.path(),
-        vec![troublemaker.clone(), witness.clone()],
+        vec![
+            Arc::new(Undecided),
+            Arc::new(Blocker),
+            troublemaker.clone(),
+            witness.clone(),
+        ],
     );
     listening.connected().await;
     let sessions = request(&chain, 2).await;

@@ -195,7 +195,7 @@ pub(super) const UNRECOVERED: &[&str] = &[
 pub(super) const SUBJECTS: &[&str] = &["tip", "history", "transaction"];
 
 /// What a custom handler does instead of taking an event.
-pub(super) const HANDLER_FAILURES: &[&str] = &["backlog_full", "error", "panic"];
+pub(super) const HANDLER_FAILURES: &[&str] = &["backlog_full", "blocked", "error", "no_thread", "panic", "timed_out"];
 
 /// How a comparison with account state ends.
 pub(super) const RECONCILIATIONS: &[&str] = &["ok", "failed"];
