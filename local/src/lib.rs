@@ -15,7 +15,14 @@ pub mod operations;
 pub mod pipeline;
 pub mod queues;
 pub mod screen;
+pub mod service;
 mod tally;
 #[cfg(feature = "demo")]
 pub mod traffic;
 mod witness;
+
+/// What handlers of one's own are made of.
+pub use async_trait::async_trait;
+pub use service::{HandlerError, Service};
+pub use session_events::Event;
+pub use session_listener::{EventBody, EventHandler, ObservedEvent};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use session_builder::client::ClientError;
+use session_builder::{client::ClientError, service::ServiceError};
 use session_config::ConfigError;
 
 /// How a command ended that did not fail.
@@ -28,6 +28,10 @@ impl From<Ending> for ExitCode {
 
 /// The code of an error: 2 for what was asked or configured wrongly, 4 where no service is there to be asked, else 1.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
+    let service = error.downcast_ref::<ServiceError>();
+    if service.is_some_and(ServiceError::is_misconfigured) {
+        return ExitCode::from(2);
+    }
     if error.is::<ConfigError>() || error.is::<session_telemetry::LogError>() || error.is::<Usage>() {
         return ExitCode::from(2);
     }

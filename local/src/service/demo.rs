@@ -2,32 +2,72 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
 use create_accounts::rpc_pool_of;
 use session_config::{QueueKind, Settings, configured_in_environment};
-use session_engine::SignerPool;
+use session_engine::{SignerError, SignerPool};
 use session_events::factory::SESSION_FACTORY_ID;
+use session_listener::EventHandler;
 use session_telemetry::PrometheusHandle;
 use solana_sdk::signature::{Keypair, Signer};
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use session_builder::{
+use crate::{
     display::{Display, Totals},
-    embedded::EmbeddedChain,
+    embedded::{EmbeddedChain, EmbeddedChainError},
     pipeline::Pipeline,
     screen::Screen,
-    traffic::{Traffic, TrafficPlan},
-};
-
-use crate::{
-    cli::DemoArgs,
-    function_environment,
-    service::{announce, finish, function_ready, parts, upkeep},
+    service::{
+        DemoArgs, ServiceError,
+        course::{announce, finish, function_ready, parts, upkeep},
+        function_environment,
+    },
+    traffic::{Traffic, TrafficError, TrafficPlan},
 };
 
 /// With `--sessions`: how long nothing may be concluded before the run is given up, beside the time between two requests.
 const STANDSTILL_LIMIT: Duration = Duration::from_mins(1);
+
+/// Why a demonstration ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] EmbeddedChainError),
+    /// The factory could not be initialised.
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
+    /// Its wallet.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// A file.
+    #[error("cannot {action}: {source}")]
+    File {
+        /// What was to be done.
+        action: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The listener does not hear the chain.
+    #[error("the listener does not hear the embedded chain")]
+    Deaf,
+    /// Nothing goes on.
+    #[error("nothing was concluded for {} s", .0.as_secs())]
+    Standstill(Duration),
+    /// Whoever requests sessions ended before its time.
+    #[error("the traffic stopped unexpectedly")]
+    TrafficEnded,
+    /// Not every session has its account.
+    #[error("{verified} of {asked} sessions verified, {requested} requested")]
+    Unverified {
+        /// Different accounts that were verified.
+        verified: u64,
+        /// Sessions that the run was to have.
+        asked: u64,
+        /// Sessions that were requested.
+        requested: u64,
+    },
+}
 
 /// Runs until stopped by `stop`, or until the sessions that were asked for are concluded.
 ///
@@ -37,20 +77,25 @@ pub(crate) async fn run(
     args: DemoArgs,
     mut settings: Settings,
     screen: Arc<Screen>,
+    handlers: Vec<Arc<dyn EventHandler>>,
     metrics: PrometheusHandle,
     stop: CancellationToken,
-) -> Result<()> {
+) -> Result<(), ServiceError> {
     let display = Arc::new(Display::new(screen, args.sessions));
     // The chain begins anew every time, and so does what is remembered of it.
     let state = tempfile::Builder::new()
         .prefix("session-builder-")
         .tempdir()
-        .context("cannot make a folder for what the demo remembers")?;
+        .map_err(|source| DemoError::File {
+            action: String::from("make a folder for what the demo remembers"),
+            source,
+        })?;
     equip(&mut settings, &args, state.path());
     let upkeep = tokio::spawn(upkeep(metrics.clone(), stop.clone()));
-    let result = serve(&args, &settings, &display, &metrics, &stop).await;
+    let result = serve(&args, &settings, &display, handlers, &metrics, &stop).await;
     stop.cancel();
-    upkeep.await.context("the metrics' upkeep")?;
+    // It ends when told to, and a panic of it is no fault of what was served.
+    let _ = upkeep.await;
     result
 }
 
@@ -72,12 +117,15 @@ async fn serve(
     args: &DemoArgs,
     settings: &Settings,
     display: &Arc<Display>,
+    handlers: Vec<Arc<dyn EventHandler>>,
     metrics: &PrometheusHandle,
     stop: &CancellationToken,
-) -> Result<()> {
+) -> Result<(), ServiceError> {
     let (wallet, requester) = (Keypair::new(), Keypair::new());
     let wallet_address = wallet.pubkey();
-    let chain = EmbeddedChain::start(vec![wallet_address, requester.pubkey()]).await?;
+    let chain = EmbeddedChain::start(vec![wallet_address, requester.pubkey()])
+        .await
+        .map_err(DemoError::from)?;
     let endpoint = chain.endpoint();
     display.say(&format!(
         "chain     {} (embedded), WebSocket {}",
@@ -86,7 +134,10 @@ async fn serve(
     display.say(&format!("wallet    {wallet_address}"));
     display.say(&note());
     if let Some(file) = &args.function_env {
-        function_environment::write(file, settings, &endpoint, &wallet)?;
+        function_environment::write(file, settings, &endpoint, &wallet).map_err(|source| DemoError::File {
+            action: format!("write the function's environment to {}", file.display()),
+            source,
+        })?;
     }
     if !function_ready(settings, display, stop).await {
         return Ok(());
@@ -95,18 +146,19 @@ async fn serve(
     let parts = parts(
         endpoint.http.clone(),
         pool,
-        SignerPool::of_keypairs(vec![wallet])?,
+        SignerPool::of_keypairs(vec![wallet]).map_err(DemoError::from)?,
         display,
+        handlers,
         metrics,
     );
     let mut pipeline = Pipeline::start(settings, parts).await?;
     announce(display, &pipeline);
     let traffic = Traffic::new(endpoint.http, requester);
-    traffic.initialize_factory().await?;
+    traffic.initialize_factory().await.map_err(DemoError::from)?;
     // The service starts "now": what is requested before it listens would be before its time.
     timeout(STANDSTILL_LIMIT, pipeline.listening())
         .await
-        .context("the listener does not hear the embedded chain")?;
+        .map_err(|_| DemoError::Deaf)?;
     let plan = TrafficPlan {
         sessions: args.sessions,
         rate_per_second: args.rate_per_second(),
@@ -115,15 +167,15 @@ async fn serve(
     let requesting = tokio::spawn(traffic.run(plan, stop_traffic.clone()));
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
-        ended = pipeline.ended() => ended.context("the listener failed"),
-        outcome = concluded(plan, display.totals()) => outcome,
+        ended = pipeline.ended() => ended.map_err(ServiceError::Listener),
+        outcome = concluded(plan, display.totals()) => outcome.map_err(ServiceError::from),
     };
     stop_traffic.cancel();
-    let requested = joined(requesting).await?;
+    let requested = requesting.await.map_err(|_| DemoError::TrafficEnded)?;
     finish(pipeline, display).await;
-    chain.stop()?;
+    chain.stop().map_err(DemoError::from)?;
     outcome?;
-    verdict(args.sessions, requested, display)
+    Ok(verdict(args.sessions, requested, display)?)
 }
 
 /// That this is the demo, and what it leaves alone.
@@ -141,29 +193,32 @@ fn note() -> String {
 }
 
 /// Exit 0 is a promise: every session that was asked for is verified, and none twice.
-fn verdict(sessions: Option<u64>, requested: u64, display: &Display) -> Result<()> {
+fn verdict(sessions: Option<u64>, requested: u64, display: &Display) -> Result<(), DemoError> {
     let Some(sessions) = sessions else { return Ok(()) };
     let verified = display.accounts_verified();
     if requested != sessions || verified != sessions {
-        bail!("{verified} of {sessions} sessions verified, {requested} requested");
+        return Err(DemoError::Unverified {
+            verified,
+            asked: sessions,
+            requested,
+        });
     }
     Ok(())
 }
 
 /// Waits until so many messages are concluded; for ever without a number.
-async fn concluded(plan: TrafficPlan, mut totals: watch::Receiver<Totals>) -> Result<()> {
+async fn concluded(plan: TrafficPlan, mut totals: watch::Receiver<Totals>) -> Result<(), DemoError> {
     let Some(sessions) = plan.sessions else {
         return std::future::pending().await;
     };
     let patience = STANDSTILL_LIMIT + Duration::from_secs_f64(1.0 / plan.rate_per_second);
     while totals.borrow_and_update().concluded() < sessions {
-        timeout(patience, totals.changed())
-            .await
-            .with_context(|| format!("nothing was concluded for {} s", patience.as_secs()))??;
+        match timeout(patience, totals.changed()).await {
+            Ok(Ok(())) => {}
+            // The display lives as long as the run.
+            Ok(Err(_)) => break,
+            Err(_) => return Err(DemoError::Standstill(patience)),
+        }
     }
     Ok(())
-}
-
-async fn joined(requesting: JoinHandle<u64>) -> Result<u64> {
-    requesting.await.context("the traffic stopped unexpectedly")
 }

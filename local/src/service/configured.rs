@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
 use create_accounts::{rpc_pool, signers};
 use session_config::Settings;
-use session_listener::ListenerStatus;
+use session_listener::{EventHandler, ListenerStatus};
 use session_telemetry::PrometheusHandle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use session_builder::{display::Display, pipeline::Pipeline, screen::Screen};
-
-use crate::service::{announce, finish, function_ready, parts, upkeep};
+use crate::{
+    display::Display,
+    pipeline::Pipeline,
+    screen::Screen,
+    service::{
+        ServiceError,
+        course::{announce, finish, function_ready, parts, upkeep},
+    },
+};
 
 /// Runs until stopped by `stop`.
 ///
@@ -21,28 +26,32 @@ use crate::service::{announce, finish, function_ready, parts, upkeep};
 pub(crate) async fn run(
     settings: Settings,
     screen: Arc<Screen>,
+    handlers: Vec<Arc<dyn EventHandler>>,
     metrics: PrometheusHandle,
     stop: CancellationToken,
-) -> Result<()> {
+) -> Result<(), ServiceError> {
     let display = Arc::new(Display::new(screen, None));
     let upkeep = tokio::spawn(upkeep(metrics.clone(), stop.clone()));
-    let result = serve(&settings, &display, &metrics, &stop).await;
+    let result = serve(&settings, &display, handlers, &metrics, &stop).await;
     stop.cancel();
-    upkeep.await.context("the metrics' upkeep")?;
+    // It ends when told to, and a panic of it is no fault of what was served.
+    let _ = upkeep.await;
     result
 }
 
 async fn serve(
     settings: &Settings,
     display: &Arc<Display>,
+    handlers: Vec<Arc<dyn EventHandler>>,
     metrics: &PrometheusHandle,
     stop: &CancellationToken,
-) -> Result<()> {
+) -> Result<(), ServiceError> {
     let parts = parts(
         settings.rpc.url.to_string(),
         rpc_pool(settings)?,
         signers(settings).await?,
         display,
+        handlers,
         metrics,
     );
     if !function_ready(settings, display, stop).await {
@@ -59,7 +68,7 @@ async fn serve(
     };
     finish(pipeline, display).await;
     match failed {
-        Some(Err(error)) => Err(error).context("the listener failed"),
+        Some(Err(error)) => Err(ServiceError::Listener(error)),
         Some(Ok(())) | None => Ok(()),
     }
 }

@@ -6,10 +6,11 @@ use create_accounts::RecordObserver;
 use session_chain::RpcPool;
 use session_config::Settings;
 use session_engine::SignerPool;
+use session_listener::EventHandler;
 use session_telemetry::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
-use session_builder::{
+use crate::{
     display::Display,
     invoker::FunctionUrl,
     latencies::LatencySummary,
@@ -22,6 +23,7 @@ pub(crate) fn parts(
     pool: RpcPool,
     signers: SignerPool,
     display: &Arc<Display>,
+    event_handlers: Vec<Arc<dyn EventHandler>>,
     metrics: &PrometheusHandle,
 ) -> PipelineParts {
     let renderer = metrics.clone();
@@ -31,7 +33,7 @@ pub(crate) fn parts(
         signers,
         observer: Arc::clone(display) as Arc<dyn RecordObserver>,
         metrics: Some(Arc::new(move || renderer.render())),
-        event_handlers: Vec::new(),
+        event_handlers,
     }
 }
 

@@ -7,7 +7,6 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result};
 use session_chain::Endpoint;
 use session_config::{QueueKind, Settings};
 use solana_sdk::signature::Keypair;
@@ -16,13 +15,12 @@ use solana_sdk::signature::Keypair;
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn write(path: &Path, settings: &Settings, endpoint: &Endpoint, wallet: &Keypair) -> Result<()> {
+pub(crate) fn write(path: &Path, settings: &Settings, endpoint: &Endpoint, wallet: &Keypair) -> std::io::Result<()> {
     let lines: Vec<String> = environment(settings, endpoint, wallet)
         .into_iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     write_private(path, &(lines.join("\n") + "\n"))
-        .with_context(|| format!("cannot write the function's environment to {}", path.display()))
 }
 
 fn environment(settings: &Settings, endpoint: &Endpoint, wallet: &Keypair) -> Vec<(String, String)> {

@@ -11,7 +11,7 @@ const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
 
 /// Replaces this process by itself where the environment would send calls to this machine through a proxy.
-pub(crate) fn keep_direct() {
+pub fn keep_direct() {
     if !PROXIES
         .iter()
         .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
