@@ -23,6 +23,7 @@ mod decode;
 mod error;
 mod intake;
 mod jobs;
+mod lasting;
 mod listener;
 mod patience;
 mod publish;
@@ -34,17 +35,23 @@ mod status;
 
 pub use checkpoint::cursor::{CursorError, CursorStore, SavedCursor};
 pub use checkpoint::watermark::Mark;
-pub use checks::{EventStream, RpcSlot, WalletBalance};
+pub use checks::{EventStream, QuarantineDepth, RpcSlot, WalletBalance};
 pub use config::{ListenerConfig, ReconcileConfig, StartAt};
 pub use decode::observed::{EventBody, ObservedEvent};
 pub use error::{ListenerError, ReconcileError};
 pub use intake::handlers::EventHandler;
 pub use jobs::backfill::{BackfillReport, BackfillRequest, Point, backfill};
 pub use jobs::job::reconcile;
+pub use lasting::Lasting;
 pub use listener::service::Listener;
+pub use quarantine::{
+    item::{QuarantineContent, QuarantineItem, QuarantineReason, Testimony},
+    place::Quarantine,
+    store::{QuarantineError, QuarantineStore},
+};
 pub use reconcile::comparison::{MissedSession, ReconcileReport, UnderivableSession};
 pub use settings::{SettingsError, rpc_pool, sqs_queue};
-pub use status::ListenerStatus;
+pub use status::{ListenerStatus, QuarantineSummary};
 
 #[cfg(test)]
 mod rooms {

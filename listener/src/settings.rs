@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use object_store::aws::AmazonS3Builder;
+use object_store::{ObjectStore, aws::AmazonS3Builder};
 use session_chain::{ChainError, CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_config::{Commitment, QueueKind, Settings};
 use session_events::idl::{Idl, IdlError};
@@ -12,10 +12,14 @@ use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 use crate::{
     checkpoint::cursor::{CursorError, CursorStore},
     config::{ListenerConfig, ReconcileConfig, StartAt},
+    lasting::Lasting,
+    quarantine::{place::Quarantine, store::QuarantineError},
 };
 
 /// The folder of cursors, under `service.state_dir`.
 const CURSORS_FOLDER: &str = "cursors";
+/// The folder of the quarantine, under `service.state_dir` or beside the cursors.
+const QUARANTINE_FOLDER: &str = "quarantine";
 
 /// Settings that do not make a listener.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,9 @@ pub enum SettingsError {
     /// The place for the cursor.
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    /// The place for the quarantine.
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
 }
 
 impl ListenerConfig {
@@ -86,18 +93,21 @@ impl ListenerConfig {
     }
 }
 
-impl CursorStore {
-    /// Where the settings want cursors.
+impl Lasting {
+    /// Where the settings want cursors, and the quarantine beside them: what the watermark has passed must last as long as
+    /// the watermark.
     ///
     /// # Errors
-    /// [`SettingsError::CursorUrl`], [`SettingsError::Cursor`].
+    /// [`SettingsError::CursorUrl`], [`SettingsError::Cursor`], [`SettingsError::Quarantine`].
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let Some(url) = settings.listener.cursor_url.as_deref() else {
-            return Ok(Self::folder(&settings.service.state_dir.join(CURSORS_FOLDER))?);
+            let state = &settings.service.state_dir;
+            return Self::folders(&state.join(CURSORS_FOLDER), &state.join(QUARANTINE_FOLDER));
         };
         let refuse = || SettingsError::CursorUrl { value: url.to_owned() };
         if let Some(folder) = url.strip_prefix("file://") {
-            return Ok(Self::folder(Path::new(folder))?);
+            let folder = Path::new(folder);
+            return Self::folders(folder, &folder.join(QUARANTINE_FOLDER));
         }
         let place = url.strip_prefix("s3://").ok_or_else(refuse)?;
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -106,7 +116,19 @@ impl CursorStore {
             .with_bucket_name(bucket)
             .build()
             .map_err(CursorError::from)?;
-        Ok(Self::object_store(Arc::new(store), prefix))
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        let beside = object_store::path::Path::from(prefix).join(QUARANTINE_FOLDER);
+        Ok(Self {
+            cursors: CursorStore::object_store(Arc::clone(&store), prefix),
+            quarantine: Quarantine::object_store(store, beside.as_ref()),
+        })
+    }
+
+    fn folders(cursors: &Path, quarantine: &Path) -> Result<Self, SettingsError> {
+        Ok(Self {
+            cursors: CursorStore::folder(cursors)?,
+            quarantine: Quarantine::folder(quarantine)?,
+        })
     }
 }
 

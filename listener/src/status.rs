@@ -1,5 +1,8 @@
 //! What a listener says about itself, for health checks and displays.
 
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 /// A listener at one moment.
@@ -17,10 +20,25 @@ pub struct ListenerStatus {
     pub backpressure: bool,
     /// Why the listing of transactions does not get ahead, while it doesn't.
     pub stalled: Option<String>,
-    /// Which transactions the chain lists and does not give, while there are any: the cursor waits before them.
-    pub withheld: Option<String>,
+    /// What could not be read or sent, and is tried again apart from the listing.
+    pub quarantine: QuarantineSummary,
+    /// Why the quarantine could not be looked at the last time, if it couldn't.
+    pub quarantine_error: Option<String>,
     /// Why the cursor could not be saved the last time, if it couldn't.
     pub cursor_error: Option<String>,
+}
+
+/// How much is in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QuarantineSummary {
+    /// How many items.
+    pub items: usize,
+    /// The same by reason, where there are any.
+    pub by_reason: BTreeMap<&'static str, usize>,
+    /// Since when the oldest is there.
+    pub oldest_since: Option<OffsetDateTime>,
+    /// The oldest: reason, name and detail.
+    pub oldest: Option<String>,
 }
 
 impl ListenerStatus {
@@ -84,8 +102,12 @@ impl StatusBoard {
         self.change(|status| &mut status.stalled, reason);
     }
 
-    pub(crate) fn withheld(&self, reason: Option<String>) {
-        self.change(|status| &mut status.withheld, reason);
+    pub(crate) fn quarantine(&self, summary: QuarantineSummary) {
+        self.change(|status| &mut status.quarantine, summary);
+    }
+
+    pub(crate) fn quarantine_error(&self, reason: Option<String>) {
+        self.change(|status| &mut status.quarantine_error, reason);
     }
 
     pub(crate) fn cursor_error(&self, reason: Option<String>) {

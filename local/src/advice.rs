@@ -40,7 +40,11 @@ mod tests {
 
     /// The codes that the service can give: the values of the labels that carry them.
     fn codes() -> BTreeSet<&'static str> {
-        let carriers = [names::DEAD_LETTERS_TOTAL, names::ATTEMPTS_FAILED_TOTAL];
+        let carriers = [
+            names::DEAD_LETTERS_TOTAL,
+            names::ATTEMPTS_FAILED_TOTAL,
+            names::LISTENER_QUARANTINE,
+        ];
         let metrics = names::ALL.iter().filter(|metric| carriers.contains(&metric.name));
         let values = metrics.flat_map(|metric| metric.labels.iter().flat_map(|(_, values)| values.iter().copied()));
         values.chain(["unknown"]).collect()

@@ -88,6 +88,12 @@ impl Handling {
         &self.queues
     }
 
+    /// The store that this process owns, where it needs one.
+    #[must_use]
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
     /// Lets what is queued in memory and what is under way finish, then stops. Says whether nothing was left.
     pub async fn drain(self) -> bool {
         let drained = !self.in_memory || timeout(DRAIN_LIMIT, emptied(self.queues.source.as_ref())).await.is_ok();

@@ -9,6 +9,7 @@ pub mod event_source;
 mod gauges;
 pub mod handling;
 pub mod invoker;
+pub mod lasting;
 pub mod latencies;
 mod line;
 pub mod operations;

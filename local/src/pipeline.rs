@@ -11,7 +11,7 @@ use session_chain::RpcPool;
 use session_config::Settings;
 use session_engine::{Engine, SignerPool};
 use session_listener::{
-    CursorStore, EventHandler, EventStream, Listener, ListenerConfig, ListenerError, ListenerStatus, RpcSlot,
+    EventHandler, EventStream, Listener, ListenerConfig, ListenerError, ListenerStatus, QuarantineDepth, RpcSlot,
     SettingsError, WalletBalance,
 };
 use session_queue::Queue;
@@ -21,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     client, gauges,
     handling::{Handling, HandlingError},
+    lasting::lasting,
     operations::{Desk, ServiceOperations},
     tally::Tally,
 };
@@ -99,12 +100,12 @@ impl Pipeline {
         let handling = Handling::start(settings, parts.pool.clone(), parts.signers, observer).await?;
         let queues = handling.queues.clone();
         let listener_config = ListenerConfig::from_settings(settings)?;
-        let cursors = CursorStore::from_settings(settings)?;
+        let lasting = lasting(settings, handling.store.as_ref())?;
         let listener = Listener::new(
             listener_config,
             parts.pool.clone(),
             Arc::clone(&queues.source),
-            cursors,
+            lasting,
             parts.event_handlers,
         )?;
         let status = listener.status();
@@ -117,6 +118,7 @@ impl Pipeline {
             Arc::new(RpcSlot(parts.pool.clone())),
             Arc::new(wallet_balance(&handling.engine, parts.pool.clone())),
             Arc::new(EventStream::new(status.clone())),
+            Arc::new(QuarantineDepth(status.clone())),
         ];
         let interval = settings.monitoring.health_check_interval;
         watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));

@@ -8,7 +8,9 @@ use std::{
 };
 
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
-use session_listener::{CursorStore, EventHandler, Listener, ListenerConfig, ListenerError, ListenerStatus, StartAt};
+use session_listener::{
+    CursorStore, EventHandler, Lasting, Listener, ListenerConfig, ListenerError, ListenerStatus, Quarantine, StartAt,
+};
 use session_message::Message;
 use session_queue::{InMemoryConfig, InMemoryQueue, Queue, ReceiveRequest};
 use tokio::{sync::watch, task::JoinHandle};
@@ -127,6 +129,15 @@ pub fn pool_over(endpoints: Vec<Endpoint>) -> RpcPool {
     RpcPool::new(endpoints, CommitmentConfig::confirmed(), retry, Duration::from_secs(5)).unwrap()
 }
 
+/// What a listener keeps in a folder.
+#[must_use]
+pub fn lasting_in(folder: &Path) -> Lasting {
+    Lasting {
+        cursors: CursorStore::folder(&folder.join("cursors")).unwrap(),
+        quarantine: Quarantine::folder(&folder.join("quarantine")).unwrap(),
+    }
+}
+
 /// A running listener.
 pub struct Listening {
     status: watch::Receiver<ListenerStatus>,
@@ -148,8 +159,8 @@ impl Listening {
         folder: &Path,
         handlers: Vec<Arc<dyn EventHandler>>,
     ) -> Self {
-        let cursors = CursorStore::folder(folder).unwrap();
-        let listener = Listener::new(config, pool, queue, cursors, handlers).unwrap();
+        let lasting = lasting_in(folder);
+        let listener = Listener::new(config, pool, queue, lasting, handlers).unwrap();
         let status = listener.status();
         let stop = CancellationToken::new();
         let task = tokio::spawn(listener.run(stop.clone()));

@@ -154,8 +154,36 @@ impl EntryError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Full { .. } => true,
-            Self::Refused { sender_fault, .. } => !sender_fault,
+            // SQS calls it the sender's fault, too, where the sender is only too fast.
+            Self::Refused { code, sender_fault, .. } => !sender_fault || is_throttling(code),
             _ => false,
         }
+    }
+}
+
+/// Codes of SQS and KMS for too many requests ("Amazon SQS API Reference", `SendMessageBatch`).
+const THROTTLING: [&str; 4] = ["RequestThrottled", "KmsThrottled", "ThrottlingException", "OverLimit"];
+
+/// Whether the code, with or without its service's name in front, says that requests came too fast.
+fn is_throttling(code: &str) -> bool {
+    let name = code.rsplit('.').next().unwrap_or(code);
+    THROTTLING.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_only_too_fast_is_sent_again_whoever_is_to_blame() {
+        let refused = |code: &str, sender_fault| EntryError::Refused {
+            code: code.to_owned(),
+            message: String::new(),
+            sender_fault,
+        };
+        assert!(refused("RequestThrottled", true).is_retryable());
+        assert!(refused("AWS.SimpleQueueService.RequestThrottled", true).is_retryable());
+        assert!(refused("InternalError", false).is_retryable());
+        assert!(!refused("InvalidParameterValue", true).is_retryable());
     }
 }

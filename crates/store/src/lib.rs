@@ -25,6 +25,5 @@ pub use error::StoreError;
 pub use history::{Chapter, ChapterKind};
 pub use ledger::StoreLedger;
 pub use messages::StoredLetter;
-pub use quarantine::{Quarantined, QuarantinedItem};
 pub use reader::Reader;
 pub use store::{FILE, Store};

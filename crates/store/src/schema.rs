@@ -2,8 +2,9 @@
 
 use rusqlite_migration::{M, Migrations};
 
-const STEPS: &[M<'_>] = &[M::up(
-    "
+const STEPS: &[M<'_>] = &[
+    M::up(
+        "
     -- The ledger's records as JSON, by name or address.
     CREATE TABLE holds (
         id TEXT PRIMARY KEY,
@@ -60,7 +61,15 @@ const STEPS: &[M<'_>] = &[M::up(
     CREATE INDEX histories_by_pda ON histories (pda, number);
     CREATE INDEX histories_by_age ON histories (at_ms);
     ",
-)];
+    ),
+    // Nothing was ever put into the first quarantine, whose columns were the listener's business.
+    M::up(
+        "
+    DROP TABLE quarantine;
+    CREATE TABLE quarantine (key TEXT PRIMARY KEY, record TEXT NOT NULL, saved_at_ms INTEGER NOT NULL) STRICT;
+    ",
+    ),
+];
 
 /// All steps, in order.
 pub(crate) const MIGRATIONS: Migrations<'_> = Migrations::from_slice(STEPS);

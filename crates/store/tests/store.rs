@@ -6,7 +6,7 @@ use std::{
 };
 
 use session_queue::{Deferred, Letter, MessageId, MessageStore};
-use session_store::{Chapter, ChapterKind, FILE, Quarantined, Reader, Store, StoreError};
+use session_store::{Chapter, ChapterKind, FILE, Reader, Store, StoreError};
 use solana_pubkey::Pubkey;
 
 fn now() -> SystemTime {
@@ -121,30 +121,34 @@ async fn deferred_messages_come_by_their_moment() {
 }
 
 #[tokio::test]
-async fn the_quarantine_counts_attempts_and_keeps_the_first_moment() {
+async fn the_quarantine_outlives_its_process() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();
-    let item = |reason: &str, wait: u64| Quarantined {
-        id: String::from("5sig"),
-        kind: String::from("transaction"),
-        reason: reason.to_owned(),
-        evidence: String::from("three endpoints have no such transaction"),
-        next_try: now() + Duration::from_secs(wait),
-        payload: String::from("{}"),
-    };
-    store.put_in_quarantine(item("missing", 10), now()).await.unwrap();
-    let later = now() + Duration::from_secs(10);
-    assert_eq!(store.quarantine_due(later, 10).await.unwrap().len(), 1);
-    store.put_in_quarantine(item("malformed", 100), later).await.unwrap();
-    assert_eq!(store.quarantine_due(later, 10).await.unwrap(), []);
-    let all = store.quarantine(10).await.unwrap();
+    for record in ["first", "second"] {
+        store
+            .put_in_quarantine("program/5sig", record.to_owned(), now())
+            .await
+            .unwrap();
+    }
+    store
+        .put_in_quarantine("program/6sig", String::from("other"), now())
+        .await
+        .unwrap();
+    store.close().await;
+
+    let store = Store::open(folder.path()).await.unwrap();
+    let kept = |key: &str, record: &str| (key.to_owned(), record.to_owned());
     assert_eq!(
-        (&all[0].item, all[0].first_seen, all[0].attempts),
-        (&item("malformed", 100), now(), 2)
+        store.quarantine().await.unwrap(),
+        [kept("program/5sig", "second"), kept("program/6sig", "other")]
     );
-    assert!(store.take_from_quarantine("5sig").await.unwrap());
-    assert!(!store.take_from_quarantine("5sig").await.unwrap());
-    assert_eq!(store.quarantine_depth().await.unwrap(), 0);
+    assert_eq!(
+        store.quarantined("program/6sig").await.unwrap().as_deref(),
+        Some("other")
+    );
+    assert!(store.take_from_quarantine("program/5sig").await.unwrap());
+    assert!(!store.take_from_quarantine("program/5sig").await.unwrap());
+    assert_eq!(store.quarantined("program/5sig").await.unwrap(), None);
 }
 
 #[tokio::test]

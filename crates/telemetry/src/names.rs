@@ -13,7 +13,8 @@ mod labels;
 pub use labels::ANY;
 use labels::{
     DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES, HANDLER_FAILURES, LEFT,
-    ORIGINS, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES, SUBJECTS, UNRECOVERED, YES_OR_NO,
+    ORIGINS, QUARANTINE_REASONS, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES, SUBJECTS, UNRECOVERED,
+    YES_OR_NO,
 };
 
 /// How a metric measures.
@@ -103,7 +104,12 @@ metrics! {
     LISTENER_PUBLISHED_TOTAL = "listener_published_total", Counter, Unit::Count, [origin: ORIGINS], "Messages that the queue has accepted, by origin.";
     LISTENER_SEND_FAILURES_TOTAL = "listener_send_failures_total", Counter, Unit::Count, [], "Entries of a batch that the queue refused.";
     LISTENER_UNSENDABLE_TOTAL = "listener_unsendable_total", Counter, Unit::Count, [], "Messages that the queue can never take.";
-    LISTENER_PARKED_TRANSACTIONS = "listener_parked_transactions", Gauge, Unit::Count, [], "Transactions that the chain lists and does not give; the cursor waits before them.";
+    LISTENER_QUARANTINE = "listener_quarantine", Gauge, Unit::Count, [reason: QUARANTINE_REASONS], "Transactions and messages in quarantine, by reason.";
+    LISTENER_QUARANTINE_OLDEST_SECONDS = "listener_quarantine_oldest_seconds", Gauge, Unit::Seconds, [], "For how long the oldest of them is there, in seconds.";
+    LISTENER_QUARANTINED_TOTAL = "listener_quarantined_total", Counter, Unit::Count, [reason: QUARANTINE_REASONS], "Transactions and messages that were put into quarantine, by reason.";
+    LISTENER_QUARANTINE_RESOLVED_TOTAL = "listener_quarantine_resolved_total", Counter, Unit::Count, [reason: QUARANTINE_REASONS], "Those that went their normal way after another try, by reason.";
+    LISTENER_QUARANTINE_REFUSED_TOTAL = "listener_quarantine_refused_total", Counter, Unit::Count, [], "Transactions with undecodable events for which the quarantine had no room: only the log tells of them.";
+    LISTENER_QUARANTINE_SAVE_FAILURES_TOTAL = "listener_quarantine_save_failures_total", Counter, Unit::Count, [], "Times that the quarantine could not be saved; the watermark waits.";
     LISTENER_UNRECOVERED_TOTAL = "listener_unrecovered_total", Counter, Unit::Count, [reason: UNRECOVERED], "Instructions of the factory whose events, if they had any, are not known, by reason.";
     LISTENER_INCOMPLETE_LOGS_TOTAL = "listener_incomplete_logs_total", Counter, Unit::Count, [], "Transactions whose logs were cut or do not balance.";
     LISTENER_HANDLER_FAILURES_TOTAL = "listener_handler_failures_total", Counter, Unit::Count, [handler: ANY, reason: HANDLER_FAILURES], "Events that a custom handler did not take, by handler and reason.";

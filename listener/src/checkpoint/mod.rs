@@ -6,5 +6,6 @@
 pub(crate) mod claim;
 pub(crate) mod cursor;
 pub(crate) mod saver;
+pub(crate) mod settles;
 pub(crate) mod shared;
 pub(crate) mod watermark;

@@ -1,5 +1,7 @@
 //! From a transaction to its events: logs first, instructions where the logs are not enough.
 
+use std::fmt;
+
 use metrics::counter;
 use session_events::{
     Completeness, DeclaredEvent, Decoded, Decoder, ExecutedInstruction, Refusal, RefusalReason, Unrecovered,
@@ -31,6 +33,53 @@ pub(crate) struct Reading {
     pub(crate) events: Vec<Found>,
     /// Why there may be others, if there may: then the transaction does not count as read.
     pub(crate) gap: Option<Unreadable>,
+    /// What the factory itself told and nobody can read.
+    pub(crate) undecodable: Vec<Undecodable>,
+}
+
+/// An event of the factory that nobody can read, such as one of an upgraded program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Undecodable {
+    /// In the logs.
+    Logged {
+        line: usize,
+        reason: RefusalReason,
+        text: String,
+    },
+    /// In an instruction that the factory sent itself.
+    Sent {
+        instruction: usize,
+        reason: RefusalReason,
+        data: String,
+    },
+}
+
+impl fmt::Display for Undecodable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Logged { line, reason, .. } => {
+                write!(formatter, "the event in log line {line} cannot be read: {reason}")
+            }
+            Self::Sent {
+                instruction, reason, ..
+            } => {
+                write!(
+                    formatter,
+                    "the event in instruction {instruction} cannot be read: {reason}"
+                )
+            }
+        }
+    }
+}
+
+impl Undecodable {
+    /// What there is to be read.
+    pub(crate) fn content(&self) -> (&'static str, &str) {
+        match self {
+            Self::Logged { text, .. } => ("log line", text),
+            Self::Sent { data, .. } => ("instruction data, base58", data),
+        }
+    }
 }
 
 /// Why a transaction cannot be read whole.
@@ -68,13 +117,17 @@ impl Reader {
     }
 
     /// The events in the logs of a successful transaction; `None` if the logs alone do not tell them all.
-    pub(crate) fn read_logs(&self, signature: &Signature, logs: &[String], origin: Origin) -> Option<Vec<Found>> {
+    pub(crate) fn read_logs(&self, signature: &Signature, logs: &[String], origin: Origin) -> Option<Reading> {
         let decoded = self.decoder.decode(logs);
         if decoded.completeness != Completeness::Complete || logs.is_empty() || self.calls_itself(logs) {
             return None;
         }
-        report_refusals(signature, logs, &decoded.refusals);
-        Some(found(decoded, origin))
+        let undecodable = report_refusals(signature, logs, &decoded.refusals);
+        Some(Reading {
+            events: found(decoded, origin),
+            undecodable,
+            ..Reading::default()
+        })
     }
 
     /// Counts what the logs of a failed transaction pretend.
@@ -90,8 +143,8 @@ impl Reader {
         origin: Origin,
     ) -> Reading {
         let unread = |gap| Reading {
-            events: Vec::new(),
             gap: Some(gap),
+            ..Reading::default()
         };
         let Some(meta) = &transaction.meta else {
             return unread(Unreadable::NoMeta);
@@ -112,12 +165,13 @@ impl Reader {
     ) -> Reading {
         let logs = meta.log_messages.as_deref().unwrap_or_default();
         let decoded = self.decoder.decode(logs);
-        report_refusals(signature, logs, &decoded.refusals);
+        let mut undecodable = report_refusals(signature, logs, &decoded.refusals);
         let whole = decoded.completeness == Completeness::Complete && !logs.is_empty();
         if whole && !self.calls_itself(logs) {
             return Reading {
                 events: found(decoded, origin),
-                gap: None,
+                undecodable,
+                ..Reading::default()
             };
         }
         if !whole {
@@ -130,15 +184,20 @@ impl Reader {
                 if whole {
                     recovery = recovery.told();
                 }
-                report_unrecovered(signature, &instructions, &recovery.unrecovered);
+                undecodable.extend(report_unrecovered(signature, &instructions, &recovery.unrecovered));
                 let recovery = recovery.missing_from(&decoded);
                 let mut events = found(decoded, origin);
                 events.extend(recovered(recovery));
-                Reading { events, gap: None }
+                Reading {
+                    events,
+                    undecodable,
+                    ..Reading::default()
+                }
             }
             Err(error) => Reading {
                 events: found(decoded, origin),
                 gap: Some(error.into()),
+                undecodable,
             },
         }
     }
@@ -208,7 +267,8 @@ fn recovered(recovery: session_events::Recovery) -> Vec<Found> {
 
 /// Counts refusals. What the factory itself printed and nobody can read is an error with the whole line: it must not
 /// vanish. What others print is their own affair.
-fn report_refusals(signature: &Signature, logs: &[String], refusals: &[Refusal]) {
+fn report_refusals(signature: &Signature, logs: &[String], refusals: &[Refusal]) -> Vec<Undecodable> {
+    let mut undecodable = Vec::new();
     for Refusal { line, reason } in refusals {
         count_refusal(reason);
         let text = logs.get(*line).map(String::as_str).unwrap_or_default();
@@ -220,6 +280,11 @@ fn report_refusals(signature: &Signature, logs: &[String], refusals: &[Refusal])
             | RefusalReason::ShortBorsh { .. }
             | RefusalReason::TrailingBytes { .. } => {
                 tracing::error!(%signature, line, %reason, text, "an event of the factory cannot be read");
+                undecodable.push(Undecodable::Logged {
+                    line: *line,
+                    reason: reason.clone(),
+                    text: text.to_owned(),
+                });
             }
             RefusalReason::WrongProgram { .. }
             | RefusalReason::FailedTransaction
@@ -227,6 +292,7 @@ fn report_refusals(signature: &Signature, logs: &[String], refusals: &[Refusal])
             | RefusalReason::Unbalanced => tracing::debug!(%signature, line, %reason, "not believed"),
         }
     }
+    undecodable
 }
 
 fn count_refusal(reason: &RefusalReason) {
@@ -238,20 +304,30 @@ fn count_refusal(reason: &RefusalReason) {
 
 /// Reports instructions of the factory whose events, if they had any, are not known: whatever the logs look like, an event
 /// that the factory told itself and nobody can read must not vanish.
-fn report_unrecovered(signature: &Signature, instructions: &[ExecutedInstruction], unrecovered: &[Unrecovered]) {
+fn report_unrecovered(
+    signature: &Signature,
+    instructions: &[ExecutedInstruction],
+    unrecovered: &[Unrecovered],
+) -> Vec<Undecodable> {
+    let mut undecodable = Vec::new();
     for Unrecovered { instruction, reason } in unrecovered {
         counter!(names::LISTENER_UNRECOVERED_TOTAL, "reason" => reason.code()).increment(1);
         if let UnrecoveredReason::Undecodable(refusal) = reason {
             count_refusal(refusal);
-            let data = instructions
-                .get(*instruction)
-                .map(|executed| bs58::encode(&executed.data).into_string());
+            let data = instructions.get(*instruction).map(|executed| executed.data.as_slice());
+            let data = bs58::encode(data.unwrap_or_default()).into_string();
             tracing::error!(%signature, instruction, %reason, data, "an event of the factory cannot be read");
+            undecodable.push(Undecodable::Sent {
+                instruction: *instruction,
+                reason: refusal.clone(),
+                data,
+            });
         } else {
             tracing::warn!(%signature, instruction, %reason,
                 "events of this instruction, if it had any, are not known; sessions among them are found in account state");
         }
     }
+    undecodable
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ use solana_sdk::signature::Signature;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::cursor::{CursorStore, SavedCursor},
+    checkpoint::cursor::SavedCursor,
     checkpoint::watermark::{Mark, Watermark},
     config::ListenerConfig,
     decode::listed::Listed,
     error::ListenerError,
     jobs::job::Job,
-    listener::bootstrap,
+    lasting::Lasting,
     source::fetcher::{Fetcher, Stopped},
     source::pager::Pager,
 };
@@ -66,17 +66,19 @@ pub async fn backfill(
     config: &ListenerConfig,
     pool: RpcPool,
     queue: Arc<dyn Queue>,
-    cursors: &CursorStore,
+    lasting: &Lasting,
     request: BackfillRequest,
     progress: impl Fn(&BackfillReport),
     stop: CancellationToken,
 ) -> Result<BackfillReport, ListenerError> {
-    let job = Job::new(config, pool, queue, Mark::default(), stop)?;
-    let Some((genesis_hash, stretch)) = prepare(config, &job, request).await? else {
+    let Some(job) = Job::open(config, pool, queue, lasting.quarantine.clone(), stop).await? else {
+        return Ok(BackfillReport::default());
+    };
+    let Some(stretch) = prepare(config, &job, request).await else {
         return Ok(BackfillReport::default());
     };
     let name = format!("backfill-{}-{}", stretch.from, stretch.to_name);
-    let mut cursor = cursors.named(&name, &config.program_id, &genesis_hash);
+    let mut cursor = lasting.cursors.named(&name, &config.program_id, &job.genesis_hash);
     let asked = Mark {
         slot: stretch.from.saturating_sub(1),
         signature: None,
@@ -112,20 +114,13 @@ struct Stretch {
 }
 
 /// `None` if told to stop.
-async fn prepare(
-    config: &ListenerConfig,
-    job: &Job,
-    request: BackfillRequest,
-) -> Result<Option<(String, Stretch)>, ListenerError> {
-    let Some(genesis_hash) = bootstrap::cluster(&job.history, &job.patience).await? else {
-        return Ok(None);
-    };
+async fn prepare(config: &ListenerConfig, job: &Job, request: BackfillRequest) -> Option<Stretch> {
     let tip = job
         .patience
         .insist("asking for the newest slot", || job.history.tip())
         .await;
     let (Some(tip), Some(from)) = (tip, slot_of(job, request.from).await) else {
-        return Ok(None);
+        return None;
     };
     let newest = tip.saturating_sub(config.listing_margin_slots);
     let stretch = match request.to {
@@ -135,9 +130,7 @@ async fn prepare(
             to_name: "now".to_owned(),
         },
         Some(to) => {
-            let Some(to) = slot_of(job, to).await else {
-                return Ok(None);
-            };
+            let to = slot_of(job, to).await?;
             Stretch {
                 from,
                 to: to.min(newest),
@@ -145,7 +138,7 @@ async fn prepare(
             }
         }
     };
-    Ok(Some((genesis_hash, stretch)))
+    Some(stretch)
 }
 
 async fn slot_of(job: &Job, point: Point) -> Option<u64> {
@@ -176,7 +169,6 @@ impl<P: Fn(&BackfillReport)> Underway<P> {
             patience: job.patience.clone(),
             fetch_concurrency: config.fetch_concurrency,
             origin: Origin::Backfill,
-            parking: None,
         };
         let to = self.report.to_slot;
         let pages = job.history.pages_of(config.program_id, to);

@@ -11,13 +11,16 @@ use crate::{
     checkpoint::watermark::{Mark, Watermark},
     config::ListenerConfig,
     decode::reading::Reader,
-    error::ListenerError,
+    error::{ListenerError, ReconcileError, joined},
     intake::handlers::Dispatcher,
     intake::lifecycle::Lifecycle,
     intake::queued_lately::QueuedLately,
     intake::transactions::Intake,
+    lasting::Lasting,
+    listener::bootstrap,
     patience::Patience,
     publish::outlet::{Outlet, OutletTasks},
+    quarantine::{item::Scope, keeper::Keeping, place::Quarantine},
     reconcile::comparison::{ReconcileReport, Reconciliation},
     source::rpc::ProgramHistory,
     status::StatusBoard,
@@ -28,24 +31,36 @@ pub(crate) struct Job {
     pub(crate) history: ProgramHistory,
     pub(crate) intake: Arc<Intake>,
     pub(crate) patience: Patience,
+    pub(crate) genesis_hash: String,
     outlet: OutletTasks,
+    keeping: Keeping,
     drain_limit: Duration,
 }
 
 impl Job {
-    /// Everything after `mark` is to be done.
-    pub(crate) fn new(
+    /// Everything after the beginning is to be done. `None` if told to stop before the cluster is known.
+    pub(crate) async fn open(
         config: &ListenerConfig,
         pool: RpcPool,
         queue: Arc<dyn Queue>,
-        mark: Mark,
+        quarantine: Quarantine,
         stop: CancellationToken,
-    ) -> Result<Self, ListenerError> {
+    ) -> Result<Option<Self>, ListenerError> {
         config.check()?;
-        let reader = Reader::new(config.decoder()?, &config.program_id);
-        let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
         let status: Arc<StatusBoard> = Arc::default();
-        let (outlet, outlet_tasks) = Outlet::open(queue, config.unsettled_events_max, config.linger);
+        let history = ProgramHistory::new(pool, config.program_id);
+        let patience = Patience::new(Arc::clone(&status), stop);
+        let Some(genesis_hash) = bootstrap::cluster(&history, &patience).await? else {
+            return Ok(None);
+        };
+        let scope = Scope {
+            program_id: config.program_id,
+            genesis_hash: genesis_hash.clone(),
+        };
+        let reader = Reader::new(config.decoder()?, &config.program_id);
+        let watermark = Arc::new(SharedWatermark::new(Watermark::new(Mark::default())));
+        let (parking, keeping) = Keeping::start(quarantine, scope);
+        let (outlet, outlet_tasks) = Outlet::open(queue, config.unsettled_events_max, config.linger, parking.clone());
         let intake = Intake {
             program_id: config.program_id,
             reader,
@@ -55,23 +70,27 @@ impl Job {
             dispatcher: Dispatcher::default(),
             outlet,
             queued_lately: QueuedLately::default(),
-            status: Arc::clone(&status),
+            status,
+            parking,
         };
-        Ok(Self {
-            history: ProgramHistory::new(pool, config.program_id),
+        Ok(Some(Self {
+            history,
+            genesis_hash,
             intake: Arc::new(intake),
-            patience: Patience::new(status, stop),
+            patience,
             outlet: outlet_tasks,
+            keeping,
             drain_limit: config.drain_limit,
-        })
+        }))
     }
 
     /// Waits until everything is sent and settled, within the drain limit. Gives the watermark back.
     pub(crate) async fn finish(self) -> Result<Arc<SharedWatermark>, ListenerError> {
         let watermark = Arc::clone(&self.intake.watermark);
         drop(self.intake);
-        self.outlet.drain(self.drain_limit).await?;
-        Ok(watermark)
+        let sent = self.outlet.drain(self.drain_limit).await;
+        let kept = joined("quarantine", self.keeping.drain(self.drain_limit).await);
+        sent.and(kept).map(|()| watermark)
     }
 }
 
@@ -84,10 +103,13 @@ pub async fn reconcile(
     config: &ListenerConfig,
     pool: RpcPool,
     queue: Arc<dyn Queue>,
+    lasting: &Lasting,
     dry_run: bool,
     stop: CancellationToken,
 ) -> Result<ReconcileReport, ListenerError> {
-    let job = Job::new(config, pool, queue, Mark::default(), stop)?;
+    let Some(job) = Job::open(config, pool, queue, lasting.quarantine.clone(), stop).await? else {
+        return Err(ReconcileError::Stopped.into());
+    };
     let reconciliation = Reconciliation::new(&job.history, &job.intake, &job.patience, config);
     let report = reconciliation.run(dry_run).await;
     drop(reconciliation);

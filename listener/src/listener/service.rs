@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::cursor::{CursorStore, SavedCursor},
+    checkpoint::cursor::SavedCursor,
     checkpoint::saver::Saver,
     checkpoint::shared::SharedWatermark,
     checkpoint::watermark::{Mark, Watermark},
@@ -25,15 +25,17 @@ use crate::{
     intake::lifecycle::Lifecycle,
     intake::queued_lately::QueuedLately,
     intake::transactions::Intake,
+    lasting::Lasting,
     listener::bootstrap,
     patience::Patience,
     publish::outlet::{Outlet, OutletTasks},
-    quarantine::parking::Parking,
+    quarantine::{item::Scope, keeper::Keeping, place::Quarantine, retrier::Retrier},
     reconcile::comparison::Reconciliation,
     source::fast_path::FastPath,
     source::fetcher::Fetcher,
     source::poller::Poller,
     source::rpc::ProgramHistory,
+    source::second_look::AskAgain,
     source::subscription::Subscription,
     status::{ListenerStatus, StatusBoard},
 };
@@ -44,7 +46,7 @@ pub struct Listener {
     decoder: Decoder,
     history: ProgramHistory,
     queue: Arc<dyn Queue>,
-    cursors: CursorStore,
+    lasting: Lasting,
     handlers: Vec<Arc<dyn EventHandler>>,
     status: Arc<StatusBoard>,
 }
@@ -58,7 +60,7 @@ impl Listener {
         config: ListenerConfig,
         pool: RpcPool,
         queue: Arc<dyn Queue>,
-        cursors: CursorStore,
+        lasting: Lasting,
         handlers: Vec<Arc<dyn EventHandler>>,
     ) -> Result<Self, ListenerError> {
         config.check()?;
@@ -69,7 +71,7 @@ impl Listener {
             decoder,
             history,
             queue,
-            cursors,
+            lasting,
             handlers,
             status: Arc::default(),
         })
@@ -91,14 +93,20 @@ impl Listener {
         let Some(genesis_hash) = bootstrap::cluster(&self.history, &patience).await? else {
             return Ok(());
         };
-        let mut cursor = self.cursors.of(&self.config.program_id, &genesis_hash);
+        let mut cursor = self.lasting.cursors.of(&self.config.program_id, &genesis_hash);
         let mark = bootstrap::mark(&self.history, &patience, &mut cursor, self.config.start_at).await?;
         let Some(mark) = mark else { return Ok(()) };
         self.status.cursor(mark.slot);
         // A reader that ends, for whatever reason, ends the others, too: nobody may be listening with one ear.
         let stop = stop.child_token();
         let patience = Patience::new(Arc::clone(&self.status), stop.clone());
-        Running::start(self, cursor, mark, &patience, &stop).finish(&stop).await
+        let scope = Scope {
+            program_id: self.config.program_id,
+            genesis_hash,
+        };
+        Running::start(self, cursor, mark, scope, &patience, &stop)
+            .finish(&stop)
+            .await
     }
 }
 
@@ -110,6 +118,8 @@ struct Running {
     handlers: Vec<(&'static str, JoinHandle<()>)>,
     /// They end when the readers have ended and all is sent and settled.
     outlet: OutletTasks,
+    /// It ends when nobody is left who could put something into quarantine, and all of that is saved.
+    keeping: Keeping,
     /// It ends when it is told that all is settled that will be.
     saver: JoinHandle<()>,
     settled: CancellationToken,
@@ -121,6 +131,7 @@ impl Running {
         listener: Listener,
         cursor: SavedCursor,
         mark: Mark,
+        scope: Scope,
         patience: &Patience,
         stop: &CancellationToken,
     ) -> Self {
@@ -131,11 +142,17 @@ impl Running {
             queue,
             handlers,
             status,
-            ..
+            lasting,
         } = listener;
         let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
         let settled = CancellationToken::new();
-        let (outlet, outlet_tasks) = Outlet::open(queue, config.unsettled_events_max, config.linger);
+        let (parking, keeping) = Keeping::start(lasting.quarantine.clone(), scope);
+        let (outlet, outlet_tasks) = Outlet::open(
+            Arc::clone(&queue),
+            config.unsettled_events_max,
+            config.linger,
+            parking.clone(),
+        );
         let (dispatcher, handlers) = Dispatcher::start(&handlers, config.handler_limits());
         let saver = Saver {
             cursor,
@@ -154,11 +171,16 @@ impl Running {
             outlet,
             queued_lately: QueuedLately::default(),
             status,
+            parking,
         });
+        let mut readers = start_readers(&config, &history, &intake, patience, stop);
+        let retrier = retrier(lasting.quarantine, queue, history, intake, patience);
+        readers.push(("quarantine", spawn_reader(retrier.run(), stop)));
         Self {
-            readers: start_readers(&config, &history, &intake, patience, stop),
+            readers,
             handlers: handlers.into_iter().map(|task| ("handler", task)).collect(),
             outlet: outlet_tasks,
+            keeping,
             saver: tokio::spawn(saver.run(settled.clone())),
             settled,
             drain_limit: config.drain_limit,
@@ -172,8 +194,9 @@ impl Running {
         // What custom handlers do is no reason to save the cursor later.
         let save = async {
             let sent = self.outlet.drain(self.drain_limit).await;
+            let kept = joined("quarantine", self.keeping.drain(self.drain_limit).await);
             self.settled.cancel();
-            sent.and(joined("saving", self.saver.await))
+            sent.and(kept).and(joined("saving", self.saver.await))
         };
         let (saved, handled) = tokio::join!(save, drain_handlers(self.handlers, self.drain_limit));
         read.and(saved).and(handled)
@@ -213,7 +236,6 @@ fn start_readers(
         patience: patience.clone(),
         fetch_concurrency: config.fetch_concurrency,
         origin: Origin::Fill,
-        parking: Some(Parking::new(Arc::clone(&intake.status))),
     };
     let poller = Poller {
         feed,
@@ -232,6 +254,28 @@ fn start_readers(
         readers.push(("comparison", spawn_reader(reconciliation.run_every(interval), stop)));
     }
     readers
+}
+
+/// What tries again what is in quarantine.
+fn retrier(
+    quarantine: Quarantine,
+    queue: Arc<dyn Queue>,
+    history: ProgramHistory,
+    intake: Arc<Intake>,
+    patience: &Patience,
+) -> Retrier {
+    Retrier {
+        quarantine,
+        scope: Arc::clone(&intake.parking.scope),
+        patience: patience.clone(),
+        status: Arc::clone(&intake.status),
+        second_look: Arc::new(AskAgain {
+            history,
+            intake,
+            patience: patience.clone(),
+            queue,
+        }),
+    }
 }
 
 /// A task that tells all to stop when it ends or panics.

@@ -22,8 +22,8 @@ async fn settle(mut sent: mpsc::Receiver<Sent>) {
             },
             Some((settled, receipt)) = unsettled.next() => {
                 // A queue that went away has settled nothing: the cursor stays, and the transaction is read again.
-                if let (true, Some(transaction)) = (settled, receipt.transaction) {
-                    transaction.settle();
+                if settled {
+                    receipt.settles.settle();
                 }
             }
         }

@@ -9,7 +9,7 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{checkpoint::claim::Share, decode::observed::ObservedEvent};
+use crate::{checkpoint::settles::Settles, decode::observed::ObservedEvent};
 
 /// Name of the W3C trace context, which OpenTelemetry reads; X-Ray has a header of its own.
 const TRACE_ATTRIBUTE: &str = "traceparent";
@@ -22,8 +22,8 @@ pub(crate) struct Outgoing {
 
 /// What is given back when the message is settled.
 pub(crate) struct Receipt {
-    /// The transaction that must not be passed before; `None` for messages that follow from account state.
-    pub(crate) transaction: Option<Share>,
+    /// What must not be passed before.
+    pub(crate) settles: Settles,
     pub(crate) origin: Origin,
     /// Its share of the events that may be unsettled.
     pub(crate) _permit: OwnedSemaphorePermit,
@@ -59,6 +59,21 @@ pub(crate) fn entry(
         attributes,
         delay: Duration::ZERO,
     })
+}
+
+/// The name of a message that is the same whenever the same message is made.
+pub(crate) fn name_of(entry: &SendEntry) -> String {
+    match Message::from_json(&entry.body) {
+        Ok(Message { event, source, .. }) => match source.signature {
+            Some(signature) => format!("{signature}-{}", source.event_index),
+            None => event.expected_pda.to_string(),
+        },
+        // Only a test writes what is no message.
+        Err(_) => {
+            let beginning = &entry.body.as_bytes()[..entry.body.len().min(32)];
+            format!("message-{}", bs58::encode(beginning).into_string())
+        }
+    }
 }
 
 /// SQS refuses U+FFFE and U+FFFF, which a session id may hold: written as JSON escapes they are the same text.

@@ -15,6 +15,7 @@ use crate::{
     publish::acknowledgement::settle_all,
     publish::outgoing::Outgoing,
     publish::publisher::Publisher,
+    quarantine::keeper::Parking,
 };
 
 /// Where messages are put in.
@@ -34,7 +35,12 @@ pub(crate) struct OutletTasks {
 
 impl Outlet {
     /// Opens a way to the queue for at most `unsettled_max` events at a time.
-    pub(crate) fn open(queue: Arc<dyn Queue>, unsettled_max: usize, linger: Duration) -> (Self, OutletTasks) {
+    pub(crate) fn open(
+        queue: Arc<dyn Queue>,
+        unsettled_max: usize,
+        linger: Duration,
+        parking: Parking,
+    ) -> (Self, OutletTasks) {
         let (outbox, outgoing) = mpsc::channel(unsettled_max);
         let (sent, sent_messages) = mpsc::channel(unsettled_max);
         let abort = CancellationToken::new();
@@ -43,6 +49,7 @@ impl Outlet {
             outbox: outgoing,
             sent,
             linger,
+            parking,
             abort: abort.clone(),
         };
         let tasks = vec![

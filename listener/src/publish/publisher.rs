@@ -14,11 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     patience::pauses,
-    publish::outgoing::{Outgoing, Receipt},
+    publish::outgoing::{Outgoing, Receipt, name_of},
+    quarantine::{
+        item::{Finding, QuarantineReason, Testimony},
+        keeper::Parking,
+    },
 };
 use session_telemetry::names;
 
-/// A message that the queue has accepted, or can never accept.
+/// A message that the queue has accepted.
 pub(crate) struct Sent {
     pub(crate) settled: Settled,
     pub(crate) receipt: Receipt,
@@ -31,6 +35,8 @@ pub(crate) struct Publisher {
     /// Has room for every event that may be unsettled.
     pub(crate) sent: mpsc::Sender<Sent>,
     pub(crate) linger: Duration,
+    /// Where a message goes that the queue does not take.
+    pub(crate) parking: Parking,
     /// Ends it with messages unsent; otherwise it ends when its outbox is closed and empty.
     pub(crate) abort: CancellationToken,
 }
@@ -102,8 +108,9 @@ impl Publisher {
                     accepted.settled
                 }
                 Some(Err(error)) if !error.is_retryable() => {
-                    report_unsendable(&outgoing, &error);
-                    Settled::Now
+                    self.park(outgoing, &error).await;
+                    done += 1;
+                    continue;
                 }
                 // An entry without an answer is one that the queue has not confirmed.
                 Some(Err(_)) | None => {
@@ -125,6 +132,25 @@ impl Publisher {
         put_back(waiting, refused);
         done
     }
+
+    /// Has a message kept that the queue refuses for a fault of the message: it must neither vanish nor stop what comes
+    /// behind it.
+    async fn park(&self, outgoing: Outgoing, error: &EntryError) {
+        counter!(names::LISTENER_UNSENDABLE_TOTAL).increment(1);
+        let Outgoing { entry, receipt } = outgoing;
+        let finding = unsendable(self.queue.name(), error);
+        let item = self.parking.scope.message(name_of(&entry), entry, finding);
+        self.parking.park(item, receipt.settles).await;
+    }
+}
+
+/// What a refusal shows.
+pub(crate) fn unsendable(queue: &str, error: &EntryError) -> Finding {
+    Finding {
+        reason: QuarantineReason::Unsendable,
+        detail: format!("the queue refuses the message: {error}"),
+        evidence: vec![Testimony::now(queue, error)],
+    }
 }
 
 /// How many of the first messages fit into one batch; at least one.
@@ -141,12 +167,6 @@ fn put_back(waiting: &mut VecDeque<Outgoing>, refused: Vec<Outgoing>) {
     for outgoing in refused.into_iter().rev() {
         waiting.push_front(outgoing);
     }
-}
-
-/// The log keeps what no queue will take, whole: it must neither vanish nor stop what comes behind it.
-fn report_unsendable(outgoing: &Outgoing, error: &EntryError) {
-    counter!(names::LISTENER_UNSENDABLE_TOTAL).increment(1);
-    tracing::error!(%error, body = outgoing.entry.body, "the queue can never take this message");
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use solana_sdk::signature::Signature;
 use time::OffsetDateTime;
 
 use crate::{
+    checkpoint::settles::Behalf,
     config::{ListenerConfig, ReconcileConfig},
     decode::observed::{EventBody, ObservedEvent},
     error::ReconcileError,
@@ -271,7 +272,7 @@ impl Reconciliation {
             .wait_for_room(1, &self.patience)
             .await
             .ok_or(ReconcileError::Stopped)?;
-        self.intake.take_event(event, None, &mut room).await;
+        self.intake.take_event(event, Behalf::Nobody, &mut room).await;
         Ok(())
     }
 

@@ -7,8 +7,9 @@ use session_message::Origin;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    decode::wire::Fate,
-    intake::transactions::{Intake, messages_of},
+    checkpoint::settles::Behalf,
+    decode::{reading::Reading, wire::Fate},
+    intake::transactions::{Intake, Taken, messages_of},
     source::subscription::{Notification, left},
 };
 use session_telemetry::names;
@@ -53,8 +54,11 @@ impl FastPath {
             return;
         };
         let whole = fate == Fate::Succeeded;
-        let events = whole.then(|| intake.reader.read_logs(&signature, &logs, Origin::Live));
-        let Some(events) = events.flatten() else {
+        let reading = whole.then(|| intake.reader.read_logs(&signature, &logs, Origin::Live));
+        let Some(Reading {
+            events, undecodable, ..
+        }) = reading.flatten()
+        else {
             // The whole transaction is needed, and the listing reads whole transactions.
             drop(claim);
             left("incomplete_logs");
@@ -64,7 +68,9 @@ impl FastPath {
             return left("backpressure");
         };
         counter!(names::LISTENER_TRANSACTIONS_TOTAL, "origin" => Origin::Live.name()).increment(1);
-        intake.take(&claim, slot, events, room).await;
-        claim.settle();
+        intake
+            .take(Behalf::Claim(&claim), Taken { signature, slot }, events, room)
+            .await;
+        intake.settle(claim, slot, &undecodable).await;
     }
 }

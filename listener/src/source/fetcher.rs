@@ -8,20 +8,21 @@ use session_message::Origin;
 use session_telemetry::names;
 
 use crate::{
-    checkpoint::claim::Claim,
+    checkpoint::{claim::Claim, settles::Behalf},
     decode::listed::Listed,
     decode::reading::{Found, Reading, Unreadable},
     decode::wire::ConfirmedTransaction,
-    intake::transactions::{Intake, messages_of},
+    intake::transactions::{Intake, Taken, messages_of},
     patience::{Patience, Stall},
-    quarantine::parking::Parking,
+    quarantine::item::Finding,
     source::evidence::{self, Subject},
+    source::examination::{Examination, examine},
     source::pager::Pager,
     source::rpc::{AddressPages, HistoryError, ProgramHistory},
 };
 
-/// Attempts before a transaction is parked: some 3 s, in which a node that is behind its own listing catches up.
-const TRIES_BEFORE_PARKING: u32 = 6;
+/// Attempts before a transaction goes into quarantine: some 3 s, in which a node that is behind its own listing catches up.
+const TRIES_BEFORE_QUARANTINE: u32 = 6;
 
 /// Everything that it takes to go from listed transactions to events.
 pub(crate) struct Fetcher {
@@ -30,18 +31,16 @@ pub(crate) struct Fetcher {
     pub(crate) patience: Patience,
     pub(crate) fetch_concurrency: usize,
     pub(crate) origin: Origin,
-    /// Where a transaction goes that cannot be had; without it, the listing waits for every one.
-    pub(crate) parking: Option<Parking>,
 }
 
 /// What asking for a listed transaction has come to.
 enum Fetched {
     /// Nobody had taken it in before.
-    New(Claim, Vec<Found>),
+    New(Claim, Reading),
     /// It failed on chain, or was taken in before.
     Known,
     /// It cannot be had whole for now, and why; these events of it are certain.
-    Withheld(Claim, Vec<Found>, HistoryError),
+    Not(Claim, Vec<Found>, Finding),
 }
 
 /// It ended because the listener is stopping.
@@ -84,15 +83,13 @@ impl Fetcher {
         while let Some(fetched) = fetches.next().await {
             let (listed, fetched) = fetched?;
             match fetched {
-                Fetched::New(claim, events) => {
-                    messages += self.take(&claim, listed, events).await?;
-                    claim.settle();
+                Fetched::New(claim, reading) => {
+                    messages += self.take(&claim, listed, reading.events).await?;
+                    self.intake.settle(claim, listed.slot, &reading.undecodable).await;
                 }
-                Fetched::Withheld(claim, events, reason) => {
+                Fetched::Not(claim, events, finding) => {
                     messages += self.take(&claim, listed, events).await?;
-                    if let Some(parking) = &self.parking {
-                        parking.park(listed, claim, &reason);
-                    }
+                    self.intake.park(claim, listed.slot, finding).await;
                 }
                 Fetched::Known => {}
             }
@@ -112,31 +109,11 @@ impl Fetcher {
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
             let (_, fetched) = fetched?;
-            if let Fetched::New(_, events) | Fetched::Withheld(_, events, _) = fetched {
+            if let Fetched::New(_, Reading { events, .. }) | Fetched::Not(_, events, _) = fetched {
                 messages += u64::from(messages_of(&events));
             }
         }
         Ok(messages)
-    }
-
-    /// Asks once more for everything that is parked, and takes in what comes.
-    pub(crate) async fn ask_again(&self) -> Result<(), Stopped> {
-        let Some(parking) = &self.parking else { return Ok(()) };
-        let ask = |listed: Listed| async move { (listed, self.read_whole(listed).await) };
-        let asked = stream::iter(parking.parked()).map(ask).buffered(self.fetch_concurrency);
-        let mut asked = std::pin::pin!(asked);
-        while let Some((listed, asked)) = self.patience.wait(asked.next()).await.ok_or(Stopped)? {
-            match asked {
-                Ok(events) => {
-                    if let Some(claim) = parking.release(&listed.signature) {
-                        self.take(&claim, listed, events).await?;
-                        claim.settle();
-                    }
-                }
-                Err(error) => tracing::debug!(signature = %listed.signature, %error, "it still cannot be had"),
-            }
-        }
-        Ok(())
     }
 
     /// Takes in what was listed and then given back by whoever had claimed it.
@@ -156,7 +133,7 @@ impl Fetcher {
         Ok((listed, self.fetch(listed, claim).await?))
     }
 
-    /// Asks until the transaction comes, or may be parked.
+    /// Asks until the transaction comes, or it is this one alone that cannot be had.
     async fn fetch(&self, listed: Listed, claim: Claim) -> Result<Fetched, Stopped> {
         let what = format!("fetching transaction {}", listed.signature);
         let mut tries = 0;
@@ -164,35 +141,24 @@ impl Fetcher {
             tries += 1;
             self.ask(listed, tries)
         };
-        let (events, withheld) = self.patience.insist(&what, ask).await.ok_or(Stopped)?;
-        Ok(match withheld {
-            None => Fetched::New(claim, events),
-            Some(reason) => Fetched::Withheld(claim, events, reason),
+        Ok(match self.patience.insist(&what, ask).await.ok_or(Stopped)? {
+            Examination::Whole(reading) => Fetched::New(claim, reading),
+            Examination::Not { certain, finding } => Fetched::Not(claim, certain, finding),
         })
     }
 
-    /// Asks once more: the events, and why there may be others if enough tries have shown that they are not to be had.
-    async fn ask(&self, listed: Listed, tries: u32) -> Result<(Vec<Found>, Option<HistoryError>), HistoryError> {
-        let (events, error) = match self.read(listed).await {
-            Ok(Reading { events, gap: None }) => return Ok((events, None)),
-            Ok(Reading {
-                events,
-                gap: Some(reason),
-            }) => (events, unreadable(listed, reason)),
-            Err(error) => (Vec::new(), error),
+    /// Asks once more; after enough tries, every endpoint has its last word.
+    async fn ask(&self, listed: Listed, tries: u32) -> Result<Examination, HistoryError> {
+        let error = match self.read(listed).await {
+            Ok(reading @ Reading { gap: None, .. }) => return Ok(Examination::Whole(reading)),
+            Ok(Reading { gap: Some(reason), .. }) => unreadable(listed, reason),
+            Err(error) => error,
         };
-        if tries >= TRIES_BEFORE_PARKING && self.may_park().await {
-            return Ok((events, Some(error)));
+        // A node that answers nothing has to be waited for.
+        if tries < TRIES_BEFORE_QUARANTINE || self.history.tip().await.is_err() {
+            return Err(error);
         }
-        Err(error)
-    }
-
-    async fn read_whole(&self, listed: Listed) -> Result<Vec<Found>, HistoryError> {
-        let Reading { events, gap } = self.read(listed).await?;
-        match gap {
-            None => Ok(events),
-            Some(reason) => Err(unreadable(listed, reason)),
-        }
+        Ok(examine(&self.history, &self.intake.reader, listed.signature, self.origin).await)
     }
 
     /// Reads a transaction, from whichever endpoint has it whole.
@@ -217,11 +183,6 @@ impl Fetcher {
         reader.read_transaction(&listed.signature, transaction, self.origin)
     }
 
-    /// Whether it is one transaction alone that cannot be had: a node that answers nothing has to be waited for.
-    async fn may_park(&self) -> bool {
-        self.parking.as_ref().is_some_and(Parking::has_room) && self.history.tip().await.is_ok()
-    }
-
     /// Takes the events of a transaction in; answers how many messages they make.
     async fn take(&self, claim: &Claim, listed: Listed, events: Vec<Found>) -> Result<u64, Stopped> {
         let messages = messages_of(&events);
@@ -231,7 +192,10 @@ impl Fetcher {
             .await
             .ok_or(Stopped)?;
         counter!(names::LISTENER_TRANSACTIONS_TOTAL, "origin" => self.origin.name()).increment(1);
-        self.intake.take(claim, listed.slot, events, room).await;
+        let Listed { signature, slot, .. } = listed;
+        self.intake
+            .take(Behalf::Claim(claim), Taken { signature, slot }, events, room)
+            .await;
         Ok(messages.into())
     }
 }

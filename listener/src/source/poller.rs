@@ -52,7 +52,6 @@ impl Poller {
 
     /// Takes in everything between the last listing and the tip.
     async fn poll(&self) -> Result<(), Stopped> {
-        self.feed.ask_again().await?;
         self.feed.take_owed().await?;
         let watermark = &self.feed.intake.watermark;
         let listed = watermark.with(|watermark| watermark.listed());

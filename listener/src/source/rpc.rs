@@ -158,7 +158,7 @@ impl ProgramHistory {
     }
 
     /// Answers of all endpoints with their names.
-    fn labelled<T>(
+    pub(super) fn labelled<T>(
         &self,
         answers: Vec<Result<T, ChainError>>,
     ) -> impl Iterator<Item = (EndpointLabel, Result<T, ChainError>)> {
@@ -354,7 +354,7 @@ async fn knows(
     Ok(transaction.is_some())
 }
 
-fn transaction_parameters(signature: &Signature, commitment: CommitmentConfig) -> Value {
+pub(super) fn transaction_parameters(signature: &Signature, commitment: CommitmentConfig) -> Value {
     let config = RpcTransactionConfig {
         encoding: Some(UiTransactionEncoding::Base64),
         commitment: Some(commitment),

@@ -1,7 +1,7 @@
 //! A listener in a process of its own, so that a test can kill it: settings from the environment, messages to SQS.
 
 use session_config::{Overrides, Settings};
-use session_listener::{CursorStore, Listener, ListenerConfig, rpc_pool, sqs_queue};
+use session_listener::{Lasting, Listener, ListenerConfig, rpc_pool, sqs_queue};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -13,7 +13,7 @@ async fn main() -> anyhow::Result<()> {
         listing_margin_slots: 1,
         ..ListenerConfig::from_settings(&settings)?
     };
-    let cursors = CursorStore::from_settings(&settings)?;
-    let listener = Listener::new(config, rpc_pool(&settings)?, queue, cursors, Vec::new())?;
+    let lasting = Lasting::from_settings(&settings)?;
+    let listener = Listener::new(config, rpc_pool(&settings)?, queue, lasting, Vec::new())?;
     Ok(listener.run(CancellationToken::new()).await?)
 }

@@ -10,12 +10,12 @@ use session_events::{
     session::{AccountRequest, SESSION_PROGRAM_ID, create_session_account},
 };
 use session_listener::{
-    BackfillRequest, CursorStore, ListenerConfig, MissedSession, Point, ReconcileConfig, StartAt, backfill, reconcile,
+    BackfillRequest, ListenerConfig, MissedSession, Point, ReconcileConfig, StartAt, backfill, reconcile,
 };
 use session_message::Origin;
 use session_tests::{
     chain::TestChain,
-    listening::{Collector, Listening, pool, quick_config},
+    listening::{Collector, Listening, lasting_in, pool, quick_config},
 };
 use solana_sdk::signature::Signer;
 use tokio_util::sync::CancellationToken;
@@ -70,9 +70,17 @@ pub(crate) async fn reconciliation_finds_exactly_what_a_deaf_listener_missed(cha
     assert_eq!(collector.sessions().len(), 1);
 
     let stop = CancellationToken::new();
-    let look = reconcile(&config, pool(chain.endpoint()), collector.queue(), true, stop.clone())
-        .await
-        .unwrap();
+    let lasting = lasting_in(folder.path());
+    let look = reconcile(
+        &config,
+        pool(chain.endpoint()),
+        collector.queue(),
+        &lasting,
+        true,
+        stop.clone(),
+    )
+    .await
+    .unwrap();
     assert_eq!(named(&look.queued), missed);
     assert_eq!(
         (look.entries, look.existing),
@@ -82,9 +90,16 @@ pub(crate) async fn reconciliation_finds_exactly_what_a_deaf_listener_missed(cha
     assert_eq!(look.underivable, []);
     assert_eq!(collector.messages().len(), 1, "a dry run queues nothing");
 
-    let report = reconcile(&config, pool(chain.endpoint()), collector.queue(), false, stop)
-        .await
-        .unwrap();
+    let report = reconcile(
+        &config,
+        pool(chain.endpoint()),
+        collector.queue(),
+        &lasting,
+        false,
+        stop,
+    )
+    .await
+    .unwrap();
     assert_eq!(named(&report.queued), missed);
     collector.all_of(&missed).await;
     assert_eq!(collector.messages().len(), 1 + missed.len());
@@ -117,7 +132,7 @@ pub(crate) async fn a_backfill_queues_its_stretch_and_nothing_else(chain: Arc<Te
     let after = request(&chain, 2).await;
 
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
-    let cursors = CursorStore::folder(folder.path()).unwrap();
+    let lasting = lasting_in(folder.path());
     let config = ListenerConfig {
         listing_margin_slots: 0,
         ..quick_config()
@@ -132,7 +147,7 @@ pub(crate) async fn a_backfill_queues_its_stretch_and_nothing_else(chain: Arc<Te
         let progress = |_: &session_listener::BackfillReport| *told.lock().unwrap() += 1;
         let stop = CancellationToken::new();
         let queue = collector.queue();
-        let report = backfill(&config, pool(chain.endpoint()), queue, &cursors, asked, progress, stop)
+        let report = backfill(&config, pool(chain.endpoint()), queue, &lasting, asked, progress, stop)
             .await
             .unwrap();
         assert!(report.done);
@@ -152,7 +167,10 @@ pub(crate) async fn a_backfill_queues_its_stretch_and_nothing_else(chain: Arc<Te
         "{queued:?}"
     );
     assert!(
-        std::fs::read_dir(folder.path()).unwrap().next().is_none(),
+        std::fs::read_dir(folder.path().join("cursors"))
+            .unwrap()
+            .next()
+            .is_none(),
         "a backfill that is done leaves nothing"
     );
 }

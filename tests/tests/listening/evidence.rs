@@ -56,7 +56,7 @@ async fn outlives(chain: &TestChain, lie: Lie, subject: Option<&str>) {
     let tip = chain.rpc().get_slot().await.unwrap();
     listening.cursor_at(tip).await;
     let status = listening.status();
-    assert_eq!((status.withheld, status.stalled), (None, None), "{lie:?}");
+    assert_eq!((status.quarantine.items, status.stalled), (0, None), "{lie:?}");
     assert!(
         status.cursor_slot.unwrap() < 1_000_000_000,
         "{lie:?}: {:?}",

@@ -191,6 +191,9 @@ pub(super) const UNRECOVERED: &[&str] = &[
     "logs_only",
 ];
 
+/// Why something is in quarantine.
+pub(super) const QUARANTINE_REASONS: &[&str] = &["withheld", "unreadable", "undecodable", "unsendable"];
+
 /// What endpoints can disagree about.
 pub(super) const SUBJECTS: &[&str] = &["tip", "history", "transaction"];
 

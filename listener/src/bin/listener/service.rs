@@ -7,7 +7,8 @@ use metrics::counter;
 use session_admin::{Check, HealthRegistry, Pages, Stats, run_checks, serve};
 use session_config::Settings;
 use session_listener::{
-    CursorStore, EventStream, Listener, ListenerConfig, ListenerError, RpcSlot, WalletBalance, rpc_pool, sqs_queue,
+    EventStream, Lasting, Listener, ListenerConfig, ListenerError, QuarantineDepth, RpcSlot, WalletBalance, rpc_pool,
+    sqs_queue,
 };
 use session_telemetry::{PrometheusHandle, names};
 use solana_pubkey::Pubkey;
@@ -38,7 +39,7 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
         config,
         pool.clone(),
         queue,
-        CursorStore::from_settings(settings)?,
+        Lasting::from_settings(settings)?,
         Vec::new(),
     )?;
     let socket = session_admin::bind(settings.monitoring.bind_address, settings.monitoring.metrics_port).await?;
@@ -50,6 +51,7 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     let mut checks: Vec<Arc<dyn Check>> = vec![
         Arc::new(RpcSlot(pool.clone())),
         Arc::new(EventStream::new(listener.status())),
+        Arc::new(QuarantineDepth(listener.status())),
     ];
     let wallets = watched_wallets(settings);
     if wallets.is_empty() {

@@ -1,10 +1,19 @@
 //! What no queue will take stops nothing; what a full queue refuses waits for room, and nothing overtakes it.
 
+use session_events::factory::SESSION_FACTORY_ID;
 use session_message::Origin;
 use session_queue::{InMemoryConfig, InMemoryQueue, ReceiveRequest};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::*;
+use crate::{
+    checkpoint::settles::Settles,
+    quarantine::{
+        item::{QuarantineContent, Scope},
+        keeper::Keeping,
+        place::Quarantine,
+    },
+};
 
 /// A publisher, the real queue that it sends to, and what it says was sent.
 struct Post {
@@ -13,6 +22,8 @@ struct Post {
     sent: mpsc::Receiver<Sent>,
     room: Arc<Semaphore>,
     task: JoinHandle<()>,
+    quarantine: Quarantine,
+    keeping: Keeping,
 }
 
 impl Post {
@@ -26,11 +37,18 @@ impl Post {
         let queue = Arc::new(queue);
         let (outbox, outgoing) = mpsc::channel(100);
         let (sent_sender, sent) = mpsc::channel(100);
+        let quarantine = Quarantine::in_memory();
+        let scope = Scope {
+            program_id: SESSION_FACTORY_ID,
+            genesis_hash: "cluster".to_owned(),
+        };
+        let (parking, keeping) = Keeping::start(quarantine.clone(), scope);
         let publisher = Publisher {
             queue: queue.clone(),
             outbox: outgoing,
             sent: sent_sender,
             linger: Duration::from_millis(5),
+            parking,
             abort: CancellationToken::new(),
         };
         let task = tokio::spawn(publisher.run());
@@ -40,6 +58,8 @@ impl Post {
             sent,
             room: Arc::new(Semaphore::new(100)),
             task,
+            quarantine,
+            keeping,
         }
     }
 
@@ -51,7 +71,7 @@ impl Post {
         };
         let permit = Arc::clone(&self.room).acquire_owned().await.unwrap();
         let receipt = Receipt {
-            transaction: None,
+            settles: Settles::Nothing,
             origin: Origin::Live,
             _permit: permit,
         };
@@ -84,7 +104,7 @@ async fn a_message_that_no_queue_takes_stops_nothing() {
     post.put("\u{ffff}").await;
     post.put("after").await;
     assert_eq!([post.take().await, post.take().await], ["before", "after"]);
-    for _ in 0..3 {
+    for _ in 0..2 {
         assert!(
             post.sent.recv().await.unwrap().settled.wait().await,
             "each is done with"
@@ -92,6 +112,11 @@ async fn a_message_that_no_queue_takes_stops_nothing() {
     }
     drop(post.outbox);
     post.task.await.unwrap();
+    post.keeping.drain(Duration::from_secs(10)).await.unwrap();
+    let kept = post.quarantine.list().await.unwrap();
+    let [item] = kept.as_slice() else { panic!("{kept:?}") };
+    assert_eq!(item.reason, QuarantineReason::Unsendable);
+    assert!(matches!(&item.content, QuarantineContent::Message { body, .. } if body == "\u{ffff}"));
 }
 
 #[tokio::test]

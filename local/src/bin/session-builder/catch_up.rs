@@ -9,7 +9,7 @@ use anyhow::Result;
 use create_accounts::{RecordObserver, rpc_pool, signers};
 use session_config::{QueueKind, Settings};
 use session_listener::{
-    BackfillReport, BackfillRequest, CursorStore, ListenerConfig, ReconcileReport, backfill as run_backfill,
+    BackfillReport, BackfillRequest, Lasting, ListenerConfig, ReconcileReport, backfill as run_backfill,
     reconcile as run_reconcile,
 };
 use session_queue::{InMemoryConfig, InMemoryQueue, Queue};
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::Ending;
 
-use session_builder::{display::Display, handling::Handling, queues::Queues, screen::Screen};
+use session_builder::{display::Display, handling::Handling, lasting::lasting, queues::Queues, screen::Screen};
 
 /// The queue that the finds go to, and whoever empties it.
 struct Workshop {
@@ -49,6 +49,12 @@ impl Workshop {
             handling: Some(handling),
             display,
         })
+    }
+
+    /// Where what must last is kept. A dry run keeps nothing.
+    fn lasting(&self, settings: &Settings) -> Result<Lasting> {
+        let store = self.handling.as_ref().and_then(Handling::store);
+        Ok(lasting(settings, store)?)
     }
 
     /// Waits until what was queued is served, and says whether all of it was.
@@ -90,7 +96,9 @@ pub(crate) async fn reconcile(
     let config = ListenerConfig::from_settings(&settings)?;
     let workshop = Workshop::open(&settings, screen, dry_run).await?;
     let queue = Arc::clone(&workshop.queue);
-    let report = run_reconcile(&config, rpc_pool(&settings)?, queue, dry_run, stop).await;
+    let lasting = workshop.lasting(&settings)?;
+    let report = run_reconcile(&config, rpc_pool(&settings)?, queue, &lasting, dry_run, stop).await;
+    drop(lasting);
     if let Ok(report) = &report {
         tell(&workshop.display, report);
     }
@@ -147,11 +155,12 @@ pub(crate) async fn backfill(
     let mut config = ListenerConfig::from_settings(&settings)?;
     // Nobody waits for a stretch of the past as one waits for a shutdown.
     config.drain_limit = Duration::from_mins(5);
-    let cursors = CursorStore::from_settings(&settings)?;
     let workshop = Workshop::open(&settings, screen, request.dry_run).await?;
+    let lasting = workshop.lasting(&settings)?;
     let (queue, display) = (Arc::clone(&workshop.queue), Arc::clone(&workshop.display));
     let progress = |report: &BackfillReport| display.say(&line("at", report));
-    let report = run_backfill(&config, rpc_pool(&settings)?, queue, &cursors, request, progress, stop).await;
+    let report = run_backfill(&config, rpc_pool(&settings)?, queue, &lasting, request, progress, stop).await;
+    drop(lasting);
     if let Ok(report) = &report {
         workshop
             .display

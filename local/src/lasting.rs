@@ -1,0 +1,69 @@
+//! Where this process keeps what must last of its listener: in its own store, or where the configuration puts cursors.
+
+use std::{sync::Arc, time::SystemTime};
+
+use async_trait::async_trait;
+use session_config::Settings;
+use session_listener::{Lasting, Quarantine, QuarantineError, QuarantineItem, QuarantineStore, SettingsError};
+use session_store::{Reader, Store, StoreError};
+
+/// The listener's places. The quarantine is in the store, where there is one and the configuration names no other place.
+///
+/// # Errors
+/// [`SettingsError`].
+pub fn lasting(settings: &Settings, store: Option<&Store>) -> Result<Lasting, SettingsError> {
+    let lasting = Lasting::from_settings(settings)?;
+    Ok(match store {
+        Some(store) if settings.listener.cursor_url.is_none() => Lasting {
+            quarantine: Quarantine::new(Arc::new(InStore(store.clone()))),
+            ..lasting
+        },
+        _ => lasting,
+    })
+}
+
+/// A quarantine in the store of this machine.
+struct InStore(Store);
+
+/// The items in a store, for whoever only looks. One that cannot be read is reported and left alone.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn items_of(reader: &Reader) -> Result<Vec<QuarantineItem>, StoreError> {
+    let items = reader.quarantine().await?.into_iter();
+    Ok(items
+        .filter_map(
+            |(key, record)| match QuarantineItem::from_json(&key, record.as_bytes()) {
+                Ok(item) => Some(item),
+                Err(error) => {
+                    tracing::error!(%error, "an item of the quarantine is left out");
+                    None
+                }
+            },
+        )
+        .collect())
+}
+
+#[async_trait]
+impl QuarantineStore for InStore {
+    async fn all(&self) -> Result<Vec<QuarantineItem>, QuarantineError> {
+        items_of(&self.0).await.map_err(QuarantineError::place)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<QuarantineItem>, QuarantineError> {
+        let record = self.0.quarantined(key).await.map_err(QuarantineError::place)?;
+        record
+            .map(|record| QuarantineItem::from_json(key, record.as_bytes()))
+            .transpose()
+    }
+
+    async fn put(&self, item: &QuarantineItem) -> Result<(), QuarantineError> {
+        let (key, record) = (item.key(), item.to_json()?);
+        let put = self.0.put_in_quarantine(&key, record, SystemTime::now());
+        put.await.map_err(QuarantineError::place)
+    }
+
+    async fn remove(&self, key: &str) -> Result<bool, QuarantineError> {
+        self.0.take_from_quarantine(key).await.map_err(QuarantineError::place)
+    }
+}
