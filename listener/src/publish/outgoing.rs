@@ -63,16 +63,14 @@ pub(crate) fn entry(
 
 /// The name of a message that is the same whenever the same message is made.
 pub(crate) fn name_of(entry: &SendEntry) -> String {
-    match Message::from_json(&entry.body) {
-        Ok(Message { event, source, .. }) => match source.signature {
-            Some(signature) => format!("{signature}-{}", source.event_index),
-            None => event.expected_pda.to_string(),
-        },
+    let Ok(Message { event, source, .. }) = Message::from_json(&entry.body) else {
         // Only a test writes what is no message.
-        Err(_) => {
-            let beginning = &entry.body.as_bytes()[..entry.body.len().min(32)];
-            format!("message-{}", bs58::encode(beginning).into_string())
-        }
+        let beginning = &entry.body.as_bytes()[..entry.body.len().min(32)];
+        return format!("message-{}", bs58::encode(beginning).into_string());
+    };
+    match source.signature {
+        Some(signature) => format!("{signature}-{}", source.event_index),
+        None => event.expected_pda.to_string(),
     }
 }
 
