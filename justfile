@@ -19,6 +19,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# Licences, advisories and origins of all dependencies (`cargo install --locked cargo-deny`).
+deny:
+    cargo deny check
+
 # All tests, or those of one package: `just test -p session-engine`.
 test *arguments="--workspace":
     tests/tools/install
