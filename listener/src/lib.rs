@@ -50,7 +50,8 @@ pub use quarantine::{
     store::{QuarantineError, QuarantineStore},
 };
 pub use reconcile::comparison::{MissedSession, ReconcileReport, UnderivableSession};
-pub use settings::{SettingsError, rpc_pool, sqs_queue};
+pub use session_chain::rpc_pool;
+pub use settings::{SettingsError, sqs_queue};
 pub use status::{ListenerStatus, QuarantineSummary};
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use object_store::{ObjectStore, aws::AmazonS3Builder};
-use session_chain::{ChainError, CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
-use session_config::{Commitment, QueueKind, Settings};
+use session_config::{QueueKind, Settings};
 use session_events::idl::{Idl, IdlError};
 
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
@@ -130,38 +129,6 @@ impl Lasting {
             quarantine: Quarantine::folder(quarantine)?,
         })
     }
-}
-
-/// The configured RPC endpoints in their order of preference.
-///
-/// # Errors
-/// [`ChainError`] names the endpoint that is unusable.
-pub fn rpc_pool(settings: &Settings) -> Result<RpcPool, ChainError> {
-    let Settings { rpc, retry, .. } = settings;
-    let socket = rpc.ws_url.as_ref().map_or(rpc.url.websocket(), |url| url.expose());
-    let first = Endpoint {
-        http: rpc.url.expose().to_owned(),
-        ws: socket.to_owned(),
-    };
-    let others = rpc.fallback_urls.iter().map(|url| Endpoint {
-        http: url.expose().to_owned(),
-        ws: url.websocket().to_owned(),
-    });
-    let commitment = match rpc.commitment {
-        Commitment::Confirmed => CommitmentConfig::confirmed(),
-        Commitment::Finalized => CommitmentConfig::finalized(),
-    };
-    let retry = RetryPolicy {
-        max_tries: retry.max_retries,
-        initial_delay: retry.initial_delay,
-        max_delay: retry.max_delay,
-    };
-    RpcPool::new(
-        std::iter::once(first).chain(others).collect(),
-        commitment,
-        retry,
-        rpc.request_timeout,
-    )
 }
 
 /// The configured SQS queue.

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::{counter, gauge};
 use session_admin::Stats;
+use session_chain::RpcPool;
 use session_queue::{Depth, Queue};
 use session_telemetry::names;
 use tokio::time::{MissedTickBehavior, interval};
@@ -15,11 +16,12 @@ use crate::queues::Queues;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Looks until stopped.
-pub(crate) async fn keep(stats: Arc<Stats>, queues: Queues, stop: CancellationToken) {
+pub(crate) async fn keep(stats: Arc<Stats>, queues: Queues, pool: RpcPool, stop: CancellationToken) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         counter!(names::SERVICE_UPTIME_SECONDS).absolute(stats.uptime().as_secs());
+        stats.spent(pool.credits().total(), pool.credits().per_hour());
         if let Some(depth) = depth(queues.source.as_ref()).await {
             gauge!(names::QUEUE_SIZE).set(as_gauge(depth.visible + depth.delayed));
             gauge!(names::QUEUE_IN_FLIGHT).set(as_gauge(depth.in_flight));

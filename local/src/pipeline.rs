@@ -122,7 +122,12 @@ impl Pipeline {
         ];
         let interval = settings.monitoring.health_check_interval;
         watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
-        watchers.spawn(gauges::keep(Arc::clone(&stats), queues.clone(), stop_watching.clone()));
+        watchers.spawn(gauges::keep(
+            Arc::clone(&stats),
+            queues.clone(),
+            parts.pool.clone(),
+            stop_watching.clone(),
+        ));
         let operations = ServiceOperations {
             desk: Desk::new(queues),
             pool: parts.pool,

@@ -22,6 +22,10 @@ pub struct Stats {
     pub attempts_failed: AtomicU64,
     /// Dead letters that an operator threw away.
     pub letters_purged: AtomicU64,
+    /// Credits that requests to the RPC have cost.
+    pub rpc_credits: AtomicU64,
+    /// Credits an hour, at the rate of the last minutes.
+    pub rpc_credits_per_hour: AtomicU64,
 }
 
 impl Default for Stats {
@@ -34,6 +38,8 @@ impl Default for Stats {
             accounts_failed: AtomicU64::default(),
             attempts_failed: AtomicU64::default(),
             letters_purged: AtomicU64::default(),
+            rpc_credits: AtomicU64::default(),
+            rpc_credits_per_hour: AtomicU64::default(),
         }
     }
 }
@@ -50,6 +56,12 @@ impl Stats {
         self.running.store(false, Ordering::Relaxed);
     }
 
+    /// What requests to the RPC have cost so far, and what they cost in an hour.
+    pub fn spent(&self, credits: u64, credits_per_hour: u64) {
+        self.rpc_credits.store(credits, Ordering::Relaxed);
+        self.rpc_credits_per_hour.store(credits_per_hour, Ordering::Relaxed);
+    }
+
     /// The page.
     #[must_use]
     pub fn page(&self) -> Value {
@@ -62,6 +74,8 @@ impl Stats {
             "accounts_existing": count(&self.accounts_existing),
             "attempts_failed": count(&self.attempts_failed),
             "letters_purged": count(&self.letters_purged),
+            "rpc_credits": count(&self.rpc_credits),
+            "rpc_credits_per_hour": count(&self.rpc_credits_per_hour),
         })
     }
 }

@@ -9,10 +9,14 @@
 pub mod cluster;
 mod endpoints;
 pub mod replies;
+mod settings;
 
 pub use cluster::{Cluster, RentRate};
-pub use endpoints::{ChainError, Endpoint, EndpointLabel, RetryPolicy, Retryability, RpcPool, proves_not_sent};
+pub use endpoints::{
+    ChainError, CreditPrices, Credits, Endpoint, EndpointLabel, RetryPolicy, Retryability, RpcPool, proves_not_sent,
+};
 pub use replies::{AccountState, TransactionFailure};
+pub use settings::{rpc_pool, rpc_pool_of};
 pub use solana_client::client_error::ClientError;
 pub use solana_client::nonblocking::rpc_client::RpcClient;
 pub use solana_commitment_config::CommitmentConfig;

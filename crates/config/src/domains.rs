@@ -10,8 +10,8 @@ use solana_pubkey::Pubkey;
 use crate::{
     reader::Reader,
     sections::{
-        BatchEncoding, Commitment, Creation, Ledger, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry,
-        Rpc, Service, Signer, SignerKind, StartAt, TransactionVersion, Wait,
+        BatchEncoding, Commitment, Creation, Ledger, Listener, LogFormat, Monitoring, Policy, Price, Queue, QueueKind,
+        Retry, Rpc, Service, Signer, SignerKind, StartAt, TransactionVersion, Wait,
     },
 };
 
@@ -31,6 +31,13 @@ pub(crate) fn rpc(reader: &mut Reader) -> Rpc {
         fallback_urls: reader.rpc_urls("rpc.fallback_urls", HTTP),
         commitment: reader.parsed("rpc.commitment", Commitment::Confirmed),
         request_timeout: reader.milliseconds("rpc.request_timeout_ms", 1..=60_000),
+        credits: reader
+            .parsed_list("rpc.credits")
+            .into_iter()
+            .map(|Price { method, credits }| (method, credits))
+            .collect(),
+        credits_per_hour: Some(reader.number("rpc.credits_per_hour", 0..=1_000_000_000_000))
+            .filter(|budget| *budget > 0),
     }
 }
 

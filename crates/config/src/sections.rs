@@ -4,7 +4,7 @@
     reason = "config.toml documents every key, with its unit and default, in one place"
 )]
 
-use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use solana_pubkey::Pubkey;
 
@@ -17,6 +17,8 @@ pub struct Rpc {
     pub fallback_urls: Vec<RpcUrl>,
     pub commitment: Commitment,
     pub request_timeout: Duration,
+    pub credits: BTreeMap<String, u64>,
+    pub credits_per_hour: Option<u64>,
 }
 
 impl Rpc {
@@ -223,6 +225,35 @@ impl FromStr for Wait {
         Ok(Self(wait))
     }
 }
+
+/// What a method costs, as `getTransaction=10`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Price {
+    pub(crate) method: String,
+    pub(crate) credits: u64,
+}
+
+impl FromStr for Price {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text
+            .split_once('=')
+            .map(|(method, credits)| (method.trim(), credits.trim().parse()));
+        match parts {
+            Some((method, Ok(credits))) if !method.is_empty() && credits <= PRICE_MAX => Ok(Self {
+                method: method.to_owned(),
+                credits,
+            }),
+            _ => Err(format!(
+                "it must be a method and its credits, up to {PRICE_MAX}, such as \"getTransaction=10\""
+            )),
+        }
+    }
+}
+
+/// No provider charges a fraction of this for a request.
+const PRICE_MAX: u64 = 1_000_000;
 
 /// SQS hides a message for 12 h at most.
 const WAIT_MAX: Duration = Duration::from_hours(12);

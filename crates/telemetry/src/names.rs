@@ -87,6 +87,8 @@ metrics! {
     QUEUE_IN_FLIGHT = "queue_in_flight", Gauge, Unit::Count, [], "Messages that are being handled.";
     RPC_REQUESTS_TOTAL = "rpc_requests_total", Counter, Unit::Count, [method: ANY, outcome: RPC_OUTCOMES], "Requests to the RPC, by method and outcome.";
     RPC_RATE_LIMITED_TOTAL = "rpc_rate_limited_total", Counter, Unit::Count, [], "Requests that the RPC refused because there were too many.";
+    RPC_CREDITS_TOTAL = "rpc_credits_total", Counter, Unit::Count, [method: ANY], "Credits that requests to the RPC cost by the provider's prices, by method; a WebSocket's stand under `websocket`.";
+    RPC_CREDITS_PER_HOUR = "rpc_credits_per_hour", Gauge, Unit::Count, [], "Credits an hour, at the rate of the last ten minutes.";
     TRANSACTIONS_SENT_TOTAL = "transactions_sent_total", Counter, Unit::Count, [], "Transactions signed and sent for the first time.";
     CREATION_TRANSACTIONS_IN_FLIGHT = "creation_transactions_in_flight", Gauge, Unit::Count, [], "Creation transactions under way; at most `service.max_concurrent_creations`.";
     TRANSACTIONS_SETTLED_TOTAL = "transactions_settled_total", Counter, Unit::Count, [outcome: FATES], "Transactions whose end is known, by outcome.";

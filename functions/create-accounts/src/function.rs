@@ -114,7 +114,7 @@ async fn handler(settings: &Arc<Settings>) -> Result<Handler, SqsError> {
 }
 
 async fn engine(settings: &Settings) -> Result<Engine, CreationError> {
-    let pool = rpc_pool(settings).map_err(misconfigured)?;
+    let pool = rpc_pool(settings).map_err(|error| misconfigured(error.into()))?;
     let signers = signers(settings).await.map_err(misconfigured)?;
     let ledger = ledger(settings).await.map_err(misconfigured)?;
     let config = engine_config(settings, &signers);

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use session_chain::{ChainError, CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
-use session_config::{BatchEncoding, Commitment, Settings, SignerKind, TransactionVersion};
+use session_chain::ChainError;
+use session_config::{BatchEncoding, Settings, SignerKind, TransactionVersion};
 use session_engine::{
     AccountRole, Argument, BatchShape, EngineConfig, InstructionShape, MarkCreated, Policy, SignerError, SignerPool,
     SignerSource,
@@ -36,53 +36,6 @@ pub enum SetupError {
         /// The variable.
         name: String,
     },
-}
-
-/// The RPC endpoints in their order of preference.
-///
-/// # Errors
-/// [`SetupError::Chain`] names the endpoint that is unusable.
-pub fn rpc_pool(settings: &Settings) -> Result<RpcPool, SetupError> {
-    let rpc = &settings.rpc;
-    let first = Endpoint {
-        http: rpc.url.expose().to_owned(),
-        ws: rpc
-            .ws_url
-            .as_ref()
-            .map_or(rpc.url.websocket(), |url| url.expose())
-            .to_owned(),
-    };
-    let others = rpc.fallback_urls.iter().map(|url| Endpoint {
-        http: url.expose().to_owned(),
-        ws: url.websocket().to_owned(),
-    });
-    rpc_pool_of(settings, std::iter::once(first).chain(others).collect())
-}
-
-/// The same commitment, patience and retries on other endpoints.
-///
-/// # Errors
-/// [`SetupError::Chain`] names the endpoint that is unusable.
-pub fn rpc_pool_of(settings: &Settings, endpoints: Vec<Endpoint>) -> Result<RpcPool, SetupError> {
-    let commitment = match settings.rpc.commitment {
-        Commitment::Confirmed => CommitmentConfig::confirmed(),
-        Commitment::Finalized => CommitmentConfig::finalized(),
-    };
-    Ok(RpcPool::new(
-        endpoints,
-        commitment,
-        retry_policy(settings),
-        settings.rpc.request_timeout,
-    )?)
-}
-
-fn retry_policy(settings: &Settings) -> RetryPolicy {
-    let retry = &settings.retry;
-    RetryPolicy {
-        max_tries: retry.max_retries,
-        initial_delay: retry.initial_delay,
-        max_delay: retry.max_delay,
-    }
 }
 
 /// The wallets that pay.

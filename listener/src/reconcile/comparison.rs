@@ -122,6 +122,12 @@ impl Reconciliation {
         let mut pause = interval.min(FIRST_AFTER);
         while self.patience.wait(tokio::time::sleep(pause)).await.is_some() {
             pause = interval;
+            // It can wait: events have their own way.
+            let credits = self.history.pool.credits();
+            let room = credits.room(credits.price("getProgramAccounts"));
+            if self.patience.wait(room).await.is_none() {
+                return;
+            }
             match self.run(false).await {
                 Ok(report) => tracing::info!(
                     entries = report.entries,

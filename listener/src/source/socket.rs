@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use solana_commitment_config::CommitmentConfig;
+use session_chain::{Credits, Endpoint, RpcPool};
 use solana_pubkey::Pubkey;
 use tokio::{
     net::TcpStream,
@@ -65,6 +65,8 @@ pub(crate) struct Socket {
     logs: Option<u64>,
     slots: Option<u64>,
     pings: Interval,
+    /// What comes through is paid for.
+    credits: Credits,
 }
 
 /// Anything that a node sends.
@@ -88,12 +90,10 @@ struct Notified {
 
 impl Socket {
     /// Connects, and asks for the subscriptions.
-    pub(crate) async fn open(
-        url: &str,
-        program_id: &Pubkey,
-        commitment: CommitmentConfig,
-    ) -> Result<Self, SocketError> {
-        let connected = connect_async(url).await;
+    pub(crate) async fn open(endpoint: &Endpoint, program_id: &Pubkey, pool: &RpcPool) -> Result<Self, SocketError> {
+        let (commitment, credits) = (pool.commitment(), pool.credits().clone());
+        credits.opened_stream();
+        let connected = connect_async(&endpoint.ws).await;
         let (mut stream, _) = connected.map_err(|error| SocketError::Connect(Box::new(error)))?;
         let requests = [
             json!({"jsonrpc": "2.0", "id": LOGS_REQUEST, "method": "logsSubscribe",
@@ -110,6 +110,7 @@ impl Socket {
             logs: None,
             slots: None,
             pings,
+            credits,
         })
     }
 
@@ -126,7 +127,10 @@ impl Socket {
             return match message {
                 None | Some(Ok(Message::Close(_))) => Err(SocketError::Ended),
                 Some(Err(error)) => Err(broken(error)),
-                Some(Ok(Message::Text(text))) => self.read(&text),
+                Some(Ok(Message::Text(text))) => {
+                    self.credits.streamed(text.len());
+                    self.read(&text)
+                }
                 // Whoever answers pings may stand before a node that is dead: where slots are subscribed, they are its life.
                 Some(Ok(_)) if self.slots.is_some() => continue,
                 Some(Ok(_)) => Ok(Heard::Life),

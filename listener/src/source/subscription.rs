@@ -133,7 +133,7 @@ impl Subscription {
     }
 
     async fn subscribe(&self, endpoint: &Endpoint) -> Result<Socket, SocketError> {
-        let mut socket = Socket::open(&endpoint.ws, &self.program_id, self.pool.commitment()).await?;
+        let mut socket = Socket::open(endpoint, &self.program_id, &self.pool).await?;
         loop {
             match socket.next().await? {
                 Heard::Subscribed => return Ok(socket),

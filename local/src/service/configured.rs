@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use create_accounts::{rpc_pool, signers};
+use create_accounts::{SetupError, rpc_pool, signers};
 use session_config::Settings;
 use session_listener::{EventHandler, ListenerStatus};
 use session_telemetry::PrometheusHandle;
@@ -48,7 +48,7 @@ async fn serve(
 ) -> Result<(), ServiceError> {
     let parts = parts(
         settings.rpc.url.to_string(),
-        rpc_pool(settings)?,
+        rpc_pool(settings).map_err(SetupError::from)?,
         signers(settings).await?,
         display,
         handlers,

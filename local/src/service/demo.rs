@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use create_accounts::rpc_pool_of;
+use create_accounts::{SetupError, rpc_pool_of};
 use session_config::{QueueKind, Settings, configured_in_environment};
 use session_engine::{SignerError, SignerPool};
 use session_events::factory::SESSION_FACTORY_ID;
@@ -142,7 +142,7 @@ async fn serve(
     if !function_ready(settings, display, stop).await {
         return Ok(());
     }
-    let pool = rpc_pool_of(settings, vec![endpoint.clone()])?;
+    let pool = rpc_pool_of(settings, vec![endpoint.clone()]).map_err(SetupError::from)?;
     let parts = parts(
         endpoint.http.clone(),
         pool,

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod classify;
+mod credits;
 mod endpoint;
 mod error;
 mod evidence;
@@ -13,6 +14,7 @@ mod pool;
 mod retry;
 mod sender;
 
+pub use credits::{CreditPrices, Credits};
 pub use endpoint::{Endpoint, EndpointLabel};
 pub use error::{ChainError, Retryability};
 pub use evidence::proves_not_sent;

@@ -14,6 +14,7 @@ use solana_commitment_config::CommitmentConfig;
 
 use crate::endpoints::breaker::Breaker;
 use crate::endpoints::classify::classify;
+use crate::endpoints::credits::{CreditPrices, Credits};
 use crate::endpoints::pace::Pace;
 use crate::endpoints::sender::{HttpClients, Sender};
 use crate::{ChainError, Endpoint, EndpointLabel, RetryPolicy, Retryability};
@@ -30,6 +31,7 @@ struct Inner {
     retry: RetryPolicy,
     request_timeout: Duration,
     calls: Arc<AtomicU64>,
+    credits: Credits,
     /// Genesis hash of the cluster in use, once `verify_cluster` was called.
     cluster: OnceLock<String>,
 }
@@ -56,14 +58,34 @@ impl RpcPool {
         retry: RetryPolicy,
         request_timeout: Duration,
     ) -> Result<Self, ChainError> {
+        Self::metered(endpoints, commitment, retry, request_timeout, CreditPrices::default())
+    }
+
+    /// The same where requests are paid for by these prices.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn metered(
+        endpoints: Vec<Endpoint>,
+        commitment: CommitmentConfig,
+        retry: RetryPolicy,
+        request_timeout: Duration,
+        prices: CreditPrices,
+    ) -> Result<Self, ChainError> {
         if endpoints.is_empty() {
             return Err(ChainError::NoEndpoints);
         }
         let calls = Arc::new(AtomicU64::new(0));
+        let credits = Credits::new(prices);
         let http = HttpClients::new(request_timeout)?;
         let guard = |(index, endpoint): (usize, Endpoint)| {
             endpoint.check(index)?;
-            let sender = Sender::new(http.of(&endpoint.http), endpoint.http.clone(), Arc::clone(&calls));
+            let sender = Sender::new(
+                http.of(&endpoint.http),
+                endpoint.http.clone(),
+                Arc::clone(&calls),
+                credits.clone(),
+            );
             Ok(Guarded {
                 label: endpoint.label(),
                 endpoint,
@@ -89,6 +111,7 @@ impl RpcPool {
                 retry,
                 request_timeout,
                 calls,
+                credits,
                 cluster,
             }),
         })
@@ -126,6 +149,12 @@ impl RpcPool {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.inner.calls.load(Ordering::Relaxed)
+    }
+
+    /// What was spent on them, over all endpoints and tries.
+    #[must_use]
+    pub fn credits(&self) -> &Credits {
+        &self.inner.credits
     }
 
     /// Runs `op` until it has an answer: on the preferred endpoint whose circuit is closed, on the next one at once

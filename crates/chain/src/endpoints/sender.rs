@@ -22,6 +22,7 @@ use solana_client::rpc_sender::{RpcSender, RpcTransportStats};
 use thiserror::Error;
 
 use crate::ChainError;
+use crate::endpoints::credits::Credits;
 use crate::replies::{SimulationReply, TransactionFailure};
 
 /// A `Retry-After` above this is taken for a mistake of the server.
@@ -51,6 +52,7 @@ pub(crate) struct Sender {
     url: String,
     next_id: AtomicU64,
     calls: Arc<AtomicU64>,
+    credits: Credits,
 }
 
 #[derive(Deserialize)]
@@ -112,12 +114,13 @@ fn is_loopback(url: &str) -> bool {
 }
 
 impl Sender {
-    pub(crate) fn new(client: Client, url: String, calls: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(client: Client, url: String, calls: Arc<AtomicU64>, credits: Credits) -> Self {
         Self {
             client,
             url,
             next_id: AtomicU64::new(0),
             calls,
+            credits,
         }
     }
 
@@ -141,6 +144,7 @@ impl Sender {
 impl RpcSender for Sender {
     async fn send(&self, request: RpcRequest, params: Value) -> Result<Value> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.credits.requested(&request.to_string(), &params);
         let response = self.post(request.build_request_json(id, params).to_string()).await?;
         let body = response.bytes().await.map_err(without_address)?;
         let reply: Reply = serde_json::from_slice(&body)?;

@@ -115,6 +115,29 @@ fn lists_are_arrays_or_separated_by_commas() {
 
 /// Each line is refused for its key, with a reason that says what to do.
 #[test]
+fn prices_are_by_method() {
+    let settings = load(
+        "[rpc]\ncredits = [\"other=2\", \"getTransaction = 30\"]",
+        &[],
+        &Overrides::default(),
+    )
+    .unwrap();
+    let prices: Vec<_> = settings
+        .rpc
+        .credits
+        .iter()
+        .map(|(method, price)| (method.as_str(), *price))
+        .collect();
+    assert_eq!(prices, [("getTransaction", 30), ("other", 2)]);
+    assert_eq!(settings.rpc.credits_per_hour, None);
+    let defaults = load("", &[], &Overrides::default()).unwrap().rpc.credits;
+    assert_eq!(defaults["getSignaturesForAddress"], 10);
+    for bad in ["getSlot", "=1", "getSlot=", "getSlot=-1", "getSlot=1.5"] {
+        assert_eq!(faults(&format!("[rpc]\ncredits = [{bad:?}]"), &[]).len(), 1, "{bad}");
+    }
+}
+
+#[test]
 fn every_domain_has_a_bound() {
     let refused = [
         ("rpc.commitment", "\"processed\"", "vanish with its fork"),

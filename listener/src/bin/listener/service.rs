@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use metrics::counter;
 use session_admin::{Check, HealthRegistry, Pages, Stats, run_checks, serve};
+use session_chain::Credits;
 use session_config::Settings;
 use session_listener::{
     EventStream, Lasting, Listener, ListenerConfig, ListenerError, QuarantineDepth, RpcSlot, WalletBalance, rpc_pool,
@@ -58,14 +59,19 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
         tracing::info!("no wallet is watched here; name its address in monitoring.wallet_addresses to have it checked");
     } else {
         checks.push(Arc::new(WalletBalance {
-            pool,
+            pool: pool.clone(),
             addresses: wallets,
             low_lamports: settings.policy.wallet_low_lamports,
             reserve_lamports: settings.policy.wallet_reserve_lamports,
         }));
     }
     watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
-    watchers.spawn(upkeep(prometheus.clone(), Arc::clone(&stats), stop_watching.clone()));
+    watchers.spawn(upkeep(
+        prometheus.clone(),
+        Arc::clone(&stats),
+        pool.credits().clone(),
+        stop_watching.clone(),
+    ));
     let metrics = settings
         .monitoring
         .enable_prometheus
@@ -119,13 +125,14 @@ async fn in_time(
 }
 
 /// Keeps what is counted by nobody else.
-async fn upkeep(prometheus: PrometheusHandle, stats: Arc<Stats>, stop: CancellationToken) {
+async fn upkeep(prometheus: PrometheusHandle, stats: Arc<Stats>, credits: Credits, stop: CancellationToken) {
     while stop
         .run_until_cancelled(tokio::time::sleep(UPKEEP_INTERVAL))
         .await
         .is_some()
     {
         counter!(names::SERVICE_UPTIME_SECONDS).absolute(stats.uptime().as_secs());
+        stats.spent(credits.total(), credits.per_hour());
         prometheus.run_upkeep();
     }
 }
