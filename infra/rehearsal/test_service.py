@@ -245,7 +245,10 @@ class WhoAskedForWhat(unittest.TestCase):
             "kms:Sign": "a wallet in KMS, which no stand-in has (create_with_kms)",
             "dynamodb:Query": "the ledger, now and then: which transactions are still open",
         },
-        "listener": {"s3:ListBucket": "a cursor that does not exist would answer 403 without it"},
+        "listener": {
+            "s3:ListBucket": "a cursor that does not exist would answer 403 without it",
+            "s3:DeleteObject": "what was in quarantine and came after all",
+        },
     }
     POLICIES = {"function": "CreateAccountsPolicy", "listener": "ListenerPolicy"}
 
@@ -265,7 +268,7 @@ class WhoAskedForWhat(unittest.TestCase):
             target = headers.get("x-amz-target", "")
             if service == "s3":
                 listing = "list-type" in request["url"] or request["url"].rstrip("/").count("/") < 4
-                action = {"GET": "s3:ListBucket" if listing else "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject"}[request["method"]]
+                action = {"GET": "s3:ListBucket" if listing else "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject", "POST": "s3:DeleteObject"}[request["method"]]
             else:
                 action = f"{service}:{target.partition('.')[2]}"
             # A batch is the same right as its single call, a transaction the rights of its parts.
