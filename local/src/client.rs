@@ -15,7 +15,9 @@ use hyper_util::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use session_admin::{ADDRESS_FILE, Letter, LetterFilter, Moved, ServiceStatus, Token, TokenError};
+use session_admin::{
+    ADDRESS_FILE, Letter, LetterFilter, Moved, QuarantineFilter, Quarantined, ServiceStatus, Token, TokenError,
+};
 
 /// A page answers at once; what talks to a queue takes as long as the queue.
 const PATIENCE: Duration = Duration::from_secs(75);
@@ -149,6 +151,38 @@ impl Client {
     pub async fn purge(&self, filter: &LetterFilter, dry_run: bool) -> Result<Moved, ClientError> {
         self.post("/dead-letters/purge", &json!({ "filter": filter, "dry_run": dry_run }))
             .await
+    }
+
+    /// What is meant of the quarantine.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, ClientError> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if !filter.ids.is_empty() {
+            query.append_pair("id", &filter.ids.join(","));
+        }
+        if let Some(reason) = &filter.reason {
+            query.append_pair("reason", reason);
+        }
+        query.append_pair("limit", &filter.limit.unwrap_or(usize::MAX).to_string());
+        self.get(&format!("/quarantine?{}", query.finish())).await
+    }
+
+    /// Has what is meant tried again now.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn quarantine_retry(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, ClientError> {
+        self.post("/quarantine/retry", &json!({ "filter": filter })).await
+    }
+
+    /// Takes what is meant out of quarantine for good.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn quarantine_release(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, ClientError> {
+        self.post("/quarantine/release", &json!({ "filter": filter })).await
     }
 
     /// The story of a session.

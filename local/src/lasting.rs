@@ -15,11 +15,16 @@ pub fn lasting(settings: &Settings, store: Option<&Store>) -> Result<Lasting, Se
     let lasting = Lasting::from_settings(settings)?;
     Ok(match store {
         Some(store) if settings.listener.cursor_url.is_none() => Lasting {
-            quarantine: Quarantine::new(Arc::new(InStore(store.clone()))),
+            quarantine: in_store(store),
             ..lasting
         },
         _ => lasting,
     })
+}
+
+/// The quarantine in a store that this process owns.
+pub(crate) fn in_store(store: &Store) -> Quarantine {
+    Quarantine::new(Arc::new(InStore(store.clone())))
 }
 
 /// A quarantine in the store of this machine.
@@ -29,7 +34,7 @@ struct InStore(Store);
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn items_of(reader: &Reader) -> Result<Vec<QuarantineItem>, StoreError> {
+pub(crate) async fn items_of(reader: &Reader) -> Result<Vec<QuarantineItem>, StoreError> {
     let items = reader.quarantine().await?.into_iter();
     Ok(items
         .filter_map(

@@ -22,7 +22,7 @@ use crate::{
     client, gauges,
     handling::{Handling, HandlingError},
     lasting::lasting,
-    operations::{Desk, ServiceOperations},
+    operations::{Desk, ServiceOperations, Ward},
     tally::Tally,
 };
 
@@ -101,6 +101,7 @@ impl Pipeline {
         let queues = handling.queues.clone();
         let listener_config = ListenerConfig::from_settings(settings)?;
         let lasting = lasting(settings, handling.store.as_ref())?;
+        let ward = Ward::of(lasting.quarantine.clone());
         let listener = Listener::new(
             listener_config,
             parts.pool.clone(),
@@ -130,6 +131,7 @@ impl Pipeline {
         ));
         let operations = ServiceOperations {
             desk: Desk::new(queues),
+            ward,
             pool: parts.pool,
             engine: Arc::clone(&handling.engine),
             health: health.clone(),

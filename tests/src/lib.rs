@@ -23,6 +23,7 @@ pub mod lying_node;
 pub mod on_aws;
 pub mod on_each_chain;
 pub mod ports;
+pub mod refusing_queue;
 pub mod rig;
 pub mod sqs_server;
 pub mod synthetic_node;

@@ -15,8 +15,8 @@ mod signals;
 mod stats;
 
 pub use api::{
-    ADDRESS_FILE, Api, Letter, LetterFilter, Moved, OperationError, Operations, Refusal, ServiceStatus, TOKEN_FILE,
-    Token, TokenError, WalletBrief,
+    ADDRESS_FILE, Api, Letter, LetterFilter, Moved, OperationError, Operations, QuarantineFilter, Quarantined, Refusal,
+    ServiceStatus, TOKEN_FILE, Testimony, Token, TokenError, WalletBrief,
 };
 pub use check::{Check, CheckFailure, Health};
 pub use checks::run_checks;

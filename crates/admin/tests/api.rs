@@ -16,8 +16,8 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use session_admin::{
-    Api, HealthRegistry, Letter, LetterFilter, Moved, OperationError, Operations, Pages, ServiceStatus, Stats,
-    TOKEN_FILE, Token, bind, serve,
+    Api, HealthRegistry, Letter, LetterFilter, Moved, OperationError, Operations, Pages, QuarantineFilter, Quarantined,
+    ServiceStatus, Stats, TOKEN_FILE, Token, bind, serve,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -44,6 +44,24 @@ fn letter(id: &str, reason: &str) -> Letter {
         since: None,
         age_secs: Some(1),
         body: String::from("{}"),
+    }
+}
+
+fn quarantined(id: &str, reason: &str) -> Quarantined {
+    Quarantined {
+        id: id.to_owned(),
+        reason: reason.to_owned(),
+        detail: String::from("why"),
+        kind: String::from("transaction"),
+        slot: Some(7),
+        program_id: String::new(),
+        genesis_hash: String::new(),
+        attempts: 1,
+        since: None,
+        age_secs: 1,
+        next_try: None,
+        evidence: Vec::new(),
+        body: None,
     }
 }
 
@@ -90,6 +108,19 @@ impl Operations for Service {
 
     async fn purge(&self, filter: &LetterFilter, dry_run: bool) -> Result<Moved, OperationError> {
         self.redrive(filter, dry_run).await
+    }
+
+    async fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError> {
+        Ok(filter.of(vec![quarantined("1sig", "withheld"), quarantined("2sig", "unreadable")]))
+    }
+
+    async fn quarantine_retry(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.quarantine(filter).await
+    }
+
+    async fn quarantine_release(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError> {
+        self.quarantine_retry(filter).await
     }
 
     async fn inspect(&self, what: &str) -> Result<Value, OperationError> {
@@ -167,7 +198,31 @@ async fn anybody_may_look() {
     assert_eq!(served.get("/dead-letters/a").await.1["reason"], "bad_body");
     assert_eq!(served.get("/dead-letters/x").await.0, 404);
     assert_eq!(served.get("/dead-letters?colour=red").await.0, 400);
+    assert_eq!(served.get("/quarantine").await.1.as_array().unwrap().len(), 2);
+    assert_eq!(served.get("/quarantine?reason=unreadable").await.1[0]["id"], "2sig");
+    assert_eq!(served.get("/quarantine/1sig").await.1["reason"], "withheld");
+    assert_eq!(served.get("/quarantine/3sig").await.0, 404);
     assert_eq!(served.get("/sessions/x").await.0, 404);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn only_who_shows_the_token_changes_the_quarantine() {
+    let served = Served::start().await;
+    for operation in ["retry", "release"] {
+        let head = format!("POST /api/v1/quarantine/{operation} HTTP/1.1");
+        assert_eq!(served.ask(&head, r#"{"filter":{}}"#).await.0, 401, "{operation}");
+    }
+    assert_eq!(served.service.changes.load(Ordering::SeqCst), 0);
+    let head = "POST /api/v1/quarantine/release HTTP/1.1";
+    let shown = format!("{head}\r\nauthorization: {}", served.token.bearer());
+    let (status, released) = served.ask(&shown, r#"{"filter":{"ids":["2sig"]}}"#).await;
+    assert_eq!(
+        (status, &released[0]["id"], released.as_array().unwrap().len()),
+        (200, &json!("2sig"), 1)
+    );
+    assert_eq!(served.ask(&shown, "{}").await.0, 400, "nothing is not everything");
+    assert_eq!(served.service.changes.load(Ordering::SeqCst), 1);
     served.stop().await;
 }
 

@@ -7,6 +7,7 @@
 
 mod cursors;
 mod pages;
+mod quarantine;
 mod signals;
 mod stage;
 
@@ -35,6 +36,13 @@ const ALL: &[(&str, Scenario)] = &[
     ),
     ("two_listeners_can_share_a_cursor_in_s3", || {
         Box::pin(cursors::two_at_once())
+    }),
+    (
+        "each_reason_of_quarantine_is_listed_and_dealt_with_by_one_command",
+        || Box::pin(quarantine::each_reason_is_listed_and_dealt_with_by_one_command()),
+    ),
+    ("a_kill_between_quarantine_and_cursor_loses_nothing", || {
+        Box::pin(quarantine::a_kill_before_the_cursor_moves_loses_nothing())
     }),
 ];
 

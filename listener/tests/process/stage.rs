@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use object_store::aws::AmazonS3Builder;
+use session_chain::Endpoint;
 use session_events::factory::{SESSION_FACTORY_ID, SessionRequest};
 use session_listener::CursorStore;
 use session_message::Message;
@@ -15,6 +16,7 @@ use session_tests::{
     tcp_proxy::TcpProxy,
     wait,
 };
+use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tempfile::TempDir;
 
@@ -89,6 +91,38 @@ impl Stage {
         ListenerProcess::start(&environment, self.folder()).await
     }
 
+    /// The environment of a listener from the genesis on, with what lasts in S3, that sees chain and queue through others'
+    /// eyes.
+    pub(crate) fn environment_with_s3(&self, chain: &Endpoint, sqs: &str, program: &str) -> Vec<(String, String)> {
+        let mut environment = self.environment(sqs);
+        environment.extend([
+            variable("RPC__URL", &chain.http),
+            variable("SERVICE__PROGRAM_ID", program),
+            variable("LISTENER__START", "genesis"),
+            variable("LISTENER__RECONCILE_INTERVAL_SECS", "0"),
+            variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
+            (String::from("AWS_ENDPOINT_URL"), self.aws().to_owned()),
+            (String::from("AWS_ALLOW_HTTP"), String::from("true")),
+        ]);
+        environment
+    }
+
+    /// A listener with this environment.
+    pub(crate) async fn started(&self, environment: &[(String, String)]) -> ListenerProcess {
+        ListenerProcess::start(environment, self.folder()).await
+    }
+
+    /// Waits until each of the sessions was in the queue.
+    pub(crate) async fn take_sessions(&self, sessions: &[&String], queued: &mut Queued) {
+        let queued = tokio::sync::Mutex::new(queued);
+        wait::until_true("every session in the queue", LIMIT, || async {
+            let mut queued = queued.lock().await;
+            self.take(&mut queued).await;
+            sessions.iter().all(|session| queued.contains_key(*session))
+        })
+        .await;
+    }
+
     fn environment(&self, sqs: &str) -> Vec<(String, String)> {
         let chain = self.chain.endpoint();
         vec![
@@ -139,37 +173,36 @@ impl Stage {
 
     /// Waits until each of the sessions was in the queue.
     pub(crate) async fn take_all(&self, requested: &[Requested], queued: &mut Queued) {
-        let queued = tokio::sync::Mutex::new(queued);
-        wait::until_true("every session in the queue", LIMIT, || async {
-            let mut queued = queued.lock().await;
-            self.take(&mut queued).await;
-            requested
-                .iter()
-                .all(|(request, _)| queued.contains_key(&request.session_id))
-        })
-        .await;
+        let sessions: Vec<&String> = requested.iter().map(|(request, _)| &request.session_id).collect();
+        self.take_sessions(&sessions, queued).await;
     }
 
     /// The slot of the cursor that is saved in the listener's folder.
     pub(crate) async fn cursor_in_folder(&self) -> Option<u64> {
-        self.cursor(&CursorStore::folder(&self.folder().join("cursors")).unwrap())
-            .await
+        let cursors = CursorStore::folder(&self.folder().join("cursors")).unwrap();
+        self.cursor(&cursors, &SESSION_FACTORY_ID).await
     }
 
     /// The slot of the cursor that is saved in S3.
     pub(crate) async fn cursor_in_s3(&self) -> Option<u64> {
+        self.cursor_in_s3_of(&SESSION_FACTORY_ID).await
+    }
+
+    /// The same of another program.
+    pub(crate) async fn cursor_in_s3_of(&self, program: &Pubkey) -> Option<u64> {
         let store = AmazonS3Builder::from_env()
             .with_endpoint(self.aws())
             .with_allow_http(true)
             .with_bucket_name(BUCKET)
             .build()
             .unwrap();
-        self.cursor(&CursorStore::object_store(Arc::new(store), PREFIX)).await
+        let cursors = CursorStore::object_store(Arc::new(store), PREFIX);
+        self.cursor(&cursors, program).await
     }
 
-    async fn cursor(&self, cursors: &CursorStore) -> Option<u64> {
+    async fn cursor(&self, cursors: &CursorStore, program: &Pubkey) -> Option<u64> {
         let genesis_hash = self.chain.rpc().get_genesis_hash().await.unwrap().to_string();
-        let saved = cursors.of(&SESSION_FACTORY_ID, &genesis_hash).load().await.unwrap();
+        let saved = cursors.of(program, &genesis_hash).load().await.unwrap();
         saved.map(|mark| mark.slot)
     }
 }

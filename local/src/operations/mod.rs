@@ -1,16 +1,17 @@
 //! What a running service does for whoever operates it: the API's operations on this process's queues, chain and
-//! wallets. It owns nothing of them and changes nothing but dead letters.
+//! wallets. It owns nothing of them and changes nothing but dead letters and the quarantine.
 
 mod desk;
 mod story;
+mod ward;
 
 use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 use serde_json::Value;
 use session_admin::{
-    HealthRegistry, Letter, LetterFilter, Moved, OperationError, Operations, ServiceStatus, Stats, WalletBrief,
-    health_page,
+    HealthRegistry, Letter, LetterFilter, Moved, OperationError, Operations, QuarantineFilter, Quarantined,
+    ServiceStatus, Stats, WalletBrief, health_page,
 };
 use session_chain::RpcPool;
 use session_engine::Engine;
@@ -22,10 +23,12 @@ use tokio::sync::watch;
 
 pub use desk::Desk;
 pub use story::story;
+pub use ward::Ward;
 
 /// The operations of a pipeline.
 pub(crate) struct ServiceOperations {
     pub(crate) desk: Desk,
+    pub(crate) ward: Ward,
     pub(crate) pool: RpcPool,
     pub(crate) engine: Arc<Engine>,
     pub(crate) health: HealthRegistry,
@@ -95,6 +98,18 @@ impl Operations for ServiceOperations {
             tracing::warn!(done = moved.done, "dead letters purged by an operator");
         }
         Ok(moved)
+    }
+
+    async fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError> {
+        self.ward.list(filter).await
+    }
+
+    async fn quarantine_retry(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError> {
+        self.ward.retry(filter).await
+    }
+
+    async fn quarantine_release(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError> {
+        self.ward.release(filter).await
     }
 
     async fn inspect(&self, what: &str) -> Result<Value, OperationError> {

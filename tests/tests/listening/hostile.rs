@@ -4,29 +4,23 @@ use std::sync::Arc;
 
 use session_events::{
     PdaComputedEvent,
-    factory::{EVENT_INSTRUCTION, SESSION_FACTORY_ID, SessionRequest, event_authority_address},
+    factory::{SESSION_FACTORY_ID, SessionRequest},
     session::SESSION_PROGRAM_ID,
 };
 use session_listener::ListenerConfig;
 use session_message::Origin;
 use session_tests::{
     chain::{FORGED_FACTORY_ID, HOSTILE_PROGRAM_ID, TestChain},
-    hostile::{data_operation, event_bytes},
+    hostile::{data_operation, event_bytes, hostile_around, told_to_itself_as},
     listening::{Collector, Listening, pool, quick_config},
 };
 use solana_pubkey::Pubkey;
-use solana_sdk::{
-    instruction::{AccountMeta, Instruction},
-    signature::Signer,
-};
+use solana_sdk::{instruction::Instruction, signature::Signer};
 
 use super::events::request;
 
 const LOG: u8 = 0;
 const SPAM: u8 = 2;
-const CALL: u8 = 3;
-const WRITABLE: u8 = 1;
-const SIGNER: u8 = 2;
 
 /// Prints a line.
 fn log_operation(text: &str) -> Vec<u8> {
@@ -48,37 +42,9 @@ fn hostile(operations: &[Vec<u8>]) -> Instruction {
     Instruction::new_with_bytes(HOSTILE_PROGRAM_ID, &operations.concat(), Vec::new())
 }
 
-/// An instruction of the hostile program that calls `inner` between other operations.
-fn hostile_around(before: &[Vec<u8>], inner: &Instruction, after: &[Vec<u8>]) -> Instruction {
-    let mut accounts = inner.accounts.clone();
-    accounts.push(AccountMeta::new_readonly(inner.program_id, false));
-    let program = u8::try_from(inner.accounts.len()).unwrap();
-    let mut call = vec![CALL, program, program];
-    for (index, account) in inner.accounts.iter().enumerate() {
-        let flags = if account.is_writable { WRITABLE } else { 0 } | if account.is_signer { SIGNER } else { 0 };
-        call.extend([u8::try_from(index).unwrap(), flags]);
-    }
-    call.extend(u16::try_from(inner.data.len()).unwrap().to_le_bytes());
-    call.extend(&inner.data);
-    Instruction::new_with_bytes(
-        HOSTILE_PROGRAM_ID,
-        &[before.concat(), call, after.concat()].concat(),
-        accounts,
-    )
-}
-
 /// An instruction of a factory that records its events by calling itself, as Anchor's `emit_cpi!` does.
 fn told_to_itself(event: &PdaComputedEvent) -> Instruction {
-    let (event_authority, _) = event_authority_address(&FORGED_FACTORY_ID).unwrap();
-    let told = Instruction {
-        program_id: FORGED_FACTORY_ID,
-        accounts: vec![AccountMeta::new_readonly(event_authority, false)],
-        data: [&EVENT_INSTRUCTION[..], &event_bytes(event)].concat(),
-    };
-    Instruction {
-        program_id: FORGED_FACTORY_ID,
-        ..hostile_around(&[], &told, &[])
-    }
+    told_to_itself_as(&event_bytes(event))
 }
 
 /// A perfect event of a session that nobody requested.

@@ -3,11 +3,13 @@
 
 mod letters;
 mod operations;
+mod quarantine;
 mod routes;
 mod token;
 
 pub use letters::{Letter, LetterFilter, Moved, Refusal};
 pub use operations::{OperationError, Operations, ServiceStatus, WalletBrief};
+pub use quarantine::{QuarantineFilter, Quarantined, Testimony};
 pub(crate) use routes::routes;
 pub use routes::{ADDRESS_FILE, Api};
 pub use token::{TOKEN_FILE, Token, TokenError};

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::letters::{Letter, LetterFilter, Moved};
+use super::{
+    letters::{Letter, LetterFilter, Moved},
+    quarantine::{QuarantineFilter, Quarantined},
+};
 
 /// An operation that could not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +92,24 @@ pub trait Operations: Send + Sync + 'static {
     /// # Errors
     /// [`OperationError`]; what was removed before stays removed.
     async fn purge(&self, filter: &LetterFilter, dry_run: bool) -> Result<Moved, OperationError>;
+
+    /// What is meant of the quarantine, the longest there first.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    async fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError>;
+
+    /// Has what is meant tried again now. Answers what that is.
+    ///
+    /// # Errors
+    /// [`OperationError`]; what came before is tried again.
+    async fn quarantine_retry(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError>;
+
+    /// Takes what is meant out of quarantine for good. Answers what that is.
+    ///
+    /// # Errors
+    /// [`OperationError`]; what came before is out.
+    async fn quarantine_release(&self, filter: &QuarantineFilter) -> Result<Vec<Quarantined>, OperationError>;
 
     /// The story of a session, by its id, its address or a transaction.
     ///

@@ -16,13 +16,14 @@ use serde_json::{Value, json};
 use super::{
     letters::{Letter, LetterFilter, Moved},
     operations::{OperationError, Operations, ServiceStatus, WalletBrief},
+    quarantine,
     token::Token,
 };
 
 /// The file in the state folder that says where the service listens.
 pub const ADDRESS_FILE: &str = "admin-address";
 /// A listing says at most so many letters where no limit is named.
-const LISTED_MAX: usize = 1_000;
+pub(super) const LISTED_MAX: usize = 1_000;
 
 /// The API of a service.
 #[derive(Clone)]
@@ -58,6 +59,7 @@ pub(crate) fn routes(api: Api) -> Router {
     let changing = Router::new()
         .route("/dead-letters/redrive", post(redrive))
         .route("/dead-letters/purge", post(purge))
+        .merge(quarantine::changing())
         .route_layer(middleware::from_fn_with_state(api.clone(), only_with_token));
     Router::new()
         .route("/", get(index))
@@ -66,6 +68,7 @@ pub(crate) fn routes(api: Api) -> Router {
         .route("/dead-letters", get(dead_letters))
         .route("/dead-letters/{id}", get(dead_letter))
         .route("/sessions/{what}", get(inspect))
+        .merge(quarantine::looking())
         .merge(changing)
         .with_state(api)
 }
@@ -81,8 +84,9 @@ async fn only_with_token(State(api): State<Api>, request: Request, next: Next) -
 
 async fn index() -> Json<Value> {
     Json(json!({
-        "read": ["status", "wallets", "dead-letters", "dead-letters/{id}", "sessions/{id, address or signature}"],
-        "change": ["dead-letters/redrive", "dead-letters/purge"],
+        "read": ["status", "wallets", "dead-letters", "dead-letters/{id}", "quarantine", "quarantine/{id}",
+            "sessions/{id, address or signature}"],
+        "change": ["dead-letters/redrive", "dead-letters/purge", "quarantine/retry", "quarantine/release"],
     }))
 }
 
@@ -145,7 +149,7 @@ async fn purge(
     finished(async move { api.operations.purge(&filter, dry_run).await }).await
 }
 
-fn read(order: Result<Json<Order>, JsonRejection>) -> Result<Order, OperationError> {
+pub(super) fn read<T>(order: Result<Json<T>, JsonRejection>) -> Result<T, OperationError> {
     match order {
         Ok(Json(order)) => Ok(order),
         Err(rejection) => Err(OperationError::BadRequest(rejection.body_text())),

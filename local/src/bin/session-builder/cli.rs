@@ -8,6 +8,8 @@ use session_builder::service::DemoArgs;
 use session_builder::service::{CommonArgs, ServiceArgs};
 use session_listener::Point;
 
+use crate::quarantine::QuarantineAction;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all that was asked for is so
@@ -104,6 +106,12 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         action: DeadLettersAction,
+    },
+    /// Look at what could not be read or sent, have it tried again, or release it.
+    Quarantine {
+        /// What to do.
+        #[command(subcommand)]
+        action: QuarantineAction,
     },
     /// Say what the wallets have, and for how many sessions that is enough.
     Wallet {

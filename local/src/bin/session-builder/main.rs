@@ -6,6 +6,7 @@ mod dead_letters;
 mod doctor;
 mod exit;
 mod look;
+mod quarantine;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -95,6 +96,7 @@ async fn one_errand(command: Command, common: &CommonArgs, screen: &Arc<Screen>)
             .await?
         }
         Command::DeadLetters { action } => dead_letters(&settings, screen, action).await,
+        Command::Quarantine { action } => quarantine::quarantine(&settings, screen, action).await,
         Command::Status { watch, json } => {
             with_signals(|stop| look::status(&settings, screen, watch, json, stop)).await?
         }
