@@ -57,9 +57,9 @@ SESSION_LOG_BYTES = 6_000
 # Those that metric filters make are always there; the function's thirty in the hours in which it runs. Prices of metrics, alarms and
 # dashboard: signoz.io/guides/cloudwatch-pricing, 2026-02.
 METRIC = 0.30
-METRICS_ALWAYS = 8
+METRICS_ALWAYS = 9
 METRICS_OF_THE_FUNCTION = 30
-ALARMS = 13 * 0.10
+ALARMS = 14 * 0.10
 DASHBOARD = 3.00
 
 # AWS X-Ray pricing, read 2026-11.
@@ -121,10 +121,10 @@ def month(sessions_a_day):
         Item("Logs", "(43,800 × 300 B + sessions × 6 kB) × ($0.50 + $0.03) / GB", log_gigabytes * LOG_GIGABYTE),
         Item(
             "Metrics",
-            "(8 + 30 × share of hours with sessions) × $0.30",
+            "(9 + 30 × share of hours with sessions) × $0.30",
             (METRICS_ALWAYS + METRICS_OF_THE_FUNCTION * busy) * METRIC,
         ),
-        Item("Alarms, dashboard", "13 × $0.10 + $3", ALARMS + DASHBOARD),
+        Item("Alarms, dashboard", "14 × $0.10 + $3", ALARMS + DASHBOARD),
         Item("DynamoDB", "sessions × 12 writes × $0.625 / 10⁶", sessions * LEDGER_WRITES_A_SESSION * LEDGER_WRITE),
         Item("Secret", "1 × $0.40", SECRETS),
         Item("X-Ray", "sessions × $5 / 10⁶", sessions * TRACE),

@@ -110,7 +110,7 @@ class Watching(unittest.TestCase):
 
     def test_filters_of_the_listener_read_what_it_logs(self):
         line = (ROOT / "listener/src/bin/listener/status_line.rs").read_text()
-        for field in ("connected = ", "lag_slots = ", '"listener status"'):
+        for field in ("connected = ", "lag_slots = ", "quarantine = ", '"listener status"'):
             self.assertIn(field, line)
         wallet = 'target: "session_listener::wallet", lamports = total, low, "wallet status"'
         self.assertIn(wallet, sources("listener/src"))

@@ -24,6 +24,7 @@ pub(crate) async fn log(status: watch::Receiver<ListenerStatus>, stop: Cancellat
             cursor_slot = status.cursor_slot,
             backpressure = status.backpressure,
             stalled = status.stalled,
+            quarantine = status.quarantine.items,
             "listener status"
         );
     }
