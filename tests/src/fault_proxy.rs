@@ -82,6 +82,8 @@ struct State {
 struct Script {
     faults: HashMap<String, VecDeque<Fault>>,
     lasting: HashMap<String, Fault>,
+    /// What happens to every request of any method.
+    everything: Option<Fault>,
     particular: Vec<Particular>,
     requests: HashMap<String, u64>,
     /// Texts of answers, and what the proxy makes of them.
@@ -135,6 +137,11 @@ impl FaultProxy {
         self.script().lasting.insert(method.to_owned(), fault);
     }
 
+    /// Spoils every request until [`FaultProxy::heal`].
+    pub fn spoil_everything(&self, fault: Fault) {
+        self.script().everything = Some(fault);
+    }
+
     /// Spoils every request of `method` whose parameters hold `text`, such as a signature, until [`FaultProxy::heal`].
     pub fn spoil_particular(&self, method: &str, text: &str, fault: Fault) {
         self.script().particular.push(Particular {
@@ -159,6 +166,7 @@ impl FaultProxy {
         let mut script = self.script();
         script.faults.clear();
         script.lasting.clear();
+        script.everything = None;
         script.particular.clear();
     }
 
@@ -223,7 +231,9 @@ impl State {
         let next = script.faults.get_mut(method).and_then(VecDeque::pop_front);
         let of_this = |particular: &&Particular| particular.method == method && parameters.contains(&particular.text);
         let particular = || script.particular.iter().find(of_this).map(|found| found.fault.clone());
-        next.or_else(particular).or_else(|| script.lasting.get(method).cloned())
+        next.or_else(particular)
+            .or_else(|| script.lasting.get(method).cloned())
+            .or_else(|| script.everything.clone())
     }
 
     /// Whether a transaction is sent that is hidden.

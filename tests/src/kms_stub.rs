@@ -15,6 +15,7 @@ use hyper::{
 use serde_json::{Value, json};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signer};
+use tokio::sync::watch;
 
 use crate::http_server::{self, HttpServer, json_response};
 
@@ -30,6 +31,7 @@ pub struct KmsStub {
 struct Key {
     keypair: Keypair,
     signed: AtomicU64,
+    answers: watch::Sender<bool>,
 }
 
 impl KmsStub {
@@ -38,6 +40,7 @@ impl KmsStub {
         let key = Arc::new(Key {
             keypair: Keypair::new(),
             signed: AtomicU64::new(0),
+            answers: watch::Sender::new(true),
         });
         let server = HttpServer::start(Arc::clone(&key), sign).await;
         Self { server, key }
@@ -55,6 +58,11 @@ impl KmsStub {
         self.key.keypair.pubkey()
     }
 
+    /// From now on it takes requests and says nothing, or answers again.
+    pub fn answer(&self, answers: bool) {
+        self.key.answers.send_replace(answers);
+    }
+
     /// Messages signed so far.
     #[must_use]
     pub fn signed(&self) -> u64 {
@@ -68,6 +76,8 @@ async fn sign(request: Request<Incoming>, key: Arc<Key>) -> Response<Full<Bytes>
     assert_eq!(asked["KeyId"], KEY_ID);
     assert_eq!(asked["MessageType"], "RAW");
     assert_eq!(asked["SigningAlgorithm"], "ED25519_SHA_512");
+    // The sender lives as long as the stub.
+    let _ = key.answers.subscribe().wait_for(|answers| *answers).await;
     let message = STANDARD.decode(asked["Message"].as_str().unwrap()).unwrap();
     let signature = key.keypair.sign_message(&message);
     key.signed.fetch_add(1, Ordering::Relaxed);

@@ -85,6 +85,23 @@ async fn a_retry_after_past_the_deadline_is_the_answer_at_once() {
 }
 
 #[tokio::test]
+async fn the_pool_knows_when_somebody_may_be_asked_again() {
+    let resting = ScriptedServer::start([Reply::Status(429, Some(60))]).await;
+    let pool = pool_of(&[&resting]);
+    assert_eq!(pool.rests_for(), Duration::ZERO);
+    let error = slot(&pool, Some(Instant::now() + Duration::from_secs(1)))
+        .await
+        .unwrap_err();
+    assert!(error.is_outage(), "{error}");
+    assert!(pool.rests_for() > Duration::from_secs(50), "{:?}", pool.rests_for());
+
+    let second = ScriptedServer::start([answers(2)]).await;
+    let pool = pool_of(&[&resting, &second]);
+    slot(&pool, None).await.unwrap();
+    assert_eq!(pool.rests_for(), Duration::ZERO, "the second one may be asked");
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_is_left_at_the_deadline() {
     let server = ScriptedServer::start([Reply::Silence]).await;
     let pool = pool_of(&[&server]);

@@ -25,7 +25,8 @@ mod transaction;
 mod treasury;
 mod verify;
 
-pub use batch::error::{CreationError, Deferral, Disposition, EngineError, Failure, Outcome};
+pub use batch::deferral::Deferral;
+pub use batch::error::{CreationError, Disposition, EngineError, Failure, Outcome};
 pub use config::{EngineConfig, MarkCreated, TransactionVersion};
 pub use engine::Engine;
 pub use request::claim::{CreationRequest, validate};

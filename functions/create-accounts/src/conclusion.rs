@@ -54,8 +54,18 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const SECONDS_PER_HOUR: u64 = 3_600;
 const DEFERRED_TOO_LONG: &str = "deferred_too_long";
 
+/// What waits for nobody knows how long asks again after this part of its waiting: what has lasted for an hour will hardly
+/// be over in the next second.
+const WAITED_PARTS: u32 = 8;
+/// And not later than this, so that no outage lasts much longer for a message than for the others.
+const LONGEST_UNKNOWN_WAIT: Duration = Duration::from_mins(1);
+
+fn unknown_wait(waited: Duration) -> Duration {
+    (waited / WAITED_PARTS).min(LONGEST_UNKNOWN_WAIT)
+}
+
 /// Since when the message is on its way.
-fn waited(record: &Record, now: SystemTime) -> Duration {
+pub(crate) fn waited(record: &Record, now: SystemTime) -> Duration {
     let sent_at = record.first_sent_at.or(record.first_received_at);
     sent_at
         .and_then(|sent_at| now.duration_since(sent_at).ok())
@@ -63,8 +73,9 @@ fn waited(record: &Record, now: SystemTime) -> Duration {
 }
 
 impl Conclusion {
-    /// The conclusion for the engine's answer, before attempts are counted.
-    pub(crate) fn of(answer: Result<Outcome, CreationError>, backoff: Duration) -> Self {
+    /// The conclusion for the engine's answer to a message that has `waited` for so long, before attempts are counted. A
+    /// failed attempt waits for `backoff`.
+    pub(crate) fn of(answer: Result<Outcome, CreationError>, backoff: Duration, waited: Duration) -> Self {
         match answer {
             Ok(outcome) => Self::Verified(outcome),
             Err(error) => {
@@ -73,18 +84,14 @@ impl Conclusion {
                     sentence: error.to_string(),
                     last_signature: error.last_signature().map(|signature| signature.to_string()),
                 };
-                if let CreationError::Deferred { after, .. } = error {
-                    return Self::Deferred {
-                        reason,
-                        after: after.max(SHORTEST_WAIT),
-                    };
-                }
                 match error.disposition() {
                     Disposition::DeadLetter => Self::DeadLettered(reason),
-                    Disposition::RetryLater { after } => Self::Retried {
-                        reason,
-                        after: after.unwrap_or(backoff),
-                    },
+                    Disposition::Retry => Self::Retried { reason, after: backoff },
+                    Disposition::Wait { after } => {
+                        let after = after.unwrap_or_else(|| unknown_wait(waited));
+                        let after = after.max(SHORTEST_WAIT);
+                        Self::Deferred { reason, after }
+                    }
                 }
             }
         }
@@ -126,6 +133,8 @@ impl Conclusion {
 
 #[cfg(test)]
 mod tests {
+    use session_engine::Deferral;
+
     use super::*;
 
     const PATIENCE: Patience = Patience {
@@ -179,6 +188,20 @@ mod tests {
         };
         assert_eq!(reason.code, "deferred_too_long");
         assert!(reason.sentence.ends_with("the budget is spent"), "{}", reason.sentence);
+    }
+
+    #[test]
+    fn what_waits_for_nobody_knows_how_long_asks_again_the_later_the_longer_it_has_waited() {
+        let after = |waited| {
+            let answer = Err(Deferral::NoNode(String::new()).into());
+            match Conclusion::of(answer, Duration::ZERO, waited) {
+                Conclusion::Deferred { after, .. } => after,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(after(Duration::ZERO), Duration::from_secs(1));
+        assert_eq!(after(Duration::from_mins(2)), Duration::from_secs(15));
+        assert_eq!(after(Duration::from_hours(20)), Duration::from_mins(1));
     }
 
     #[test]

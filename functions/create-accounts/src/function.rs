@@ -12,8 +12,9 @@ use create_accounts::{
 };
 use futures::FutureExt;
 use lambda_runtime::{Context, Diagnostic};
+use session_chain::RpcPool;
 use session_config::{QueueKind, Settings};
-use session_engine::{CreationError, Engine, Failure};
+use session_engine::{CreationError, Deferral, Engine, EngineError};
 use session_ledger::{InMemoryLedger, Ledger};
 use session_queue::Queue;
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
@@ -98,9 +99,11 @@ impl Function {
 async fn handler(settings: &Arc<Settings>) -> Result<Handler, SqsError> {
     let (source, dead_letters) = queues(settings).await?;
     let for_the_engine = Arc::clone(settings);
+    // One pool for all tries: its circuits remember who did not answer.
+    let pool = rpc_pool(settings).map_err(|error| misconfigured(&error.into()));
     let start = Box::new(move || {
-        let settings = Arc::clone(&for_the_engine);
-        async move { engine(&settings).await.map(Arc::new) }.boxed()
+        let (settings, pool) = (Arc::clone(&for_the_engine), pool.clone());
+        async move { engine(&settings, pool?).await.map(Arc::new) }.boxed()
     });
     let engine = EngineSource::later(policy(settings), start);
     let observer = Arc::new(LogObserver);
@@ -113,20 +116,20 @@ async fn handler(settings: &Arc<Settings>) -> Result<Handler, SqsError> {
     ))
 }
 
-async fn engine(settings: &Settings) -> Result<Engine, CreationError> {
-    let pool = rpc_pool(settings).map_err(|error| misconfigured(error.into()))?;
-    let signers = signers(settings).await.map_err(misconfigured)?;
-    let ledger = ledger(settings).await.map_err(misconfigured)?;
+async fn engine(settings: &Settings, pool: RpcPool) -> Result<Engine, CreationError> {
+    let signers = signers(settings).await.map_err(|error| misconfigured(&error))?;
+    let ledger = ledger(settings).await.map_err(|error| misconfigured(&error))?;
     let config = engine_config(settings, &signers);
-    Ok(Engine::start(config, pool, signers, ledger).await?)
+    let started = Engine::start(config, pool.clone(), signers, ledger).await;
+    started.map_err(|error| match error {
+        EngineError::Chain(error) => CreationError::of_chain(&Arc::new(error), pool.rests_for()),
+        other => other.into(),
+    })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` passes")]
-fn misconfigured(error: SetupError) -> CreationError {
+fn misconfigured(error: &SetupError) -> CreationError {
     tracing::error!(%error, "the engine cannot start");
-    CreationError::Failed {
-        reason: Failure::Misconfigured(error.to_string()),
-    }
+    Deferral::Misconfigured(error.to_string()).into()
 }
 
 /// The ledger of all environments, or one that this environment begins anew.

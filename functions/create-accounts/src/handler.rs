@@ -11,7 +11,7 @@ use session_queue::{Queue, VisibilityBackoff};
 use time::OffsetDateTime;
 
 use crate::{
-    conclusion::{Conclusion, Patience, Reason},
+    conclusion::{Conclusion, Patience, Reason, waited},
     engine_source::EngineSource,
     reading::Reading,
     record::{Record, UnusableRecord},
@@ -119,7 +119,7 @@ impl Handler {
                     Reading::Creation(..) => match too_early(record) {
                         Some(deferred) => deferred,
                         None => match answers.next() {
-                            Some(answer) => Conclusion::of(answer, self.backoff(record)),
+                            Some(answer) => Conclusion::of(answer, self.backoff(record), waited(record, now)),
                             None => self.unanswered(record),
                         },
                     },

@@ -1,5 +1,6 @@
 //! Creates ten accounts with a wallet in AWS KMS, which it finds by its environment as a deployed service would.
-//! A process of its own, because that environment is a process's: `create_with_kms RPC_URL WS_URL PUBLIC_KEY`.
+//! A process of its own, because that environment is a process's: `create_with_kms RPC_URL WS_URL PUBLIC_KEY`. Prints why
+//! they have to wait, once for each try, and ends when they are there.
 
 use std::{
     sync::Arc,
@@ -8,9 +9,15 @@ use std::{
 
 use anyhow::{Context, ensure};
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
-use session_engine::{Engine, EngineConfig, Outcome, SignerPool, SignerSource};
+use session_engine::{Disposition, Engine, EngineConfig, Outcome, SignerPool, SignerSource};
 use session_ledger::InMemoryLedger;
-use session_tests::{creation::requests, kms_stub::KEY_ID};
+use session_tests::{
+    creation::{Answer, requests},
+    kms_stub::KEY_ID,
+};
+
+/// The longest that one try may take.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -40,14 +47,19 @@ async fn main() -> anyhow::Result<()> {
         Arc::new(InMemoryLedger::default()),
     )
     .await?;
-    for answer in engine
-        .create_batch(requests(10, 300), Instant::now() + Duration::from_secs(20))
-        .await
-    {
-        ensure!(
-            matches!(answer?, Outcome::Created { .. }),
-            "somebody else created the account"
-        );
+    let wanted = requests(10, 300);
+    loop {
+        let started = Instant::now();
+        let answers = engine.create_batch(wanted.clone(), started + DEADLINE).await;
+        let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) else {
+            let created = |answer: &Answer| matches!(answer, Ok(Outcome::Created { .. }));
+            ensure!(answers.iter().all(created), "somebody else created an account");
+            break;
+        };
+        let is_wait = matches!(error.disposition(), Disposition::Wait { .. });
+        let (code, elapsed_ms) = (error.reason_code(), started.elapsed().as_millis());
+        ensure!(is_wait, "{code} is no reason to wait: {error}");
+        println!("{code} {elapsed_ms}");
     }
     engine.shutdown().await;
     Ok(())

@@ -100,7 +100,7 @@ async fn a_rate_limit_past_the_deadline_defers_and_says_until_when() {
     for answer in answers {
         let error = answer.unwrap_err();
         assert_eq!(error.reason_code(), "rate_limited");
-        let Disposition::RetryLater { after: Some(after) } = error.disposition() else {
+        let Disposition::Wait { after: Some(after) } = error.disposition() else {
             panic!("{error}")
         };
         assert!(after > Duration::from_secs(25), "{after:?}");
@@ -237,7 +237,7 @@ async fn a_version_that_was_asked_for_by_name_is_not_given_up() {
     proxy.spoil_all("sendTransaction", Fault::Error(-32_602, Value::Null));
     let balance = rig.balance().await;
     let error = rig.create(&requests(1, 300)).await.remove(0).unwrap_err();
-    assert_eq!(error.disposition(), Disposition::RetryLater { after: None });
+    assert_eq!(error.disposition(), Disposition::Retry);
     assert_eq!(rig.balance().await, balance);
 }
 
@@ -275,7 +275,7 @@ async fn an_rpc_that_dies_before_the_verification_leaves_nothing_to_pay_again() 
     let (answers, ()) = tokio::join!(rig.create_within(&wanted, Duration::from_secs(4)), kill);
     for answer in answers {
         let error = answer.unwrap_err();
-        assert!(matches!(error.disposition(), Disposition::RetryLater { .. }), "{error}");
+        assert!(matches!(error.disposition(), Disposition::Wait { .. }), "{error}");
     }
     proxy.heal();
     let balance = rig.balance().await;

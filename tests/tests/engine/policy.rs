@@ -111,7 +111,7 @@ async fn one_session_owner_cannot_spend_everybodys_budget() {
     assert_eq!(created(&answers[..10]), 2);
     assert_all_created(&answers[10..]);
     let refused = answers.iter().find_map(|answer| answer.as_ref().err()).unwrap();
-    assert_eq!(refused.reason_code(), "owner_budget");
+    assert_eq!(refused.reason_code(), "requester_budget");
 }
 
 #[tokio::test(flavor = "multi_thread")]

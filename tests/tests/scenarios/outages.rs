@@ -15,6 +15,108 @@ use session_tests::{
     wait,
 };
 
+/// What the function asks while it serves requests.
+const METHODS: [&str; 5] = [
+    "getMultipleAccounts",
+    "getLatestBlockhash",
+    "sendTransaction",
+    "getSignatureStatuses",
+    "simulateTransaction",
+];
+
+/// A program's failure that may pass: an attempt that could have succeeded.
+fn program_failure() -> Fault {
+    let failure = json!({"err": {"InstructionError": [0, {"Custom": 77}]}, "logs": [], "unitsConsumed": 1_000});
+    Fault::Error(-32002, failure)
+}
+
+/// Fails unless every message that was seen was on its first attempt, and was verified or waited.
+fn assert_no_attempt_was_lost(rig: &Rig) {
+    for report in rig.recorder.reports() {
+        assert_eq!(report.attempt, 1, "{report:?}");
+        let waits = matches!(report.conclusion, Conclusion::Deferred { .. });
+        assert!(
+            waits || matches!(report.conclusion, Conclusion::Verified(_)),
+            "{report:?}"
+        );
+    }
+}
+
+/// The sessions' reports of waiting so far: their codes.
+fn waits(rig: &Rig, session_id: &str) -> Vec<&'static str> {
+    let reports = rig.recorder.of_session(session_id).into_iter();
+    reports
+        .filter_map(|report| match report.conclusion {
+            Conclusion::Deferred { reason, .. } => Some(reason.code),
+            _ => None,
+        })
+        .collect()
+}
+
+pub(crate) async fn no_kind_of_outage_costs_an_attempt(chain: Arc<TestChain>) {
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let rig = Rig::start_behind(Arc::clone(&chain), proxy.endpoint(), |settings| {
+        settings.queue.retry_waits = vec![Duration::from_millis(100)];
+        settings.service.function_timeout = Duration::from_secs(3);
+        settings.rpc.request_timeout = Duration::from_millis(500);
+        settings.retry.max_retries = 2;
+    })
+    .await;
+    let kinds = [
+        ("limits the rate", Fault::Status(429, None)),
+        ("is down", Fault::Status(503, None)),
+        ("says nothing", Fault::Hold(Gate::closed())),
+        ("answers null", Fault::Result(json!(null))),
+        ("refuses the key", Fault::Status(401, None)),
+        ("fails by its own fault", Fault::Error(-32603, json!(null))),
+    ];
+    for (number, (kind, fault)) in kinds.into_iter().enumerate() {
+        for method in METHODS {
+            proxy.spoil_all(method, fault.clone());
+        }
+        let (request, _) = chain.request_session().await;
+        wait::until_true(&format!("two waits while the RPC {kind}"), LIMIT, || async {
+            waits(&rig, &request.session_id).len() >= 2
+        })
+        .await;
+        println!("the RPC {kind}: {:?}", waits(&rig, &request.session_id));
+        proxy.heal();
+        rig.recorder.verified(number + 1).await;
+    }
+    assert_no_attempt_was_lost(&rig);
+    assert_eq!(rig.pipeline.dead_letters().depth().await.unwrap().total(), 0);
+    rig.pipeline.drain().await;
+}
+
+pub(crate) async fn a_minute_of_rate_limits_costs_nothing_but_time(chain: Arc<TestChain>) {
+    const HALF: Duration = Duration::from_secs(30);
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let rig = Rig::start_behind(Arc::clone(&chain), proxy.endpoint(), |_| {}).await;
+    // The function alone is refused at first, so that messages come in; then the listener is refused as well.
+    for method in METHODS {
+        proxy.spoil_all(method, Fault::Status(429, None));
+    }
+    let mut requests = Vec::new();
+    for _ in 0..10 {
+        requests.push(chain.request_session().await.0);
+    }
+    tokio::time::sleep(HALF).await;
+    proxy.spoil_everything(Fault::Status(429, None));
+    for _ in 0..10 {
+        requests.push(chain.request_session().await.0);
+    }
+    tokio::time::sleep(HALF).await;
+    for request in &requests[..10] {
+        let waits = waits(&rig, &request.session_id);
+        assert!(waits.len() > 5, "{waits:?}: five attempts would have been used up");
+    }
+    proxy.heal();
+    rig.recorder.verified(20).await;
+    assert_no_attempt_was_lost(&rig);
+    assert_eq!(rig.pipeline.dead_letters().depth().await.unwrap().total(), 0);
+    rig.pipeline.drain().await;
+}
+
 pub(crate) async fn a_record_that_fails_five_times_is_a_dead_letter_after_exactly_five(chain: Arc<TestChain>) {
     let proxy = FaultProxy::start(&chain.endpoint()).await;
     let rig = Rig::start_behind(Arc::clone(&chain), proxy.endpoint(), |settings| {
@@ -23,7 +125,7 @@ pub(crate) async fn a_record_that_fails_five_times_is_a_dead_letter_after_exactl
     })
     .await;
     let before = rig.balance().await;
-    proxy.spoil_all("sendTransaction", Fault::Error(-32603, json!(null)));
+    proxy.spoil_all("sendTransaction", program_failure());
     let (request, _) = chain.request_session().await;
     let letter = DeadLetter::from_attributes(&rig.dead_letter().await.attributes).unwrap();
 
@@ -47,13 +149,16 @@ pub(crate) async fn a_record_that_fails_five_times_is_a_dead_letter_after_exactl
 pub(crate) async fn one_command_mends_what_an_outage_left(chain: Arc<TestChain>) {
     let proxy = FaultProxy::start(&chain.endpoint()).await;
     let rig = Rig::start_behind(Arc::clone(&chain), proxy.endpoint(), |settings| {
-        settings.queue.max_receive_count = 1;
+        settings.queue.deferral_max = Duration::ZERO;
     })
     .await;
     proxy.spoil_all("sendTransaction", Fault::Error(-32603, json!(null)));
     let (request, _) = chain.request_session().await;
     let report = rig.recorder.conclusion(&request.session_id).await;
-    assert!(matches!(report.conclusion, Conclusion::DeadLettered(_)), "{report:?}");
+    let Conclusion::DeadLettered(reason) = &report.conclusion else {
+        panic!("{report:?}")
+    };
+    assert_eq!(reason.code, "deferred_too_long");
 
     proxy.heal();
     let service = Client::of(rig.state_dir()).unwrap();

@@ -41,6 +41,12 @@ impl Breaker {
         }
     }
 
+    /// How long nobody is let through from `now` on, without asking to be.
+    pub(crate) fn rests_for(&self, now: Instant) -> Duration {
+        let until = self.resting_until.max(self.next_probe);
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
     /// An answer came: the circuit is closed.
     pub(crate) fn succeeded(&mut self) {
         *self = Self {
@@ -156,6 +162,7 @@ mod tests {
         let mut breaker = Breaker::default();
         breaker.rest(now, Duration::from_secs(7));
         assert_eq!(breaker.admit(now + Duration::from_secs(3)), Err(Duration::from_secs(4)));
+        assert_eq!(breaker.rests_for(now), Duration::from_secs(7));
         assert!(!breaker.is_healthy(now));
         assert!(breaker.admit(now + Duration::from_secs(7)).is_ok());
         assert!(

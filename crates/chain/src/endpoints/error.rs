@@ -221,6 +221,17 @@ impl ChainError {
         )
     }
 
+    /// Whether no node served the request for reasons that lie with the nodes, the way to them or the time, and never with
+    /// the request: all that helps is to wait.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Resting { .. } | Self::DeadlineReached { last: None, .. } => true,
+            Self::DeadlineReached { last: Some(last), .. } => last.is_outage(),
+            other => other.blames_endpoint(),
+        }
+    }
+
     /// Whether the request may have had its effect although no answer came.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
@@ -282,4 +293,79 @@ fn because(last: Option<&ChainError>) -> String {
 
 fn slots(behind: Option<u64>) -> String {
     behind.map(|slots| format!(" by {slots} slots")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Endpoint;
+
+    fn endpoint() -> EndpointLabel {
+        let (http, ws) = ("http://127.0.0.1:1".to_owned(), "ws://127.0.0.1:2".to_owned());
+        Endpoint { http, ws }.label()
+    }
+
+    fn rpc(code: i64) -> ChainError {
+        let message = String::new();
+        ChainError::Rpc {
+            endpoint: endpoint(),
+            code,
+            message,
+        }
+    }
+
+    #[test]
+    fn an_outage_is_whatever_says_nothing_of_the_request() {
+        let (reason, retry_after) = (String::new(), Duration::from_secs(1));
+        let outages = [
+            ChainError::Resting { retry_after },
+            ChainError::DeadlineReached {
+                method: "getSlot",
+                last: None,
+            },
+            ChainError::RateLimited {
+                endpoint: endpoint(),
+                retry_after: None,
+            },
+            ChainError::Unavailable {
+                endpoint: endpoint(),
+                reason: reason.clone(),
+            },
+            ChainError::TimedOut {
+                endpoint: endpoint(),
+                after: retry_after,
+            },
+            ChainError::NodeBehind {
+                endpoint: endpoint(),
+                slots_behind: None,
+            },
+            ChainError::MinContextSlotNotReached { endpoint: endpoint() },
+            ChainError::Refused {
+                endpoint: endpoint(),
+                status: 401,
+            },
+            ChainError::MalformedReply {
+                endpoint: endpoint(),
+                reason: reason.clone(),
+            },
+            rpc(INTERNAL_ERROR),
+            rpc(-1),
+        ];
+        for error in outages {
+            assert!(error.is_outage(), "{error}");
+            let cut_off = ChainError::DeadlineReached {
+                method: "getSlot",
+                last: Some(Box::new(error)),
+            };
+            assert!(cut_off.is_outage(), "{cut_off}");
+        }
+        for answer in [
+            rpc(-32_602),
+            ChainError::SlotSkipped { code: -32_007 },
+            ChainError::InvalidRequest { reason },
+            ChainError::NoEndpoints,
+        ] {
+            assert!(!answer.is_outage(), "{answer}");
+        }
+    }
 }

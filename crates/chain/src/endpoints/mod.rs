@@ -9,6 +9,7 @@ mod credits;
 mod endpoint;
 mod error;
 mod evidence;
+mod guarded;
 mod pace;
 mod pool;
 mod retry;

@@ -1,7 +1,7 @@
 //! Several endpoints behind one call.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -9,15 +9,13 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use metrics::{counter, gauge};
 use solana_client::client_error::ClientError;
 use solana_client::nonblocking::rpc_client::RpcClient;
-use solana_client::rpc_client::RpcClientConfig;
 use solana_commitment_config::CommitmentConfig;
 
-use crate::endpoints::breaker::Breaker;
 use crate::endpoints::classify::classify;
 use crate::endpoints::credits::{CreditPrices, Credits};
-use crate::endpoints::pace::Pace;
+use crate::endpoints::guarded::{Guarded, UnderWay};
 use crate::endpoints::sender::{HttpClients, Sender};
-use crate::{ChainError, Endpoint, EndpointLabel, RetryPolicy, Retryability};
+use crate::{ChainError, Endpoint, RetryPolicy, Retryability};
 
 /// The configured endpoints, in order of preference. Clones share everything.
 #[derive(Clone)]
@@ -34,15 +32,6 @@ struct Inner {
     credits: Credits,
     /// Genesis hash of the cluster in use, once `verify_cluster` was called.
     cluster: OnceLock<String>,
-}
-
-struct Guarded {
-    endpoint: Endpoint,
-    label: EndpointLabel,
-    client: Arc<RpcClient>,
-    breaker: Mutex<Breaker>,
-    pace: Mutex<Pace>,
-    genesis: OnceLock<String>,
 }
 
 impl RpcPool {
@@ -86,17 +75,7 @@ impl RpcPool {
                 Arc::clone(&calls),
                 credits.clone(),
             );
-            Ok(Guarded {
-                label: endpoint.label(),
-                endpoint,
-                client: Arc::new(RpcClient::new_sender(
-                    sender,
-                    RpcClientConfig::with_commitment(commitment),
-                )),
-                breaker: Mutex::default(),
-                pace: Mutex::default(),
-                genesis: OnceLock::new(),
-            })
+            Ok(Guarded::new(endpoint, sender, commitment))
         };
         let endpoints = endpoints
             .into_iter()
@@ -143,6 +122,18 @@ impl RpcPool {
             .iter()
             .find(|guarded| guarded.breaker().is_healthy(now));
         healthy.unwrap_or(&self.inner.endpoints[0]).endpoint.clone()
+    }
+
+    /// How long no endpoint may be called from now on; nothing while one may be.
+    #[must_use]
+    pub fn rests_for(&self) -> Duration {
+        let now = Instant::now();
+        let rests = self
+            .inner
+            .endpoints
+            .iter()
+            .map(|guarded| guarded.breaker().rests_for(now));
+        rests.min().unwrap_or_default()
     }
 
     /// Requests sent so far, over all endpoints and tries.
@@ -355,12 +346,7 @@ impl RpcPool {
             return Err(ChainError::DeadlineReached { method, last: None });
         }
         let limit = time_left.min(self.inner.request_timeout);
-        let mut overtaken = Overtaken {
-            guarded,
-            started: Instant::now(),
-            patience: guarded.patience(self.inner.request_timeout),
-            answered: false,
-        };
+        let under_way = UnderWay::begin(guarded, self.inner.request_timeout);
         let answer = match tokio::time::timeout(limit, op(Arc::clone(&guarded.client))).await {
             Ok(answer) => answer.map_err(|error| classify(error, method, &guarded.label, limit)),
             Err(_) => Err(ChainError::TimedOut {
@@ -368,10 +354,7 @@ impl RpcPool {
                 after: limit,
             }),
         };
-        overtaken.answered = true;
-        if answer.is_ok() {
-            guarded.pace().took(overtaken.started.elapsed());
-        }
+        under_way.end(answer.is_ok());
         // A caller that had less time than a request may take says nothing about the endpoint.
         let impatient = limit < self.inner.request_timeout && matches!(answer, Err(ChainError::TimedOut { .. }));
         self.record(guarded, method, answer.as_ref().err(), impatient);
@@ -404,20 +387,7 @@ impl RpcPool {
     /// Tells the endpoint's circuit and the metrics how a request ended.
     fn record(&self, guarded: &Guarded, method: &'static str, error: Option<&ChainError>, impatient: bool) {
         let now = Instant::now();
-        match error {
-            Some(ChainError::TimedOut { .. }) if impatient => {}
-            Some(ChainError::RateLimited {
-                retry_after: Some(after),
-                ..
-            }) => guarded.breaker().rest(now, *after),
-            Some(
-                ChainError::RateLimited { .. }
-                | ChainError::Unavailable { .. }
-                | ChainError::TimedOut { .. }
-                | ChainError::Refused { .. },
-            ) => guarded.breaker().failed(now),
-            _ => guarded.breaker().succeeded(),
-        }
+        guarded.heard(error, impatient, now);
         if matches!(error, Some(ChainError::RateLimited { .. })) {
             counter!("rpc_rate_limited_total").increment(1);
         }
@@ -429,41 +399,6 @@ impl RpcPool {
             .iter()
             .any(|guarded| guarded.breaker().is_healthy(now));
         gauge!("rpc_connection_status").set(if connected { 1.0 } else { 0.0 });
-    }
-}
-
-impl Guarded {
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How long to wait for its answer before another endpoint is asked as well.
-    fn patience(&self, request_timeout: Duration) -> Duration {
-        self.pace().patience(request_timeout)
-    }
-
-    /// The breaker is a few numbers that are never left half changed, so a poisoned lock is as good as any.
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A request under way. Dropped without an answer because another endpoint was faster, it counts as a failure if it had
-/// taken longer than it nearly always does: an endpoint that says nothing is found out without waiting for it.
-struct Overtaken<'a> {
-    guarded: &'a Guarded,
-    started: Instant,
-    patience: Duration,
-    answered: bool,
-}
-
-impl Drop for Overtaken<'_> {
-    fn drop(&mut self) {
-        let took = self.started.elapsed();
-        if !self.answered && took > self.patience {
-            self.guarded.pace().took(took);
-            self.guarded.breaker().failed(Instant::now());
-        }
     }
 }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_chain::{ChainError, TransactionFailure};
-use session_ledger::{HoldId, LedgerError};
+use session_chain::{ChainError, Retryability, TransactionFailure};
+use session_ledger::LedgerError;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use thiserror::Error;
 
+use crate::batch::deferral::Deferral;
 use crate::request::rejection::Rejection;
 use crate::transaction::program_error::ProgramError;
 use crate::verify::mismatch::Mismatch;
@@ -52,15 +53,16 @@ pub enum CreationError {
         /// Its slot.
         slot: u64,
     },
-    /// A limit that passes with time stands against it. Nothing is wrong with the request.
+    /// Something that passes with time stands against it. Nothing is wrong with the request, and nothing that it could have
+    /// succeeded by was tried.
     #[error("{reason}")]
     Deferred {
-        /// The limit.
+        /// What stands against it.
         reason: Deferral,
-        /// Not worth trying sooner.
-        after: Duration,
+        /// Not worth trying sooner; absent where nobody knows.
+        after: Option<Duration>,
     },
-    /// It failed, and may succeed at the next attempt.
+    /// It was tried and failed, and may succeed at the next attempt.
     #[error("{reason}")]
     Failed {
         /// What failed.
@@ -68,58 +70,10 @@ pub enum CreationError {
     },
 }
 
-/// A limit that passes with time.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Deferral {
-    /// The budget of all requests.
-    #[error("{requested} lamports would make {spent} spent in this hour more than the budget of {limit}")]
-    HourlyBudget {
-        /// Lamports spent in the last hour.
-        spent: u64,
-        /// Lamports that this request needs.
-        requested: u64,
-        /// The budget.
-        limit: u64,
-    },
-    /// The budget of one session owner.
-    #[error(
-        "{requested} lamports would make {spent} spent for session owner {owner} in this hour more than the budget of {limit}"
-    )]
-    OwnerBudget {
-        /// The session owner.
-        owner: Pubkey,
-        /// Lamports spent for it in the last hour.
-        spent: u64,
-        /// Lamports that this request needs.
-        requested: u64,
-        /// The budget.
-        limit: u64,
-    },
-    /// No wallet may go below its reserve.
-    #[error("{requested} lamports would leave the wallet less than its reserve of {reserve}: {available} are there")]
-    WalletReserve {
-        /// Lamports in the fullest wallet, less those in flight.
-        available: u64,
-        /// Lamports that the transaction needs.
-        requested: u64,
-        /// The reserve.
-        reserve: u64,
-    },
-    /// The chain says that the wallet has too little.
-    #[error("the wallet has too little for the transaction, says the chain")]
-    WalletEmpty,
-    /// The RPC endpoints ask for rest.
-    #[error("the RPC endpoints limit the rate: {0}")]
-    RateLimited(String),
-    /// The deadline came first. A transaction that is out is remembered and looked for at the next attempt.
-    #[error("the deadline came before the account was verified{}", in_flight(.0.as_ref()))]
-    NoTimeLeft(Option<Signature>),
-}
-
 /// What failed.
 #[derive(Clone, Debug, Error)]
 pub enum Failure {
-    /// No RPC endpoint could serve the request.
+    /// A node said no to what this service asked of it.
     #[error("{0}")]
     Chain(Arc<ChainError>),
     /// The owner program failed.
@@ -139,23 +93,17 @@ pub enum Failure {
     /// The transaction is in a block, and did not run.
     #[error("transaction {0} is in a block and did not run: its payer could not pay for it")]
     NotExecuted(Signature),
-    /// Another process has a transaction for the account out.
-    #[error("hold {0} is for the same account, and its transaction is not decided")]
-    Busy(HoldId),
-    /// The books could not be asked whether there is money.
+    /// The books refused what this service wrote.
     #[error("{0}")]
     Ledger(Arc<LedgerError>),
-    /// The key could not sign.
-    #[error("wallet {payer} could not sign: {reason}")]
+    /// The key would not sign.
+    #[error("wallet {payer} did not sign: {reason}")]
     Signing {
         /// The wallet.
         payer: Pubkey,
         /// Why.
         reason: String,
     },
-    /// The service itself is set up so that it cannot work.
-    #[error("the service cannot create accounts as it is set up: {0}")]
-    Misconfigured(String),
     /// The transaction could not be put together.
     #[error("the transaction could not be put together: {0}")]
     Compilation(String),
@@ -166,17 +114,14 @@ pub enum Failure {
 pub enum Disposition {
     /// To the dead letters, now.
     DeadLetter,
-    /// Again later; not sooner than `after`, where that is known.
-    RetryLater {
+    /// Again later, and this was an attempt.
+    Retry,
+    /// Again later, and this was no attempt; not sooner than `after`, where that is known.
+    Wait {
         /// The shortest useful wait.
         after: Option<Duration>,
     },
 }
-
-/// Budgets open up minute by minute.
-const BUDGET_PAUSE: Duration = Duration::from_mins(1);
-/// A rate limit that names no time.
-const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 
 impl CreationError {
     /// Name of the reason in metrics, logs and dead letters.
@@ -199,8 +144,8 @@ impl CreationError {
             Self::Rejected(_) | Self::Mismatched(_) | Self::RefusedByProgram { .. } | Self::Closed { .. } => {
                 Disposition::DeadLetter
             }
-            Self::Deferred { after, .. } => Disposition::RetryLater { after: Some(*after) },
-            Self::Failed { .. } => Disposition::RetryLater { after: None },
+            Self::Deferred { after, .. } => Disposition::Wait { after: *after },
+            Self::Failed { .. } => Disposition::Retry,
         }
     }
 
@@ -220,19 +165,24 @@ impl CreationError {
         }
     }
 
-    pub(crate) fn no_time_left(signature: Option<Signature>) -> Self {
-        Self::Deferred {
-            reason: Deferral::NoTimeLeft(signature),
-            after: Duration::ZERO,
+    /// What the chain's error means for each request that needed its answer. `rest` is how long no endpoint may be called
+    /// from now on.
+    #[must_use]
+    pub fn of_chain(error: &Arc<ChainError>, rest: Duration) -> Self {
+        if !error.is_outage() {
+            return Self::failed(Failure::Chain(Arc::clone(error)));
         }
+        let asked = match error.retryability() {
+            Retryability::After(asked) => Some(asked),
+            Retryability::Backoff | Retryability::Never => None,
+        };
+        let rest = Some(rest).filter(|rest| !rest.is_zero());
+        Deferral::of_outage(error).until(asked.max(rest))
     }
 
-    /// The same error for every request that needed the reading.
-    pub(crate) fn from_shared(error: &Arc<ChainError>) -> Self {
-        match limit(error) {
-            Some(deferred) => deferred,
-            None => Self::failed(Failure::Chain(Arc::clone(error))),
-        }
+    pub(crate) fn no_time_left(signature: Option<Signature>) -> Self {
+        // Whatever is out is decided within seconds, and what was not begun can be begun at once.
+        Deferral::NoTimeLeft(signature).until(Some(Duration::ZERO))
     }
 
     pub(crate) fn failed(reason: Failure) -> Self {
@@ -240,57 +190,13 @@ impl CreationError {
     }
 }
 
-impl From<ChainError> for CreationError {
-    fn from(error: ChainError) -> Self {
-        Self::from_shared(&Arc::new(error))
-    }
-}
-
-/// A rate limit is no failure of the request, and neither is a deadline; a deadline that cut retries off
-/// is what the last try says.
-fn limit(error: &ChainError) -> Option<CreationError> {
-    let after = match error {
-        ChainError::DeadlineReached { last: Some(last), .. } => return limit(last),
-        ChainError::DeadlineReached { last: None, .. } => return Some(CreationError::no_time_left(None)),
-        ChainError::RateLimited { retry_after, .. } => retry_after.unwrap_or(RATE_LIMIT_PAUSE),
-        ChainError::Resting { retry_after } => *retry_after,
-        _ => return None,
-    };
-    Some(CreationError::Deferred {
-        reason: Deferral::RateLimited(error.to_string()),
-        after,
-    })
-}
-
 impl From<EngineError> for CreationError {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::Chain(error) => error.into(),
+            EngineError::Chain(error) => Self::of_chain(&Arc::new(error), Duration::ZERO),
             EngineError::NoWallet | EngineError::AuthorityIsNoWallet { .. } => {
-                Self::failed(Failure::Misconfigured(error.to_string()))
+                Deferral::Misconfigured(error.to_string()).into()
             }
-        }
-    }
-}
-
-impl From<Deferral> for CreationError {
-    fn from(reason: Deferral) -> Self {
-        Self::Deferred {
-            reason,
-            after: BUDGET_PAUSE,
-        }
-    }
-}
-
-impl Deferral {
-    fn reason_code(&self) -> &'static str {
-        match self {
-            Self::HourlyBudget { .. } => "hourly_budget",
-            Self::OwnerBudget { .. } => "owner_budget",
-            Self::WalletReserve { .. } => "wallet_reserve",
-            Self::WalletEmpty => "wallet_empty",
-            Self::RateLimited(_) => "rate_limited",
-            Self::NoTimeLeft(_) => "no_time_left",
         }
     }
 }
@@ -303,19 +209,11 @@ impl Failure {
             Self::Transaction(_) => "transaction_failed",
             Self::Expired(_) => "transaction_expired",
             Self::NotExecuted(_) => "transaction_not_executed",
-            Self::Busy(_) => "account_busy",
             Self::Ledger(_) => "ledger_failed",
             Self::Signing { .. } => "signing_failed",
-            Self::Misconfigured(_) => "misconfigured",
             Self::Compilation(_) => "compilation_failed",
         }
     }
-}
-
-fn in_flight(signature: Option<&Signature>) -> String {
-    signature
-        .map(|signature| format!("; transaction {signature} is out"))
-        .unwrap_or_default()
 }
 
 /// Why an engine could not start.
@@ -339,7 +237,7 @@ pub enum EngineError {
 mod tests {
     use super::*;
 
-    fn rate_limited(seconds: u64) -> ChainError {
+    fn resting(seconds: u64) -> ChainError {
         ChainError::Resting {
             retry_after: Duration::from_secs(seconds),
         }
@@ -352,25 +250,47 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_rate_limit_defers_for_as_long_as_it_asks_even_where_a_deadline_cut_it_off() {
-        for error in [rate_limited(7), cut_off(Some(rate_limited(7)))] {
-            let error = CreationError::from(error);
-            assert_eq!(error.reason_code(), "rate_limited");
-            assert_eq!(
-                error.disposition(),
-                Disposition::RetryLater {
-                    after: Some(Duration::from_secs(7))
-                }
-            );
-        }
+    fn of(error: ChainError, rest: u64) -> CreationError {
+        CreationError::of_chain(&Arc::new(error), Duration::from_secs(rest))
+    }
+
+    fn wait(seconds: u64) -> Disposition {
+        let after = Some(Duration::from_secs(seconds));
+        Disposition::Wait { after }
     }
 
     #[test]
-    fn a_deadline_alone_defers_and_a_broken_endpoint_fails() {
-        assert_eq!(CreationError::from(cut_off(None)).reason_code(), "no_time_left");
-        let error = CreationError::from(cut_off(Some(ChainError::SlotSkipped { code: -32_007 })));
-        assert_eq!(error.disposition(), Disposition::RetryLater { after: None });
+    fn an_outage_waits_for_as_long_as_the_nodes_ask_even_where_a_deadline_cut_it_off() {
+        for error in [resting(7), cut_off(Some(resting(7)))] {
+            let error = of(error, 0);
+            assert_eq!(error.reason_code(), "no_node");
+            assert_eq!(error.disposition(), wait(7));
+        }
+        let malformed = || ChainError::DeadlineReached {
+            method: "getSlot",
+            last: Some(Box::new(ChainError::UnsupportedTransactionVersion)),
+        };
+        assert_eq!(
+            of(malformed(), 3).disposition(),
+            wait(3),
+            "until a circuit lets somebody through"
+        );
+        assert_eq!(of(malformed(), 0).disposition(), Disposition::Wait { after: None });
+        assert_eq!(of(resting(7), 9).disposition(), wait(9), "the later of both");
+    }
+
+    #[test]
+    fn a_deadline_alone_is_no_time_left_and_a_nodes_no_is_an_attempt() {
+        assert_eq!(of(cut_off(None), 0).reason_code(), "no_time_left");
+        let error = of(cut_off(Some(ChainError::SlotSkipped { code: -32_007 })), 5);
+        assert_eq!(error.disposition(), Disposition::Retry);
+    }
+
+    #[test]
+    fn a_service_that_is_set_up_wrongly_takes_no_messages_attempt() {
+        let error = CreationError::from(EngineError::NoWallet);
+        assert_eq!(error.reason_code(), "misconfigured");
+        assert_eq!(error.disposition(), Disposition::Wait { after: None });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Owns the requests of one call until each has its answer, and the public errors that answers are made of. Deliveries
 //! belong to their own tasks: a batch joins them, and leaves them where its deadline comes first. Knows every room below.
 
+pub(crate) mod deferral;
 pub(crate) mod error;
 pub(crate) mod open;
 pub(crate) mod serve;

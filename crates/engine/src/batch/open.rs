@@ -8,7 +8,7 @@ use session_events::session::SESSION_PROGRAM_ID;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::batch::error::{CreationError, Failure, Outcome};
+use crate::batch::error::{CreationError, Outcome};
 use crate::delivery::registry::Running;
 use crate::flights::Answer;
 use crate::request::claim::CreationRequest;
@@ -29,8 +29,8 @@ pub(crate) struct OpenRequests {
 pub(crate) struct Work {
     pub(crate) creation: Creation,
     pub(crate) stage: Stage,
-    /// What went wrong last.
-    trouble: Option<Failure>,
+    /// Its answer, where nothing better comes.
+    trouble: Option<CreationError>,
     tries: u32,
 }
 
@@ -184,16 +184,15 @@ impl OpenRequests {
     }
 
     /// What went wrong with a request that stays open.
-    pub(crate) fn trouble(&mut self, pda: &Pubkey, trouble: Failure) {
+    pub(crate) fn trouble(&mut self, pda: &Pubkey, trouble: CreationError) {
         if let Some(work) = self.works.get_mut(pda) {
             work.trouble = Some(trouble);
         }
     }
 
     /// A program says that the account is there.
-    pub(crate) fn said_to_exist(&mut self, pda: &Pubkey, trouble: Failure) {
+    pub(crate) fn said_to_exist(&mut self, pda: &Pubkey) {
         if let Some(work) = self.works.get_mut(pda) {
-            work.trouble = Some(trouble);
             work.stage = Stage::SaidToExist;
         }
     }
@@ -242,7 +241,7 @@ impl Work {
         match (&self.stage, &self.trouble) {
             (Stage::Under(running), _) => CreationError::no_time_left(running.signature()),
             (Stage::SaidToExist, _) | (_, None) => CreationError::no_time_left(None),
-            (_, Some(trouble)) => CreationError::failed(trouble.clone()),
+            (_, Some(trouble)) => trouble.clone(),
         }
     }
 }

@@ -12,7 +12,8 @@ use session_ledger::{MEMBERS_MAX, Member, Refusal as NoMoney};
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 
-use crate::batch::error::{CreationError, Deferral, Failure};
+use crate::batch::deferral::Deferral;
+use crate::batch::error::{CreationError, Failure};
 use crate::batch::open::{OpenRequests, Stage};
 use crate::batch::translate;
 use crate::config::EngineConfig;
@@ -169,10 +170,10 @@ impl<'m> Batch<'m> {
 
     /// The chain can't be read: whoever waits for a reading has that as the answer.
     fn give_up(&mut self, error: ChainError) {
-        let error = Arc::new(error);
+        let (error, rest) = (Arc::new(error), self.means.pool.rests_for());
         tracing::warn!(%error, "the chain cannot be read");
         for pda in self.open.to_read() {
-            self.open.answer(&pda, Err(CreationError::from_shared(&error)));
+            self.open.answer(&pda, Err(CreationError::of_chain(&error, rest)));
         }
     }
 
@@ -328,9 +329,9 @@ impl<'m> Batch<'m> {
                     Fate::NotExecuted { slot } => {
                         tracing::warn!(%signature, slot, "a transaction is in a block and did not run: its payer could not pay");
                         self.min_slot = self.min_slot.max(Some(*slot));
-                        self.come_to_nothing(&pdas, *blockhash, &Failure::NotExecuted(*signature));
+                        self.come_to_nothing(&pdas, *blockhash, Failure::NotExecuted(*signature));
                     }
-                    Fate::Expired => self.come_to_nothing(&pdas, *blockhash, &translate::expired(*signature)),
+                    Fate::Expired => self.come_to_nothing(&pdas, *blockhash, Failure::Expired(*signature)),
                     Fate::Refused(refusal) => self.refused(&pdas, own, refusal, *blockhash),
                 }
             }
@@ -342,7 +343,7 @@ impl<'m> Batch<'m> {
             }
             Ending::NoMoney(refusals) => self.no_money(own, refusals).await,
             Ending::Unmade(unmade) => {
-                let error = translate::unmade(unmade);
+                let error = translate::unmade(unmade, self.means.pool.rests_for());
                 for pda in &pdas {
                     self.open.answer(pda, Err(error.clone()));
                 }
@@ -351,8 +352,9 @@ impl<'m> Batch<'m> {
         false
     }
 
-    fn come_to_nothing(&mut self, pdas: &[Pubkey], blockhash: Option<Hash>, trouble: &Failure) {
+    fn come_to_nothing(&mut self, pdas: &[Pubkey], blockhash: Option<Hash>, trouble: Failure) {
         self.stale_blockhash = blockhash;
+        let trouble = CreationError::failed(trouble);
         for pda in pdas {
             self.open.trouble(pda, trouble.clone());
         }
@@ -376,8 +378,9 @@ impl<'m> Batch<'m> {
                 }
             }
             (Refusal::NotSent(error), _) => {
+                let error = CreationError::of_chain(error, self.means.pool.rests_for());
                 for pda in pdas {
-                    self.open.answer(pda, Err(CreationError::from_shared(error)));
+                    self.open.answer(pda, Err(error.clone()));
                 }
             }
             // Who is to blame is known to whoever ordered it; here the next reading decides.
@@ -394,9 +397,7 @@ impl<'m> Batch<'m> {
         }
         for (pda, verdict) in consequences.verdicts {
             match verdict {
-                Verdict::Exists { program, error } => {
-                    self.open.said_to_exist(&pda, Failure::Program { program, error });
-                }
+                Verdict::Exists => self.open.said_to_exist(&pda),
                 Verdict::Refused { program, error } => {
                     self.open
                         .answer(&pda, Err(CreationError::RefusedByProgram { program, error }));
@@ -422,11 +423,8 @@ impl<'m> Batch<'m> {
             if let NoMoney::Busy { hold, .. } = &refusal {
                 match self.means.courier.adopt(*hold).await {
                     // Joined by its address before the next reading.
-                    Ok(_) => self.open.trouble(&pda, Failure::Busy(*hold)),
-                    Err(error) => {
-                        let error = Failure::Ledger(Arc::new(error));
-                        self.open.answer(&pda, Err(CreationError::failed(error)));
-                    }
+                    Ok(_) => self.open.trouble(&pda, translate::no_money(&refusal)),
+                    Err(error) => self.open.answer(&pda, Err(translate::ledger(&Arc::new(error)))),
                 }
             } else {
                 self.open.answer(&pda, Err(translate::no_money(&refusal)));

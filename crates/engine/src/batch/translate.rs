@@ -3,25 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use session_ledger::Refusal;
-use solana_sdk::signature::Signature;
+use session_ledger::{LedgerError, Refusal};
 
-use crate::batch::error::{CreationError, Deferral, Failure};
+use crate::batch::deferral::Deferral;
+use crate::batch::error::{CreationError, Failure};
 use crate::delivery::blockhash::RecentError;
 use crate::delivery::registry::Unmade;
 
-/// A limit that names no time.
-const LIMIT_PAUSE: Duration = Duration::from_mins(1);
 /// Another process decides its transaction about as soon as this one would.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a request has no money.
 pub(crate) fn no_money(refusal: &Refusal) -> CreationError {
-    let until = |room_at: Option<SystemTime>| {
-        room_at.map_or(LIMIT_PAUSE, |at| {
-            at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO)
-        })
-    };
+    let until =
+        |room_at: Option<SystemTime>| room_at.map(|at| at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO));
     let (reason, after) = match *refusal {
         Refusal::Budget {
             spent,
@@ -43,8 +38,8 @@ pub(crate) fn no_money(refusal: &Refusal) -> CreationError {
             limit,
             room_at,
         } => {
-            let reason = Deferral::OwnerBudget {
-                owner: requester,
+            let reason = Deferral::RequesterBudget {
+                requester,
                 spent,
                 requested,
                 limit,
@@ -62,31 +57,41 @@ pub(crate) fn no_money(refusal: &Refusal) -> CreationError {
                 requested,
                 reserve,
             };
-            (reason, LIMIT_PAUSE)
+            (reason, None)
         }
         Refusal::CreatedBefore { signature, slot, .. } => return CreationError::Closed { signature, slot },
-        Refusal::Busy { .. } | Refusal::StaleReading { .. } => (Deferral::NoTimeLeft(None), BUSY_PAUSE),
+        Refusal::Busy { hold, .. } => (Deferral::AccountBusy(hold), Some(BUSY_PAUSE)),
+        Refusal::StaleReading { .. } => (Deferral::NoTimeLeft(None), Some(BUSY_PAUSE)),
     };
-    CreationError::Deferred { reason, after }
+    reason.until(after)
 }
 
-/// Why a transaction could not be made, for each of its requests.
-pub(crate) fn unmade(unmade: &Unmade) -> CreationError {
+/// Why a transaction could not be made, for each of its requests. `rest` is how long no endpoint may be called.
+pub(crate) fn unmade(unmade: &Unmade, rest: Duration) -> CreationError {
     match unmade {
-        Unmade::NoBlockhash(RecentError::Chain(error)) => CreationError::from_shared(error),
+        Unmade::NoBlockhash(RecentError::Chain(error)) => CreationError::of_chain(error, rest),
         Unmade::NoRoom | Unmade::NoBlockhash(RecentError::DeadlineReached | RecentError::Stopped) => {
             CreationError::no_time_left(None)
         }
         Unmade::Compilation(reason) => CreationError::failed(Failure::Compilation(reason.clone())),
-        Unmade::Signing { payer, reason } => CreationError::failed(Failure::Signing {
-            payer: *payer,
-            reason: reason.clone(),
-        }),
-        Unmade::Ledger(error) => CreationError::failed(Failure::Ledger(Arc::clone(error))),
+        Unmade::Unsigned { payer, unsigned } => {
+            let (payer, reason) = (*payer, unsigned.to_string());
+            // A key that has said nothing was not tried; one that has said no was.
+            if unsigned.is_outage() {
+                Deferral::NoSignature { payer, reason }.into()
+            } else {
+                CreationError::failed(Failure::Signing { payer, reason })
+            }
+        }
+        Unmade::Ledger(error) => ledger(error),
     }
 }
 
-/// A transaction that came to nothing and may be made again.
-pub(crate) fn expired(signature: Signature) -> Failure {
-    Failure::Expired(signature)
+/// What the books' error means for each request that needed their word.
+pub(crate) fn ledger(error: &Arc<LedgerError>) -> CreationError {
+    if error.is_retryable() {
+        Deferral::NoLedger(error.to_string()).into()
+    } else {
+        CreationError::failed(Failure::Ledger(Arc::clone(error)))
+    }
 }

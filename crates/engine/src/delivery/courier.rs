@@ -31,8 +31,6 @@ use crate::treasury::market::FeeMarket;
 const REBROADCAST_SLOTS: u32 = 5;
 /// A blockhash lives so many blocks: a first send that has not succeeded by then never will.
 const BLOCKHASH_SLOTS: u32 = 150;
-/// A key in another place than this process, AWS KMS's for example, that takes longer has failed.
-const SIGNING_LIMIT: Duration = Duration::from_secs(5);
 /// Between two tries at a reading.
 const READ_PAUSE: Duration = Duration::from_millis(250);
 /// A landed transaction whose accounts nobody can read for so long is settled by its status alone.
@@ -188,14 +186,11 @@ impl Courier {
         let blockhash = recent.map_err(Unmade::NoBlockhash)?;
         let payer = hold.payer();
         let message = (order.compile)(&payer.address, blockhash.hash).map_err(Unmade::Compilation)?;
-        let failed = |reason| Unmade::Signing {
+        let signed = payer.sign(message).await;
+        let transaction = signed.map_err(|unsigned| Unmade::Unsigned {
             payer: payer.address,
-            reason,
-        };
-        let signing = tokio::time::timeout(SIGNING_LIMIT, payer.sign(message)).await;
-        let transaction = signing
-            .map_err(|_elapsed| failed(format!("the key did not answer within {} s", SIGNING_LIMIT.as_secs())))?
-            .map_err(|error| failed(error.to_string()))?;
+            unsigned,
+        })?;
         Signed::new(transaction, blockhash).ok_or_else(|| Unmade::Compilation("it has no signature".to_owned()))
     }
 

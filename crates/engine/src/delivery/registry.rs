@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::delivery::blockhash::RecentError;
 use crate::delivery::life::Fate;
+use crate::treasury::signer::Unsigned;
 
 /// How a delivery ended.
 #[derive(Debug)]
@@ -42,8 +43,8 @@ pub(crate) enum Unmade {
     NoBlockhash(RecentError),
     /// It could not be put together.
     Compilation(String),
-    /// The key did not sign.
-    Signing { payer: Pubkey, reason: String },
+    /// The wallet's key did not sign.
+    Unsigned { payer: Pubkey, unsigned: Unsigned },
     /// The books could not be asked.
     Ledger(Arc<LedgerError>),
 }

@@ -25,7 +25,7 @@ pub(crate) struct Consequences {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The account is there, says the program: the next reading tells whether it is the one that was asked for.
-    Exists { program: Pubkey, error: ProgramError },
+    Exists,
     /// The program says no, and will say so again.
     Refused { program: Pubkey, error: ProgramError },
     /// The program failed, and may succeed later.
@@ -90,7 +90,7 @@ fn blame(
     };
     let error = ProgramError::new(known, error.clone());
     match error.meaning() {
-        Meaning::AlreadyExists => one(creation, Verdict::Exists { program, error }),
+        Meaning::AlreadyExists => one(creation, Verdict::Exists),
         Meaning::WalletTooLow => all(group, &Verdict::WalletEmpty),
         Meaning::TooMuch if group.creations.len() > 1 => halve(group),
         Meaning::Permanent => one(creation, Verdict::Refused { program, error }),
@@ -219,7 +219,7 @@ mod tests {
 
         let (group, consequences) = after_transaction_of(&many, &error(6_010_001));
         assert_eq!(consequences.verdicts[0].0, group.pdas()[1]);
-        assert!(matches!(consequences.verdicts[0].1, Verdict::Exists { .. }));
+        assert!(matches!(consequences.verdicts[0].1, Verdict::Exists));
 
         let (group, consequences) = after_transaction_of(&many, &error(1));
         assert_eq!(
@@ -240,7 +240,7 @@ mod tests {
     fn an_account_that_exists_is_looked_at_again() {
         let (group, consequences) = after(5, InstructionError::Custom(6_010));
         assert_eq!(consequences.verdicts[0].0, group.pdas()[5]);
-        assert!(matches!(consequences.verdicts[0].1, Verdict::Exists { .. }));
+        assert!(matches!(consequences.verdicts[0].1, Verdict::Exists));
     }
 
     #[test]

@@ -3,15 +3,21 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use solana_keychain::{MemorySigner, Signer, SolanaSigner};
 use solana_message::VersionedMessage;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use solana_transaction::versioned::VersionedTransaction;
+use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::treasury::signer_source::{SignerError, SignerSource};
 use crate::treasury::wallet::Wallet;
+
+/// A key in another place than this process, AWS KMS's for example, has so long to sign.
+const SIGNING_LIMIT: Duration = Duration::from_secs(5);
 
 /// The wallets of an engine. Transactions go to the one with the fewest in flight.
 #[derive(Clone, Debug)]
@@ -106,16 +112,38 @@ impl Payer {
         self.wallet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs as the only signer.
-    pub(crate) async fn sign(
-        &self,
-        message: VersionedMessage,
-    ) -> Result<VersionedTransaction, solana_keychain::SignerError> {
-        let signature = self.signer.sign_message(&message.serialize()).await?;
+    /// Signs as the only signer, within [`SIGNING_LIMIT`].
+    pub(crate) async fn sign(&self, message: VersionedMessage) -> Result<VersionedTransaction, Unsigned> {
+        let bytes = message.serialize();
+        let signing = timeout(SIGNING_LIMIT, self.signer.sign_message(&bytes)).await;
+        let signature = signing.map_err(|_elapsed| Unsigned::Silent)??;
         Ok(VersionedTransaction {
             signatures: vec![signature],
             message,
         })
+    }
+}
+
+/// Why there is no signature.
+#[derive(Debug, Error)]
+pub(crate) enum Unsigned {
+    #[error("the key has not answered within {} s", SIGNING_LIMIT.as_secs())]
+    Silent,
+    #[error("{0}")]
+    Key(#[from] solana_keychain::SignerError),
+}
+
+impl Unsigned {
+    /// Whether the key was not reached, rather than that it said no. The library has one error for whatever went wrong
+    /// with a key in another place, and a key that refuses a transfer of ours refuses them all: no attempt of a message
+    /// cures either.
+    pub(crate) fn is_outage(&self) -> bool {
+        use solana_keychain::SignerError as Key;
+        matches!(
+            self,
+            Self::Silent
+                | Self::Key(Key::RemoteApiError { .. } | Key::HttpError(_) | Key::NotAvailable(_) | Key::IoError(_))
+        )
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde_json::json;
 use session_events::{PdaComputedEvent, factory::SESSION_FACTORY_ID, session::SESSION_PROGRAM_ID};
 use session_message::{Message, Origin, Source};
 use session_queue::{DeadLetter, SendEntry};
@@ -121,15 +122,27 @@ async fn an_outage_at_the_cold_start() {
     let letter = flow.dead_letter().await;
     assert!(poison.contains(&letter.body));
     assert_eq!(flow.created(&requests).await, 0);
-    wait::until_true("the reason of the others", LIMIT, || async {
-        let output = flow.lambda.output();
-        output.lines().any(|line| line.contains("\"reason\":\"unavailable\""))
+    // Longer than five attempts of any message would have lasted.
+    wait::until_true("six waits of each of the others", LIMIT, || async {
+        waits(&flow).len() >= 6 * requests.len()
     })
     .await;
     proxy.heal();
     flow.assert_created_once(&requests).await;
+    for line in waits(&flow) {
+        assert_eq!(line["attempt"], 1, "waiting is no attempt: {line}");
+    }
     assert_eq!(flow.dead_letters().depth().await.unwrap().visible, 0, "and no others");
     flow.stop().await;
+}
+
+/// What the function has logged of records that waited for a node.
+fn waits(flow: &Flow) -> Vec<serde_json::Value> {
+    let output = flow.lambda.output();
+    let lines = output.lines().filter_map(|line| serde_json::from_str(line).ok());
+    lines
+        .filter(|line: &serde_json::Value| line["reason"] == "no_node")
+        .collect()
 }
 
 async fn a_killed_function() {
@@ -164,7 +177,8 @@ async fn what_fails_for_ever() {
     let chain = Arc::new(TestChain::embedded().await);
     let proxy = FaultProxy::start(&chain.endpoint()).await;
     let flow = Flow::start_behind(chain, &proxy.endpoint()).await;
-    proxy.spoil_all("sendTransaction", Fault::Error(-32603, serde_json::Value::Null));
+    let failure = json!({"err": {"InstructionError": [0, {"Custom": 77}]}, "logs": [], "unitsConsumed": 1_000});
+    proxy.spoil_all("sendTransaction", Fault::Error(-32002, failure));
     let request = flow.request_sessions(1).await.remove(0);
     let letter = flow.dead_letter().await;
     let reason = DeadLetter::from_attributes(&letter.attributes).unwrap();
