@@ -26,6 +26,7 @@ use crate::flights::{Answer, Claim, Flight, Flights, answer_of_other};
 use crate::request::claim::CreationRequest;
 use crate::request::policy::Policy;
 use crate::transaction::formats::Formats;
+use crate::transaction::units::Units;
 use crate::treasury::hold::Treasury;
 use crate::treasury::market::FeeMarket;
 use crate::treasury::monitor::{Monitor, WalletStatus, wallet_statuses};
@@ -112,6 +113,7 @@ impl Engine {
                 pool,
                 cluster,
                 formats,
+                units: Units::default(),
                 courier,
             },
             flights: Flights::default(),

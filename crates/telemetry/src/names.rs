@@ -73,6 +73,7 @@ metrics! {
     ACCOUNTS_BELOW_RENT_MINIMUM_TOTAL = "accounts_below_rent_minimum_total", Counter, Unit::Count, [], "Verified accounts that hold less than their length requires at today's price of storage.";
     CREATION_LATENCY_SLOTS = "creation_latency_slots", Histogram, Unit::Count, [], "From an event's block to the block of its account's creation, in slots.";
     PRIORITY_FEE = "priority_fee_micro_lamports_per_unit", Gauge, Unit::Count, [], "The price of compute units that is offered, in micro-lamports, before the cap.";
+    CREATION_COMPUTE_UNITS = "creation_compute_units", Gauge, Unit::Count, [program: ANY], "Compute units that a creation is given beside those for its address and size, by owner program.";
     RENT_LAMPORTS_PER_BYTE = "rent_lamports_per_byte", Gauge, Unit::Count, [], "The cluster's price of storage that is in use, in lamports a byte.";
     SLOT_TIME_SECONDS = "slot_time_seconds", Gauge, Unit::Seconds, [], "How long a slot takes, as measured.";
     ATTEMPTS_FAILED_TOTAL = "attempts_failed_total", Counter, Unit::Count, [reason: RETRIED_REASONS], "Attempts that failed and will be made again, by reason.";

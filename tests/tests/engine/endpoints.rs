@@ -12,12 +12,13 @@ use session_tests::{
 };
 
 /// Everything that the engine asks while it serves requests.
-const METHODS: [&str; 5] = [
+const METHODS: [&str; 6] = [
     "getMultipleAccounts",
     "getLatestBlockhash",
     "sendTransaction",
     "getSignatureStatuses",
     "getEpochInfo",
+    "simulateTransaction",
 ];
 const REQUESTS_PER_SECOND: u64 = 20;
 const REQUESTS: usize = 120;

@@ -13,3 +13,4 @@ mod endpoints;
 mod faults;
 mod policy;
 mod signers;
+mod units;

@@ -108,7 +108,7 @@ pub(crate) async fn a_minute_of_rate_limits_costs_nothing_but_time(chain: Arc<Te
     tokio::time::sleep(HALF).await;
     for request in &requests[..10] {
         let waits = waits(&rig, &request.session_id);
-        assert!(waits.len() > 5, "{waits:?}: five attempts would have been used up");
+        assert!(waits.len() >= 2, "{waits:?}");
     }
     proxy.heal();
     rig.recorder.verified(20).await;

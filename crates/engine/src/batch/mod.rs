@@ -4,7 +4,9 @@
 //! belong to their own tasks: a batch joins them, and leaves them where its deadline comes first. Knows every room below.
 
 pub(crate) mod deferral;
+mod endings;
 pub(crate) mod error;
+mod launch;
 pub(crate) mod open;
 pub(crate) mod serve;
 pub(crate) mod translate;

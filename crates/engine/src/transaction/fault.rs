@@ -6,6 +6,7 @@ use solana_pubkey::Pubkey;
 use solana_sdk::instruction::InstructionError;
 use solana_sdk::transaction::TransactionError;
 
+use crate::transaction::cost::MAX_COMPUTE_UNITS;
 use crate::transaction::message::Terms;
 use crate::transaction::plan::{Creation, Group, Rules, Step};
 use crate::transaction::program_error::{KnownProgram, Meaning, ProgramError};
@@ -17,6 +18,8 @@ pub(crate) struct Consequences {
     pub(crate) verdicts: Vec<(Pubkey, Verdict)>,
     /// Fewer creations in a transaction from now on.
     pub(crate) max_creations: Option<usize>,
+    /// Creations of this program need more compute units than they were given.
+    pub(crate) short_of_units: Option<Pubkey>,
     /// The blockhash is not to be used again.
     pub(crate) blockhash_is_stale: bool,
 }
@@ -56,6 +59,14 @@ pub(crate) fn consequences(
 fn known_consequences(error: &TransactionError, group: &Group, terms: Terms, rules: Rules<'_>) -> Consequences {
     let failure = || TransactionFailure::Known(error.clone());
     match error {
+        TransactionError::InstructionError(_, error)
+            if is_short_of_units(error) && terms.compute_units < MAX_COMPUTE_UNITS =>
+        {
+            Consequences {
+                short_of_units: group.creations.first().map(|creation| creation.request.owner_program),
+                ..Consequences::default()
+            }
+        }
         TransactionError::InstructionError(place, error) => {
             match group.culprit(usize::from(*place), error, terms, rules) {
                 Some((creation, step, error)) => blame((creation, step), &error, group, rules),
@@ -74,6 +85,14 @@ fn known_consequences(error: &TransactionError, group: &Group, terms: Terms, rul
         // They say what is wrong and not with whom: halves tell.
         _ => bisect(group, &failure()),
     }
+}
+
+/// The runtime has a name for it, and the VM that runs out of them says only that the program did not come to its end.
+fn is_short_of_units(error: &InstructionError) -> bool {
+    matches!(
+        error,
+        InstructionError::ComputationalBudgetExceeded | InstructionError::ProgramFailedToComplete
+    )
 }
 
 fn blame(
@@ -134,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::request::claim::CreationRequest;
-    use crate::transaction::cost::Start;
+    use crate::transaction::cost::{Start, USUAL_UNITS};
     use crate::transaction::instruction::InstructionShape;
     use crate::transaction::message::WireFormat;
     use crate::transaction::plan::plan;
@@ -158,10 +177,15 @@ mod tests {
     }
 
     fn after_transaction_of(shape: &InstructionShape, error: &TransactionError) -> (Group, Consequences) {
+        after_transaction_on(shape, error, TERMS)
+    }
+
+    fn after_transaction_on(shape: &InstructionShape, error: &TransactionError, terms: Terms) -> (Group, Consequences) {
         let rules = Rules {
             format: WireFormat::V1,
             shape,
             mark_created: None,
+            base_units: USUAL_UNITS,
             max_creations: usize::MAX,
         };
         let creation = |seed: u8| {
@@ -185,7 +209,7 @@ mod tests {
             }
         };
         let group = plan((0..6).map(creation).collect(), rules).remove(0);
-        let consequences = consequences(&error.clone().into(), &group, TERMS, rules);
+        let consequences = consequences(&error.clone().into(), &group, terms, rules);
         (group, consequences)
     }
 
@@ -248,6 +272,30 @@ mod tests {
         let (_, consequences) = after(3, InstructionError::MaxInstructionTraceLengthExceeded);
         assert_eq!(consequences.max_creations, Some(3));
         assert!(consequences.verdicts.is_empty());
+    }
+
+    #[test]
+    fn too_few_compute_units_are_raised_and_neither_blamed_nor_halved() {
+        for error in [
+            InstructionError::ComputationalBudgetExceeded,
+            InstructionError::ProgramFailedToComplete,
+        ] {
+            let (_, consequences) = after(3, error.clone());
+            assert_eq!(consequences.short_of_units, Some(SESSION_PROGRAM_ID));
+            assert!(consequences.verdicts.is_empty() && consequences.max_creations.is_none());
+            // With all that there are, it is somebody's own.
+            let most = Terms {
+                compute_units: MAX_COMPUTE_UNITS,
+                ..TERMS
+            };
+            let shape = InstructionShape {
+                batch: None,
+                ..InstructionShape::default()
+            };
+            let failed = TransactionError::InstructionError(3, error);
+            let (_, consequences) = after_transaction_on(&shape, &failed, most);
+            assert_eq!(consequences.short_of_units, None);
+        }
     }
 
     #[test]

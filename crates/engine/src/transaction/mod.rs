@@ -1,4 +1,5 @@
-//! From creations to transactions: instructions, formats, cost, plan. Pure.
+//! From creations to transactions: instructions, formats, cost, plan. Pure, but for two memories: which formats the cluster
+//! takes, and what creations of each program take.
 
 pub(crate) mod cost;
 pub(crate) mod fault;
@@ -8,3 +9,4 @@ pub(crate) mod marking;
 pub(crate) mod message;
 pub(crate) mod plan;
 pub(crate) mod program_error;
+pub(crate) mod units;

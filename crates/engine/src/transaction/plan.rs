@@ -15,6 +15,7 @@ use crate::transaction::instruction::InstructionShape;
 use crate::transaction::marking;
 use crate::transaction::message::{Terms, WireFormat, transaction_bytes};
 use crate::transaction::program_error::{FIRST_OWN_CODE, SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS};
+use crate::transaction::units;
 
 /// One account to create, and what the chain says of its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) format: WireFormat,
     pub(crate) shape: &'a InstructionShape,
     pub(crate) mark_created: Option<MarkCreated>,
+    /// Compute units that the owner program takes for a creation, beside what its address and size take.
+    pub(crate) base_units: u32,
     /// Creations in one transaction at most; lowered when the runtime says that there were too many.
     pub(crate) max_creations: usize,
 }
@@ -173,6 +176,21 @@ impl Group {
         }
     }
 
+    /// Of the compute units that the transaction took, each creation's share beside what is known of its address and size.
+    pub(crate) fn units_beside_known(&self, consumed: u64, rules: Rules<'_>) -> u32 {
+        let known_rules = Rules { base_units: 0, ..rules };
+        let known = self
+            .creations
+            .iter()
+            .map(|creation| known_rules.compute_units(creation));
+        let known = known.fold(0_u32, u32::saturating_add);
+        let consumed = u32::try_from(consumed).unwrap_or(u32::MAX);
+        let members = u32::try_from(self.creations.len()).unwrap_or(u32::MAX).max(1);
+        // The margin is of all that was taken: what is known is known of one program, and another one counts otherwise.
+        let with_margin = consumed.saturating_add(consumed / units::MARGIN_PART);
+        with_margin.saturating_sub(known).div_ceil(members)
+    }
+
     fn push(&mut self, creation: Creation, rules: Rules<'_>) {
         self.compute_units = self
             .compute_units
@@ -221,7 +239,7 @@ impl Group {
 
 impl Rules<'_> {
     fn compute_units(self, creation: &Creation) -> u32 {
-        let creating = cost::compute_units(creation.request.size, creation.bump, creation.start);
+        let creating = cost::compute_units(self.base_units, creation.request.size, creation.bump, creation.start);
         let marking = if self.mark_created.is_some() {
             marking::COMPUTE_UNITS
         } else {

@@ -43,6 +43,7 @@ fn rules(format: WireFormat, shape: &InstructionShape) -> Rules<'_> {
         format,
         shape,
         mark_created: None,
+        base_units: cost::USUAL_UNITS,
         max_creations: usize::MAX,
     }
 }
@@ -219,6 +220,32 @@ proptest! {
                 .compile(&payer, &group.instructions(&payer, rules), Hash::default(), terms).unwrap();
             prop_assert!(transaction_bytes(&message) <= format.max_bytes());
             prop_assert!(message.static_account_keys().len() <= usize::from(MAX_ADDRESSES));
+        }
+    }
+}
+
+#[test]
+fn what_a_simulation_took_is_given_with_a_margin_to_each_of_any_number() {
+    let shape = InstructionShape::default();
+    let of = |count: u64| -> Vec<_> {
+        (0..count)
+            .map(|seed| creation(seed, format!("session-{seed:03}"), 512, 0))
+            .collect()
+    };
+    let usual = rules(WireFormat::V1, &shape);
+    for per_creation in [2_155, 30_000, 60_000] {
+        let simulated = plan(of(10), usual).remove(0);
+        let consumed = 10 * per_creation;
+        let base_units = simulated.units_beside_known(consumed, usual);
+        for group in plan(of(40), Rules { base_units, ..usual }) {
+            let needed = u64::from(group.compute_units) * 5;
+            let taken = group.creations.len() as u64 * per_creation * 6;
+            assert!(
+                needed >= taken,
+                "{per_creation}: {} for {}",
+                group.compute_units,
+                group.creations.len()
+            );
         }
     }
 }
