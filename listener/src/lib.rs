@@ -35,7 +35,9 @@ mod status;
 
 pub use checkpoint::cursor::{CursorError, CursorStore, SavedCursor};
 pub use checkpoint::watermark::Mark;
-pub use checks::{EventStream, QuarantineDepth, RpcSlot, WalletBalance};
+pub use checks::{
+    EventStream, Operation, Passing, Pulse, QuarantineDepth, QueueCheck, RpcSlot, WalletBalance, WatchedQueue,
+};
 pub use config::{ListenerConfig, ReconcileConfig, StartAt};
 pub use decode::observed::{EventBody, ObservedEvent};
 pub use error::{ListenerError, ReconcileError};

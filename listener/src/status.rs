@@ -47,18 +47,6 @@ impl ListenerStatus {
     pub fn lag_slots(&self) -> Option<u64> {
         Some(self.last_slot?.saturating_sub(self.cursor_slot?))
     }
-
-    /// What is wrong, if anything is that an operator should know.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        if let Some(reason) = &self.stalled {
-            return Some(format!("the listener does not get ahead: {reason}"));
-        }
-        if let Some(reason) = &self.cursor_error {
-            return Some(format!("the cursor cannot be saved: {reason}"));
-        }
-        (!self.connected).then(|| "no notifications come in; the listener is reconnecting".to_owned())
-    }
 }
 
 /// Tells a status, to whoever watches.

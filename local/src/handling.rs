@@ -9,6 +9,7 @@ use session_chain::RpcPool;
 use session_config::{QueueKind, Settings};
 use session_engine::{Engine, EngineError, SignerPool};
 use session_ledger::Ledger;
+use session_listener::Passing;
 use session_queue::Queue;
 use session_store::{Store, StoreError, StoreLedger};
 use tokio::{task::JoinHandle, time::timeout};
@@ -54,7 +55,7 @@ pub struct Handling {
 }
 
 impl Handling {
-    /// Starts polling the queue.
+    /// Starts polling the queue, whose messages `passing` sees pass.
     ///
     /// # Errors
     /// [`HandlingError`].
@@ -63,8 +64,9 @@ impl Handling {
         pool: RpcPool,
         signers: SignerPool,
         observer: Arc<dyn RecordObserver>,
+        passing: Option<Arc<dyn Passing>>,
     ) -> Result<Self, HandlingError> {
-        let queues = Queues::open(settings).await?;
+        let queues = Queues::open(settings).await?.watched(passing);
         let config = engine_config(settings, &signers);
         let (ledger, store) = ledger(settings, &queues).await?;
         let engine = Arc::new(Engine::start(config, pool.clone(), signers, ledger).await?);

@@ -1,6 +1,7 @@
 //! The local runner: chain, listener, queue, event source and handler in one process.
 
 pub mod advice;
+mod alerts;
 pub mod client;
 pub mod display;
 #[cfg(feature = "demo")]
@@ -20,6 +21,7 @@ pub mod service;
 mod tally;
 #[cfg(feature = "demo")]
 pub mod traffic;
+mod unserved;
 mod witness;
 
 /// What handlers of one's own are made of.

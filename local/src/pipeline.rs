@@ -5,25 +5,28 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use create_accounts::RecordObserver;
 use session_admin::{
-    AdminError, Api, Check, HealthRegistry, Metrics, Pages, Stats, Token, TokenError, run_checks, serve,
+    AdminError, Api, Check, HealthRegistry, Metrics, Pages, Stats, Token, TokenError, patience, run_checks, serve,
 };
 use session_chain::RpcPool;
 use session_config::Settings;
 use session_engine::{Engine, SignerPool};
 use session_listener::{
-    EventHandler, EventStream, Listener, ListenerConfig, ListenerError, ListenerStatus, QuarantineDepth, RpcSlot,
-    SettingsError, WalletBalance,
+    EventHandler, EventStream, Listener, ListenerConfig, ListenerError, ListenerStatus, QuarantineDepth, QueueCheck,
+    RpcSlot, SettingsError, WalletBalance,
 };
 use session_queue::Queue;
+use solana_pubkey::Pubkey;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    alerts::{self, Letters},
     client, gauges,
     handling::{Handling, HandlingError},
     lasting::lasting,
     operations::{Desk, ServiceOperations, Ward},
     tally::Tally,
+    unserved::{Accounts, Unserved},
 };
 
 /// What a pipeline needs beside the settings.
@@ -93,11 +96,17 @@ impl Pipeline {
     /// [`PipelineError`] names what could not start and why.
     pub async fn start(settings: &Settings, parts: PipelineParts) -> Result<Self, PipelineError> {
         let stats = Arc::new(Stats::default());
+        let interval = settings.monitoring.health_check_interval;
+        let unserved = Unserved::new(patience(interval));
+        let letters = Arc::<Letters>::default();
         let observer = Arc::new(Tally {
             stats: Arc::clone(&stats),
+            unserved: unserved.clone(),
+            letters: Arc::clone(&letters),
             next: parts.observer,
         });
-        let handling = Handling::start(settings, parts.pool.clone(), parts.signers, observer).await?;
+        let passing = Arc::new(unserved.clone());
+        let handling = Handling::start(settings, parts.pool.clone(), parts.signers, observer, Some(passing)).await?;
         let queues = handling.queues.clone();
         let listener_config = ListenerConfig::from_settings(settings)?;
         let lasting = lasting(settings, handling.store.as_ref())?;
@@ -114,14 +123,8 @@ impl Pipeline {
         let socket = session_admin::bind(settings.monitoring.bind_address, settings.monitoring.metrics_port).await?;
         let address = socket.local_addr().map_err(PipelineError::Address)?;
         let (stop_watching, watchers) = (CancellationToken::new(), TaskTracker::new());
-        let health = HealthRegistry::default();
-        let checks: Vec<Arc<dyn Check>> = vec![
-            Arc::new(RpcSlot(parts.pool.clone())),
-            Arc::new(wallet_balance(&handling.engine, parts.pool.clone())),
-            Arc::new(EventStream::new(status.clone())),
-            Arc::new(QuarantineDepth(status.clone())),
-        ];
-        let interval = settings.monitoring.health_check_interval;
+        let health = HealthRegistry::with_evidence(Arc::new(unserved.clone()));
+        let checks = checks(settings, &handling, &parts.pool, &status, unserved);
         watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
         watchers.spawn(gauges::keep(
             Arc::clone(&stats),
@@ -129,6 +132,13 @@ impl Pipeline {
             parts.pool.clone(),
             stop_watching.clone(),
         ));
+        let sources = alerts::Sources {
+            letters,
+            health: health.clone(),
+            engine: Arc::clone(&handling.engine),
+            listener: status.clone(),
+        };
+        alerts::start(&settings.alerts, sources, &watchers, &stop_watching);
         let operations = ServiceOperations {
             desk: Desk::new(queues),
             ward,
@@ -232,6 +242,43 @@ impl Pipeline {
             store.close().await;
         }
     }
+}
+
+/// What `/health` looks at, from the chain to the verified account.
+fn checks(
+    settings: &Settings,
+    handling: &Handling,
+    pool: &RpcPool,
+    status: &watch::Receiver<ListenerStatus>,
+    unserved: Unserved,
+) -> Vec<Arc<dyn Check>> {
+    let interval = settings.monitoring.health_check_interval;
+    let queues = &handling.queues;
+    let queue = QueueCheck::new(Arc::clone(&queues.source), Arc::clone(&queues.pulse), interval);
+    vec![
+        Arc::new(RpcSlot::new(pool.clone())),
+        Arc::new(EventStream::new(
+            status.clone(),
+            Arc::clone(&queues.pulse),
+            patience(interval),
+            settings.listener.listing_interval,
+        )),
+        Arc::new(queue.with_dead_letters(Arc::clone(&queues.dead_letters), Arc::clone(&queues.dead_letters_pulse))),
+        Arc::new(wallet_balance(&handling.engine, pool.clone())),
+        Arc::new(QuarantineDepth(status.clone())),
+        Arc::new(Accounts {
+            unserved,
+            queue: Arc::clone(&queues.source),
+            engine: Arc::clone(&handling.engine),
+            owner_program: owner_program(settings),
+        }),
+    ]
+}
+
+/// The program whose sessions are created: the first that is allowed.
+fn owner_program(settings: &Settings) -> Pubkey {
+    let allowed = settings.policy.allowed_owner_programs.first();
+    allowed.copied().unwrap_or(settings.service.session_program_id)
 }
 
 fn wallet_balance(engine: &Engine, pool: RpcPool) -> WalletBalance {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use session_config::{QueueKind, Settings};
+use session_listener::{Passing, Pulse, WatchedQueue};
 use session_queue::{InMemoryConfig, InMemoryQueue, MessageStore, Queue, QueueError};
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 use session_store::{Store, StoreError};
@@ -19,6 +20,10 @@ pub struct Queues {
     pub dead_letters: Arc<dyn Queue>,
     /// Where the queues in memory keep what must last; this process is its owner.
     pub store: Option<Store>,
+    /// How what is done with the queue goes.
+    pub(crate) pulse: Arc<Pulse>,
+    /// The same of the dead-letter queue.
+    pub(crate) dead_letters_pulse: Arc<Pulse>,
 }
 
 /// The queues could not be opened.
@@ -47,6 +52,17 @@ impl Queues {
         }
     }
 
+    /// The same queues, with somebody who sees messages pass.
+    pub(crate) fn watched(self, passing: Option<Arc<dyn Passing>>) -> Self {
+        let source = WatchedQueue::new(self.source, Arc::clone(&self.pulse), passing);
+        let dead_letters = WatchedQueue::new(self.dead_letters, Arc::clone(&self.dead_letters_pulse), None);
+        Self {
+            source: Arc::new(source),
+            dead_letters: Arc::new(dead_letters),
+            ..self
+        }
+    }
+
     async fn in_memory(settings: &Settings) -> Result<Self, QueuesError> {
         let queue = &settings.queue;
         let config = |name: &str, capacity| InMemoryConfig {
@@ -67,6 +83,8 @@ impl Queues {
             source: Arc::new(source),
             dead_letters,
             store: Some(store),
+            pulse: Arc::default(),
+            dead_letters_pulse: Arc::default(),
         })
     }
 
@@ -83,6 +101,8 @@ impl Queues {
             source: Arc::new(source),
             dead_letters: Arc::new(dead_letters),
             store: None,
+            pulse: Arc::default(),
+            dead_letters_pulse: Arc::default(),
         })
     }
 }

@@ -12,9 +12,13 @@ use create_accounts::{Conclusion, RecordObserver, RecordReport};
 use session_admin::Stats;
 use session_engine::Outcome;
 
-/// An observer that counts for another.
+use crate::{alerts::Letters, unserved::Unserved};
+
+/// An observer that counts for another, and keeps the books of who waits and who was given up.
 pub(crate) struct Tally {
     pub(crate) stats: Arc<Stats>,
+    pub(crate) unserved: Unserved,
+    pub(crate) letters: Arc<Letters>,
     pub(crate) next: Arc<dyn RecordObserver>,
 }
 
@@ -31,6 +35,8 @@ impl RecordObserver for Tally {
             Conclusion::DeadLettered(_) => add(&self.stats.accounts_failed),
             Conclusion::Retried { .. } => add(&self.stats.attempts_failed),
         }
+        self.unserved.concluded(report);
+        self.letters.concluded(report);
         // Whoever watches cannot change what has happened, not even by a defect of his own.
         if catch_unwind(AssertUnwindSafe(|| self.next.concluded(report))).is_err() {
             tracing::error!("whoever watches the records panicked; nothing else is the matter");

@@ -45,6 +45,10 @@ impl Invoker for Witness {
     async fn invoke(&self, event: SqsEvent, deadline: Instant) -> Result<SqsBatchResponse, InvokeError> {
         let seen = self.read(&event)?;
         let response = self.function.invoke(event, deadline).await?;
+        if !names_only(&seen, &response) {
+            // The event source fails the whole batch for it: nothing is concluded.
+            return Ok(response);
+        }
         let answered_at = OffsetDateTime::now_utc();
         match self.conclude(&seen, &response).await {
             Ok(conclusions) => self.report(seen, conclusions, answered_at),
@@ -141,6 +145,13 @@ impl Witness {
             self.observer.concluded(&report);
         }
     }
+}
+
+/// Whether the response names none but records that were sent.
+fn names_only(seen: &[Seen], response: &SqsBatchResponse) -> bool {
+    let sent: HashSet<&str> = seen.iter().map(|seen| seen.record.message_id.as_str()).collect();
+    let mut named = response.batch_item_failures.iter();
+    named.all(|failure| sent.contains(failure.item_identifier.as_str()))
 }
 
 fn given_up() -> Conclusion {

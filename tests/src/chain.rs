@@ -270,6 +270,23 @@ impl TestChain {
         chain.surfnet().cheatcodes().execute(account).unwrap();
     }
 
+    /// Sets what a wallet of the embedded chain has.
+    pub fn set_lamports(&self, wallet: &Pubkey, lamports: u64) {
+        let account = SetAccount::new(*wallet).lamports(lamports);
+        let chain = self
+            .as_embedded()
+            .expect("only the embedded chain's wallets can be set");
+        chain.surfnet().cheatcodes().execute(account).unwrap();
+    }
+
+    /// Puts another program in the place of one on the embedded chain.
+    pub fn deploy(&self, program_id: Pubkey, elf: &[u8]) {
+        let chain = self
+            .as_embedded()
+            .expect("only the embedded chain's programs can be replaced");
+        chain.deploy(program_id, elf).unwrap();
+    }
+
     /// Requests one new session and waits until the request is confirmed.
     pub async fn request_session(&self) -> (SessionRequest, Signature) {
         let request = self.session_request();

@@ -1,4 +1,5 @@
-//! An HTTP proxy in front of an RPC server that spoils chosen requests by their method.
+//! An HTTP proxy in front of an RPC server that spoils chosen requests by their method. In front of an SQS server the
+//! methods are SQS's actions.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,8 +10,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response, StatusCode,
+    HeaderMap, Request, Response, StatusCode,
     body::{Bytes, Incoming},
+    header::{CONTENT_LENGTH, HOST},
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -33,6 +35,8 @@ pub enum Fault {
     LoseAnswer,
     /// It is not served: an HTTP status, with `Retry-After` in seconds where there is one.
     Status(u16, Option<u64>),
+    /// It is not served: an HTTP status, and this body.
+    Reply(u16, Value),
     /// It is not served: a JSON-RPC error.
     Error(i64, Value),
     /// It is not served: this JSON-RPC result.
@@ -42,6 +46,12 @@ pub enum Fault {
     /// It is served once the gate opens.
     Hold(Gate),
 }
+
+/// Every method.
+pub const ANY: &str = "*";
+
+/// Names the action of a request in SQS's protocol, after the protocol's own name.
+const SQS_ACTION: &str = "x-amz-target";
 
 /// Holds requests back until a test opens it.
 #[derive(Clone, Debug)]
@@ -132,7 +142,7 @@ impl FaultProxy {
             .push_back(fault);
     }
 
-    /// Spoils every request of `method` until [`FaultProxy::heal`].
+    /// Spoils every request of `method`, or of every method where it is [`ANY`], until [`FaultProxy::heal`].
     pub fn spoil_all(&self, method: &str, fault: Fault) {
         self.script().lasting.insert(method.to_owned(), fault);
     }
@@ -191,16 +201,20 @@ impl FaultProxy {
 }
 
 async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
+    let headers = request.headers().clone();
     let body = http_server::body(request).await;
     let call: Value = serde_json::from_slice(&body).unwrap();
-    let fault = state.next_fault(call["method"].as_str().unwrap(), &call["params"].to_string());
+    let fault = match action(&headers) {
+        Some(action) => state.next_fault(action, &call.to_string()),
+        None => state.next_fault(call["method"].as_str().unwrap(), &call["params"].to_string()),
+    };
     match fault {
         None if state.hides_sent(&call) => {
             json_response(&json!({"jsonrpc": "2.0", "id": call["id"], "result": signature_of(&call).to_string()}))
         }
-        None => state.forward(body).await,
+        None => state.forward(&headers, body).await,
         Some(Fault::LoseAnswer) => {
-            state.forward(body).await;
+            state.forward(&headers, body).await;
             std::future::pending().await
         }
         Some(Fault::Status(status, retry_after)) => {
@@ -209,6 +223,11 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<B
                 response = response.header("retry-after", seconds);
             }
             response.body(Full::default()).unwrap()
+        }
+        Some(Fault::Reply(status, body)) => {
+            let mut response = json_response(&body);
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response
         }
         Some(Fault::Error(code, data)) => json_response(
             &json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": code, "message": "spoilt", "data": data}}),
@@ -219,9 +238,14 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<B
         }
         Some(Fault::Hold(gate)) => {
             gate.pass().await;
-            state.forward(body).await
+            state.forward(&headers, body).await
         }
     }
+}
+
+/// The action of a request in SQS's protocol.
+fn action(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SQS_ACTION)?.to_str().ok()?.rsplit('.').next()
 }
 
 impl State {
@@ -231,8 +255,9 @@ impl State {
         let next = script.faults.get_mut(method).and_then(VecDeque::pop_front);
         let of_this = |particular: &&Particular| particular.method == method && parameters.contains(&particular.text);
         let particular = || script.particular.iter().find(of_this).map(|found| found.fault.clone());
+        let lasting = || script.lasting.get(method).or_else(|| script.lasting.get(ANY)).cloned();
         next.or_else(particular)
-            .or_else(|| script.lasting.get(method).cloned())
+            .or_else(lasting)
             .or_else(|| script.everything.clone())
     }
 
@@ -254,11 +279,13 @@ impl State {
         Bytes::from(rewritten)
     }
 
-    async fn forward(&self, body: Bytes) -> Response<Full<Bytes>> {
-        let request = Request::post(&self.upstream)
-            .header("content-type", "application/json")
-            .body(Full::new(body))
-            .unwrap();
+    async fn forward(&self, headers: &HeaderMap, body: Bytes) -> Response<Full<Bytes>> {
+        let mut request = Request::post(&self.upstream).body(Full::new(body)).unwrap();
+        let passed_on = headers
+            .iter()
+            .filter(|(name, _)| ![HOST, CONTENT_LENGTH].contains(*name));
+        let passed_on = passed_on.map(|(name, value)| (name.clone(), value.clone()));
+        request.headers_mut().extend(passed_on);
         match self.client.request(request).await {
             Ok(response) => {
                 let (parts, body) = response.into_parts();

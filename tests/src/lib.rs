@@ -11,6 +11,7 @@ pub mod binaries;
 pub mod chain;
 pub mod creation;
 pub mod fault_proxy;
+pub mod function_stub;
 pub mod hostile;
 pub mod http;
 mod http_server;

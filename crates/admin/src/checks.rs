@@ -47,6 +47,7 @@ async fn beat(registry: &HealthRegistry) {
 }
 
 async fn run(registry: &HealthRegistry, check: &dyn Check, every: Duration, limit: Duration) {
+    let every = check.every(every);
     let mut soon = FIRST_PAUSE;
     let mut has_passed = false;
     loop {

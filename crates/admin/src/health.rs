@@ -8,16 +8,17 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::check::{CheckFailure, Health};
+use crate::check::{CheckFailure, Evidence, Health};
 
 /// Checks are made every second or so; whoever has not been at it for so long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// The last result of every check, and when somebody was last at it. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct HealthRegistry {
     checks: Arc<Mutex<BTreeMap<&'static str, Entry>>>,
     last_beat: Arc<Mutex<Option<Instant>>>,
+    evidence: Option<Arc<dyn Evidence>>,
 }
 
 #[derive(Debug)]
@@ -56,6 +57,16 @@ pub struct FailedCheck {
 }
 
 impl HealthRegistry {
+    /// A registry that believes this evidence more than any single link: while users are served, a link that fails is a
+    /// warning.
+    #[must_use]
+    pub fn with_evidence(evidence: Arc<dyn Evidence>) -> Self {
+        Self {
+            evidence: Some(evidence),
+            ..Self::default()
+        }
+    }
+
     /// Adds a check that has not been made yet, and whose results are good for `max_age`.
     pub fn expect(&self, name: &'static str, max_age: Duration) {
         self.checks().insert(
@@ -116,6 +127,12 @@ impl HealthRegistry {
                 }
             }
         }
+        let served = self.evidence.as_ref().and_then(|evidence| evidence.of_service());
+        if let Some(served) = served.filter(|_| self.stuck_for().is_none()) {
+            let failed = report.failed.drain(..);
+            let warnings = failed.map(|check| (check.name, format!("{}; but {served}", check.reason)));
+            report.degraded.extend(warnings);
+        }
         report
     }
 
@@ -143,6 +160,29 @@ mod tests {
     use super::*;
 
     const AGE: Duration = Duration::from_secs(70);
+
+    struct Serves(bool);
+
+    impl Evidence for Serves {
+        fn of_service(&self) -> Option<String> {
+            self.0.then(|| String::from("an account was verified just now"))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_users_are_served_a_broken_link_is_a_warning() {
+        for (serves, failed, degraded) in [(true, 0, 1), (false, 1, 0)] {
+            let registry = HealthRegistry::with_evidence(Arc::new(Serves(serves)));
+            registry.expect("rpc_slot", AGE);
+            registry.record("rpc_slot", Err(CheckFailure::new("connection refused")));
+            let report = registry.report();
+            assert_eq!(
+                (report.failed.len(), report.degraded.len()),
+                (failed, degraded),
+                "{report:?}"
+            );
+        }
+    }
 
     fn registry() -> HealthRegistry {
         let registry = HealthRegistry::default();

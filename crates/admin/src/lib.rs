@@ -18,7 +18,7 @@ pub use api::{
     ADDRESS_FILE, Api, Letter, LetterFilter, Moved, OperationError, Operations, QuarantineFilter, Quarantined, Refusal,
     ServiceStatus, TOKEN_FILE, Testimony, Token, TokenError, WalletBrief,
 };
-pub use check::{Check, CheckFailure, Health};
+pub use check::{Check, CheckFailure, Evidence, Health, in_time, often, patience};
 pub use checks::run_checks;
 pub use health::{FailedCheck, HealthRegistry, HealthReport};
 pub use pages::{Metrics, Pages, health_page};

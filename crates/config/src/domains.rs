@@ -10,8 +10,8 @@ use solana_pubkey::Pubkey;
 use crate::{
     reader::Reader,
     sections::{
-        BatchEncoding, Commitment, Creation, Ledger, Listener, LogFormat, Monitoring, Policy, Price, Queue, QueueKind,
-        Retry, Rpc, Service, Signer, SignerKind, StartAt, TransactionVersion, Wait,
+        Alerts, BatchEncoding, Commitment, Creation, Ledger, Listener, LogFormat, Monitoring, Policy, Price, Queue,
+        QueueKind, Retry, Rpc, Service, Signer, SignerKind, StartAt, TransactionVersion, Wait, Webhook,
     },
 };
 
@@ -23,6 +23,8 @@ const VISIBILITY_TIMEOUT_MAX_SECS: u64 = 12 * 60 * 60;
 const FUNCTION_TIMEOUT_MAX_SECS: u64 = 900;
 const DAY_SECS: u64 = 86_400;
 const HTTP: &[&str] = &["http", "https"];
+/// A shorter key of an HMAC can be guessed.
+const WEBHOOK_SECRET_MIN: usize = 16;
 
 pub(crate) fn rpc(reader: &mut Reader) -> Rpc {
     Rpc {
@@ -179,6 +181,25 @@ pub(crate) fn signer(reader: &mut Reader) -> Signer {
             .into_iter()
             .map(Into::into)
             .collect(),
+    }
+}
+
+pub(crate) fn alerts(reader: &mut Reader) -> Alerts {
+    let url = reader.optional_rpc_url("alerts.webhook_url", HTTP);
+    let secret = reader.secret("alerts.webhook_secret", WEBHOOK_SECRET_MIN);
+    if url.is_some() && secret.is_none() && reader.is_sound("alerts.webhook_secret") {
+        let reason = String::from("alerts.webhook_url needs it: whoever is told checks the signature by it");
+        reader.refuse("alerts.webhook_secret", "\"\"", reason);
+    }
+    let mut wait = |key: &str| {
+        let Wait(wait) = reader.parsed(key, Wait(Duration::ZERO));
+        wait
+    };
+    Alerts {
+        unhealthy_after: wait("alerts.unhealthy_after"),
+        watermark_after: wait("alerts.watermark_after"),
+        repeat_after: wait("alerts.repeat_after"),
+        webhook: url.zip(secret).map(|(url, secret)| Webhook { url, secret }),
     }
 }
 

@@ -9,10 +9,11 @@ use crate::{
     fault::Fault,
     rpc_url::RpcUrl,
     schema::{flattened, misfit, unknown},
+    sections::Secret,
 };
 
 /// Keys whose text may hold a secret, or be one that was put in the wrong place.
-const WITHHELD: &[&str] = &["url", "environment_variable"];
+const WITHHELD: &[&str] = &["url", "environment_variable", "secret"];
 
 /// A key as it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) struct Reader {
 /// A value's text, how a fault shows it, and where it comes from.
 struct Given {
     text: String,
+    /// The items of a list. A list in a file has its own; where text stands for one, commas separate them.
+    items: Vec<String>,
     shown: String,
     origin: String,
 }
@@ -110,13 +113,7 @@ impl Reader {
 
     /// A list of texts.
     pub(crate) fn list(&mut self, key: &str) -> Vec<String> {
-        let Some(given) = self.take(key) else { return Vec::new() };
-        given
-            .text
-            .split(',')
-            .map(|item| item.trim().to_owned())
-            .filter(|item| !item.is_empty())
-            .collect()
+        self.take(key).map(|given| given.items).unwrap_or_default()
     }
 
     /// Text that a type reads. The fallback only stands in until the faults are reported.
@@ -148,8 +145,8 @@ impl Reader {
     where
         T: FromStr<Err: Display>,
     {
-        self.read(key, Vec::new(), |text| {
-            items(text, |item| item.parse().map_err(|error: T::Err| error.to_string()))
+        self.read_given(key, Vec::new(), |given| {
+            each(given, |item| item.parse().map_err(|error: T::Err| error.to_string()))
         })
     }
 
@@ -172,8 +169,8 @@ impl Reader {
 
     /// RPC endpoints with one of some schemes.
     pub(crate) fn rpc_urls(&mut self, key: &str, schemes: &[&str]) -> Vec<RpcUrl> {
-        self.read(key, Vec::new(), |text| {
-            items(text, |item| {
+        self.read_given(key, Vec::new(), |given| {
+            each(given, |item| {
                 RpcUrl::with_scheme(item, schemes).map_err(|error| error.to_string())
             })
         })
@@ -193,6 +190,19 @@ impl Reader {
                 return Err(String::from("it must not carry a user or a password: it is logged"));
             }
             Ok(Some(text.to_owned()))
+        })
+    }
+
+    /// A secret of some length at least, or nothing where the text is empty.
+    pub(crate) fn secret(&mut self, key: &str, characters_min: usize) -> Option<Secret> {
+        self.read(key, None, |text| {
+            if text.is_empty() {
+                Ok(None)
+            } else if text.len() < characters_min {
+                Err(format!("it must have at least {characters_min} characters"))
+            } else {
+                Ok(Some(Secret::new(text.to_owned())))
+            }
         })
     }
 
@@ -267,10 +277,16 @@ impl Reader {
     }
 
     fn read<T>(&mut self, key: &str, fallback: T, read: impl FnOnce(&str) -> Result<T, String>) -> T {
-        let Some(Given { text, shown, origin }) = self.take(key) else {
+        self.read_given(key, fallback, |given| read(&given.text))
+    }
+
+    fn read_given<T>(&mut self, key: &str, fallback: T, read: impl FnOnce(&Given) -> Result<T, String>) -> T {
+        let Some(given) = self.take(key) else {
             return fallback;
         };
-        match read(&text) {
+        let read = read(&given);
+        let Given { shown, origin, .. } = given;
+        match read {
             Ok(value) => value,
             Err(reason) => {
                 let value = if is_withheld(key) {
@@ -297,6 +313,7 @@ impl Reader {
         }
         value.map(|value| Given {
             text: text(&value),
+            items: items(&value),
             shown: shown(&value),
             origin: origin(&value),
         })
@@ -304,10 +321,9 @@ impl Reader {
 }
 
 /// Reads each item of a list. A fault tells the item's position: its text may hold a secret.
-fn items<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+fn each<T>(given: &Given, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let items = given.items.iter().enumerate();
     items
-        .enumerate()
         .map(|(i, item)| read(item).map_err(|reason| format!("item {}: {reason}", i + 1)))
         .collect()
 }
@@ -342,10 +358,21 @@ fn origin(value: &Value) -> String {
     value.origin().unwrap_or("the built-in defaults").to_owned()
 }
 
-/// A value as text: what the environment gives as text anyway. The items of a list are separated by commas.
+/// The items of a list, as a file has them or as text separates them.
+fn items(value: &Value) -> Vec<String> {
+    let given = match &value.kind {
+        ValueKind::Array(items) => items.iter().map(|item| text(item).trim().to_owned()).collect(),
+        _ => text(value)
+            .split(',')
+            .map(|item| item.trim().to_owned())
+            .collect::<Vec<_>>(),
+    };
+    given.into_iter().filter(|item| !item.is_empty()).collect()
+}
+
+/// A value as text: what the environment gives as text anyway.
 fn text(value: &Value) -> String {
     match &value.kind {
-        ValueKind::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
         ValueKind::String(text) => text.clone(),
         other => other.to_string(),
     }

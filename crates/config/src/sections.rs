@@ -4,7 +4,7 @@
     reason = "config.toml documents every key, with its unit and default, in one place"
 )]
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use solana_pubkey::Pubkey;
 
@@ -207,6 +207,44 @@ pub enum SignerKind {
     KeypairFile,
     Environment,
     AwsKms,
+}
+
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    /// Nobody is told where there is none.
+    pub webhook: Option<Webhook>,
+    pub unhealthy_after: Duration,
+    pub watermark_after: Duration,
+    pub repeat_after: Duration,
+}
+
+/// Who is told, and the key that shows who tells.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    pub url: RpcUrl,
+    pub secret: Secret,
+}
+
+/// Text that never shows itself.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself: for whoever computes with it, and for nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("(withheld)")
+    }
 }
 
 /// A length of time as people write it: `90s`, `15m`, `1h 30m`.

@@ -9,7 +9,8 @@ use crate::{
     fault::{ConfigError, check_syntax},
     reader::{Reader, Shown},
     sections::{
-        Creation, Ledger, Listener, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer, SignerKind,
+        Alerts, Creation, Ledger, Listener, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,
+        SignerKind,
     },
 };
 
@@ -45,6 +46,8 @@ pub struct Settings {
     pub policy: Policy,
     /// `[signer]`
     pub signer: Signer,
+    /// `[alerts]`
+    pub alerts: Alerts,
 }
 
 /// The names of the variables in the environment that configure a service: its chain, queue, wallet, or how it works.
@@ -97,6 +100,18 @@ pub struct Overrides {
 }
 
 impl Settings {
+    /// All texts that may be a key, for whoever keeps them out of logs.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let webhook = self.alerts.webhook.iter();
+        let of_alerts = webhook.flat_map(|webhook| {
+            let mut secrets = webhook.url.secrets();
+            secrets.push(webhook.secret.expose().to_owned());
+            secrets
+        });
+        self.rpc.secrets().into_iter().chain(of_alerts).collect()
+    }
+
     /// Reads all layers.
     ///
     /// # Errors
@@ -179,6 +194,7 @@ impl Settings {
             creation: domains::creation(reader),
             policy: domains::policy(reader),
             signer: domains::signer(reader),
+            alerts: domains::alerts(reader),
         }
     }
 

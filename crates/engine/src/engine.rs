@@ -23,6 +23,7 @@ use crate::delivery::registry::Registry;
 use crate::delivery::statuses::statuses;
 use crate::delivery::sweep;
 use crate::flights::{Answer, Claim, Flight, Flights, answer_of_other};
+use crate::rehearsal::{RehearsalError, rehearse};
 use crate::request::claim::CreationRequest;
 use crate::request::policy::Policy;
 use crate::transaction::formats::Formats;
@@ -190,6 +191,19 @@ impl Engine {
         let reading = read_accounts(&self.means.pool, &[request.pda], None, Some(deadline)).await?;
         let account = reading.accounts.into_iter().next().flatten();
         Ok(judge(request, account.as_ref()))
+    }
+
+    /// Has the chain simulate what would be sent for a session of `owner_program` that nobody asked for.
+    ///
+    /// # Errors
+    /// [`RehearsalError`]: why none could be created now.
+    pub async fn rehearse(&self, owner_program: Pubkey, deadline: Instant) -> Result<(), RehearsalError> {
+        let means = &self.means;
+        let payer = wallet_statuses(&means.courier.treasury.signers, self.policy())
+            .into_iter()
+            .max_by_key(|wallet| wallet.lamports)
+            .map_or_else(Pubkey::default, |wallet| wallet.address);
+        rehearse(&means.pool, &means.config.instruction, owner_program, payer, deadline).await
     }
 
     /// Stops the background tasks and waits for them. Call it after the last `create_batch` has returned.

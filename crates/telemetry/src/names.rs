@@ -12,9 +12,9 @@ mod labels;
 
 pub use labels::ANY;
 use labels::{
-    DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES, HANDLER_FAILURES, LEFT,
-    ORIGINS, QUARANTINE_REASONS, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES, SUBJECTS, UNRECOVERED,
-    YES_OR_NO,
+    ALERT_OUTCOMES, DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES,
+    HANDLER_FAILURES, LEFT, ORIGINS, QUARANTINE_REASONS, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES,
+    SUBJECTS, UNRECOVERED, YES_OR_NO,
 };
 
 /// How a metric measures.
@@ -85,6 +85,7 @@ metrics! {
     DEADLINE_MISSED_TOTAL = "deadline_missed_total", Counter, Unit::Count, [event: EVENTS_WITH_A_DEADLINE], "Events that took longer than their deadline, by event.";
     DEAD_LETTERS_TOTAL = "dead_letters_total", Counter, Unit::Count, [reason: DEAD_LETTER_REASONS], "Messages sent to the dead-letter queue, by reason.";
     DEAD_LETTERS = "dead_letters", Gauge, Unit::Count, [], "Messages in the dead-letter queue.";
+    ALERTS_TOTAL = "alerts_total", Counter, Unit::Count, [outcome: ALERT_OUTCOMES], "Alerts to the webhook, by what became of them.";
     QUEUE_IN_FLIGHT = "queue_in_flight", Gauge, Unit::Count, [], "Messages that are being handled.";
     RPC_REQUESTS_TOTAL = "rpc_requests_total", Counter, Unit::Count, [method: ANY, outcome: RPC_OUTCOMES], "Requests to the RPC, by method and outcome.";
     RPC_RATE_LIMITED_TOTAL = "rpc_rate_limited_total", Counter, Unit::Count, [], "Requests that the RPC refused because there were too many.";

@@ -192,7 +192,7 @@ fn what(arguments: &Arguments) -> What {
 /// # Errors
 /// [`ServiceError::Logs`] where the level is none.
 pub fn init_logs(settings: &Settings, screen: &Arc<Screen>) -> Result<(), ServiceError> {
-    session_telemetry::withhold(settings.rpc.secrets());
+    session_telemetry::withhold(settings.secrets());
     let format = match settings.monitoring.log_format {
         LogFormat::Text => session_telemetry::LogFormat::Text,
         LogFormat::Json => session_telemetry::LogFormat::Json,

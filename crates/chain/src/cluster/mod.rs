@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::gauge;
+use session_telemetry::names;
 use solana_pubkey::Pubkey;
 
 use self::formats::{FormatBelief, VERSION_1_FEATURE, version_1_by_feature, version_1_by_simulation};
@@ -199,7 +200,7 @@ impl Facts {
         reason = "a gauge is a float, and a rate a few thousand"
     )]
     fn report(&self) {
-        gauge!("rent_lamports_per_byte").set(self.rent.value.lamports_per_byte() as f64);
-        gauge!("slot_time_seconds").set(self.clock.slot_time().as_secs_f64());
+        gauge!(names::RENT_LAMPORTS_PER_BYTE).set(self.rent.value.lamports_per_byte() as f64);
+        gauge!(names::SLOT_TIME_SECONDS).set(self.clock.slot_time().as_secs_f64());
     }
 }

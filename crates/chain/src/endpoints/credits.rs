@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge};
 use serde_json::Value;
+use session_telemetry::names;
 use tokio::time::Instant;
 
 /// The price of every method that is not named.
@@ -196,8 +197,8 @@ impl Credits {
                 spent.bucket = (spent.bucket - as_float(credits)).max(-as_float(budget));
             }
         }
-        counter!("rpc_credits_total", "method" => method.to_owned()).increment(credits);
-        gauge!("rpc_credits_per_hour").set(as_float(self.per_hour()));
+        counter!(names::RPC_CREDITS_TOTAL, "method" => method.to_owned()).increment(credits);
+        gauge!(names::RPC_CREDITS_PER_HOUR).set(as_float(self.per_hour()));
     }
 
     /// A few numbers, never left half changed: a poisoned lock is as good as any.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use futures::stream::{FuturesUnordered, StreamExt};
 use metrics::{counter, gauge};
+use session_telemetry::names;
 use solana_client::client_error::ClientError;
 use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_commitment_config::CommitmentConfig;
@@ -389,16 +390,16 @@ impl RpcPool {
         let now = Instant::now();
         guarded.heard(error, impatient, now);
         if matches!(error, Some(ChainError::RateLimited { .. })) {
-            counter!("rpc_rate_limited_total").increment(1);
+            counter!(names::RPC_RATE_LIMITED_TOTAL).increment(1);
         }
         let outcome = error.map_or("ok", ChainError::outcome);
-        counter!("rpc_requests_total", "method" => method, "outcome" => outcome).increment(1);
+        counter!(names::RPC_REQUESTS_TOTAL, "method" => method, "outcome" => outcome).increment(1);
         let connected = self
             .inner
             .endpoints
             .iter()
             .any(|guarded| guarded.breaker().is_healthy(now));
-        gauge!("rpc_connection_status").set(if connected { 1.0 } else { 0.0 });
+        gauge!(names::RPC_CONNECTION_STATUS).set(if connected { 1.0 } else { 0.0 });
     }
 }
 

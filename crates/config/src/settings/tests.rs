@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use super::*;
-use crate::{Commitment, Fault, StartAt, domains::ACCOUNT_SIZE_MAX_BYTES};
+use crate::{Commitment, Fault, RpcUrl, StartAt, domains::ACCOUNT_SIZE_MAX_BYTES};
 
 fn load(text: &str, variables: &[(&str, &str)], overrides: &Overrides) -> Result<Settings, ConfigError> {
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
@@ -271,4 +271,43 @@ fn a_variable_of_monitoring_configures_no_service() {
         assert!(chooses(name), "{name}");
     }
     assert!(!chooses("SESSION_BUILDER__MONITORING__LOG_LEVEL"));
+}
+
+#[test]
+fn a_list_in_a_file_keeps_its_commas_and_text_is_separated_by_them() {
+    let urls = "[rpc]\nfallback_urls = [\"https://one.example/a,b\", \"https://two.example\"]\n";
+    let paths = "[signer]\nfee_payer_keypair_paths = [\"keys/a,b.json\"]\n";
+    let settings = load(&format!("{urls}{paths}"), &[], &Overrides::default()).unwrap();
+    let given: Vec<&str> = settings.rpc.fallback_urls.iter().map(RpcUrl::expose).collect();
+    assert_eq!(given, ["https://one.example/a,b", "https://two.example/"]);
+    assert_eq!(settings.signer.fee_payer_keypair_paths, [Path::new("keys/a,b.json")]);
+    let variable = ("SESSION_BUILDER__SIGNER__FEE_PAYER_KEYPAIR_PATHS", "a.json, b.json");
+    let settings = load("", &[variable], &Overrides::default()).unwrap();
+    assert_eq!(
+        settings.signer.fee_payer_keypair_paths,
+        [Path::new("a.json"), Path::new("b.json")]
+    );
+}
+
+#[test]
+fn a_webhook_needs_its_secret_and_neither_is_shown() {
+    let found = faults("[alerts]\nwebhook_url = \"https://hooks.example/T0/KEYKEYKEY\"\n", &[]);
+    assert_eq!(found[0].key, "alerts.webhook_secret", "{found:?}");
+    let text =
+        "[alerts]\nwebhook_url = \"https://hooks.example/T0/KEYKEYKEY\"\nwebhook_secret = \"SECRETSECRETSECRET\"\n";
+    let settings = load(text, &[], &Overrides::default()).unwrap();
+    let shown = format!("{:?}", settings.alerts);
+    assert!(
+        !shown.contains("KEYKEYKEY") && !shown.contains("SECRETSECRET"),
+        "{shown}"
+    );
+    let short = text.replace("SECRETSECRETSECRET", "short");
+    let found = match load(&short, &[], &Overrides::default()) {
+        Err(ConfigError::Invalid(faults)) => faults,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        (found[0].key.as_str(), found[0].value.as_str()),
+        ("alerts.webhook_secret", "(withheld)")
+    );
 }

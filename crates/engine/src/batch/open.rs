@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use metrics::counter;
 use session_chain::{AccountState, RentRate};
 use session_events::session::SESSION_PROGRAM_ID;
+use session_telemetry::names;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
@@ -171,7 +172,7 @@ impl OpenRequests {
             Standing::Short { lamports, .. } => work.start_from(Start::Short, lamports),
             Standing::Verified => {
                 if account.is_some_and(|account| is_below_minimum(account, rent)) {
-                    counter!("accounts_below_rent_minimum_total").increment(1);
+                    counter!(names::ACCOUNTS_BELOW_RENT_MINIMUM_TOTAL).increment(1);
                 }
                 let outcome = created_by.map_or(Outcome::AlreadyExisted, |(signature, slot)| Outcome::Created {
                     signature,

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use metrics::counter;
 use session_chain::{ChainError, RpcClient, RpcPool, TransactionFailure, proves_not_sent};
+use session_telemetry::names;
 use solana_client::rpc_config::RpcSendTransactionConfig;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
@@ -50,7 +51,7 @@ impl Signed {
 
 /// Sends for the first time, to two endpoints at once: a silent one costs no slot. Where some try got no answer, a later try's refusal proves nothing: it may be out.
 pub(crate) async fn send_first(pool: &RpcPool, signed: &Signed, deadline: Instant) -> Event {
-    counter!("transactions_sent_total").increment(1);
+    counter!(names::TRANSACTIONS_SENT_TOTAL).increment(1);
     let config = RpcSendTransactionConfig {
         skip_preflight: false,
         preflight_commitment: Some(RECENT.commitment),

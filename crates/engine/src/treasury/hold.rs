@@ -9,6 +9,7 @@ use session_ledger::{
     Fate, Hold as Entry, HoldAnswer, HoldId, HoldRequest, Ledger, LedgerError, Member, Refusal, SentTransaction,
     Settlement, WalletReading,
 };
+use session_telemetry::names;
 use solana_pubkey::Pubkey;
 
 use crate::treasury::signer::{Payer, SignerPool};
@@ -98,7 +99,9 @@ impl Treasury {
     pub(crate) async fn settle_entry(&self, id: HoldId, fate: Fate) {
         let outcome = outcome(&fate);
         match insist(|| self.ledger.settle(id, fate.clone(), SystemTime::now())).await {
-            Ok(Settlement::Now { .. }) => counter!("transactions_settled_total", "outcome" => outcome).increment(1),
+            Ok(Settlement::Now { .. }) => {
+                counter!(names::TRANSACTIONS_SETTLED_TOTAL, "outcome" => outcome).increment(1);
+            }
             Ok(Settlement::Before(before)) => tracing::info!(%id, ?before, "a hold was settled by somebody else"),
             Err(error) => tracing::error!(%id, %error, outcome, "a hold stays in the books; a later look settles it"),
         }

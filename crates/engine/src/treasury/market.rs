@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use metrics::gauge;
+use session_telemetry::names;
 
 /// Where blocks take anything, an expiry still says that more would have helped: raising begins here, in micro-lamports.
 const LOWEST_RAISED: u64 = 10_000;
@@ -54,7 +55,7 @@ impl FeeMarket {
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     fn report(&self) {
-        gauge!("priority_fee_micro_lamports_per_unit").set(self.micro_lamports_per_unit() as f64);
+        gauge!(names::PRIORITY_FEE).set(self.micro_lamports_per_unit() as f64);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use metrics::gauge;
 use session_chain::replies::{read_accounts, recent_prioritization_fees};
 use session_chain::{ChainError, Cluster, RpcPool};
+use session_telemetry::names;
 use solana_pubkey::Pubkey;
 use tokio_util::sync::CancellationToken;
 
@@ -99,9 +100,9 @@ fn report(wallets: &[WalletStatus]) {
     let total = wallets
         .iter()
         .fold(0_u64, |sum, wallet| sum.saturating_add(wallet.lamports));
-    gauge!("wallet_balance_lamports").set(total as f64);
+    gauge!(names::WALLET_BALANCE_LAMPORTS).set(total as f64);
     let low = wallets.iter().filter(|wallet| wallet.is_low);
-    gauge!("wallet_low").set(low.clone().count() as f64);
+    gauge!(names::WALLET_LOW).set(low.clone().count() as f64);
     for wallet in low {
         tracing::warn!(wallet = %wallet.address, lamports = wallet.lamports, "the wallet runs low; fund it");
     }

@@ -46,8 +46,8 @@ pub(super) const RPC_OUTCOMES: &[&str] = &[
     "invalid_request",
 ];
 
-/// Why an attempt fails and is made again.
-pub(super) const RETRIED_REASONS: &[&str] = &[
+/// What passes with time.
+const LIMITS: &[&str] = &[
     "hourly_budget",
     "requester_budget",
     "wallet_reserve",
@@ -59,6 +59,10 @@ pub(super) const RETRIED_REASONS: &[&str] = &[
     "no_ledger",
     "no_signature",
     "misconfigured",
+];
+
+/// What makes an attempt fail.
+const FAILURES: &[&str] = &[
     "slot_skipped",
     "preflight_failed",
     "rpc_error",
@@ -71,27 +75,10 @@ pub(super) const RETRIED_REASONS: &[&str] = &[
     "signing_failed",
     "compilation_failed",
     "unanswered",
-    "reported_failed",
 ];
 
-/// Why a message waits for room.
-pub(super) const DEFERRED_REASONS: &[&str] = &[
-    "hourly_budget",
-    "requester_budget",
-    "wallet_reserve",
-    "wallet_empty",
-    "rate_limited",
-    "no_node",
-    "no_time_left",
-    "account_busy",
-    "no_ledger",
-    "no_signature",
-    "misconfigured",
-    "waiting",
-];
-
-/// Why a message ends as a dead letter: what can never succeed, and what failed too often.
-pub(super) const DEAD_LETTER_REASONS: &[&str] = &[
+/// What can never succeed, or was given up by a rule.
+const GIVEN_UP: &[&str] = &[
     "bad_body",
     "session_id_too_long",
     "no_address",
@@ -106,30 +93,37 @@ pub(super) const DEAD_LETTER_REASONS: &[&str] = &[
     "account_closed",
     "given_up",
     "deferred_too_long",
-    "hourly_budget",
-    "requester_budget",
-    "wallet_reserve",
-    "wallet_empty",
-    "rate_limited",
-    "no_node",
-    "no_time_left",
-    "account_busy",
-    "no_ledger",
-    "no_signature",
-    "misconfigured",
-    "slot_skipped",
-    "preflight_failed",
-    "rpc_error",
-    "invalid_request",
-    "program_failed",
-    "transaction_failed",
-    "transaction_expired",
-    "transaction_not_executed",
-    "ledger_failed",
-    "signing_failed",
-    "compilation_failed",
-    "unanswered",
 ];
+
+/// Why an attempt fails and is made again.
+pub(super) const RETRIED_REASONS: &[&str] =
+    &joined::<{ LIMITS.len() + FAILURES.len() + 1 }>(&[LIMITS, FAILURES, &["reported_failed"]]);
+
+/// Why a message waits for room.
+pub(super) const DEFERRED_REASONS: &[&str] = &joined::<{ LIMITS.len() + 1 }>(&[LIMITS, &["waiting"]]);
+
+/// Why a message ends as a dead letter: what can never succeed, and what failed too often.
+pub(super) const DEAD_LETTER_REASONS: &[&str] =
+    &joined::<{ GIVEN_UP.len() + LIMITS.len() + FAILURES.len() }>(&[GIVEN_UP, LIMITS, FAILURES]);
+
+/// What becomes of an alert.
+pub(super) const ALERT_OUTCOMES: &[&str] = &["told", "failed", "dropped"];
+
+/// Tables that others are parts of, each written once.
+const fn joined<const N: usize>(parts: &[&[&'static str]]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let (mut part, mut place) = (0, 0);
+    while part < parts.len() {
+        let mut item = 0;
+        while item < parts[part].len() {
+            all[place] = parts[part][item];
+            (item, place) = (item + 1, place + 1);
+        }
+        part += 1;
+    }
+    assert!(place == N);
+    all
+}
 
 /// Why a line that looks like an event is not believed.
 pub(super) const REFUSALS: &[&str] = &[

@@ -177,7 +177,7 @@ async fn event_source(
     settings.queue.visibility_timeout = QUEUE.visibility_timeout;
     let pool = rpc_pool_of(&settings, vec![chain.endpoint()]).unwrap();
     let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
-    Handling::start(&settings, pool, signers, recorder).await.unwrap()
+    Handling::start(&settings, pool, signers, recorder, None).await.unwrap()
 }
 
 /// The listener's own binary, from the chain's beginning on.

@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
         LogFormat::Text => session_telemetry::LogFormat::Text,
         LogFormat::Json => session_telemetry::LogFormat::Json,
     };
-    session_telemetry::withhold(settings.rpc.secrets());
+    session_telemetry::withhold(settings.secrets());
     session_telemetry::init_logs(&settings.monitoring.log_level, format)?;
     with_signals(|stop| service::run(&settings, stop)).await?
 }

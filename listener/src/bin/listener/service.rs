@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use metrics::counter;
-use session_admin::{Check, HealthRegistry, Pages, Stats, run_checks, serve};
+use session_admin::{Check, HealthRegistry, Pages, Stats, patience, run_checks, serve};
 use session_chain::Credits;
 use session_config::Settings;
 use session_listener::{
-    EventStream, Lasting, Listener, ListenerConfig, ListenerError, QuarantineDepth, RpcSlot, WalletBalance, rpc_pool,
-    sqs_queue,
+    EventStream, Lasting, Listener, ListenerConfig, ListenerError, Pulse, QuarantineDepth, QueueCheck, RpcSlot,
+    WalletBalance, WatchedQueue, rpc_pool, sqs_queue,
 };
+use session_queue::Queue;
 use session_telemetry::{PrometheusHandle, names};
 use solana_pubkey::Pubkey;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -35,11 +36,13 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
         drain_limit: DRAIN_LIMIT,
         ..ListenerConfig::from_settings(settings)?
     };
-    let queue = Arc::new(sqs_queue(settings).await?);
+    let pulse = Arc::<Pulse>::default();
+    let queue: Arc<dyn Queue> = Arc::new(sqs_queue(settings).await?);
+    let queue = Arc::new(WatchedQueue::new(queue, Arc::clone(&pulse), None));
     let listener = Listener::new(
         config,
         pool.clone(),
-        queue,
+        Arc::clone(&queue) as Arc<dyn Queue>,
         Lasting::from_settings(settings)?,
         Vec::new(),
     )?;
@@ -50,8 +53,14 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     let interval = settings.monitoring.health_check_interval;
     watchers.spawn(status_line::log(listener.status(), stop_watching.clone()));
     let mut checks: Vec<Arc<dyn Check>> = vec![
-        Arc::new(RpcSlot(pool.clone())),
-        Arc::new(EventStream::new(listener.status())),
+        Arc::new(RpcSlot::new(pool.clone())),
+        Arc::new(EventStream::new(
+            listener.status(),
+            Arc::clone(&pulse),
+            patience(interval),
+            settings.listener.listing_interval,
+        )),
+        Arc::new(QueueCheck::new(queue, pulse, interval)),
         Arc::new(QuarantineDepth(listener.status())),
     ];
     let wallets = watched_wallets(settings);

@@ -43,7 +43,8 @@ impl Workshop {
             });
         }
         let observer = Arc::clone(&display) as Arc<dyn RecordObserver>;
-        let handling = Handling::start(settings, rpc_pool(settings)?, signers(settings).await?, observer).await?;
+        let (pool, signers) = (rpc_pool(settings)?, signers(settings).await?);
+        let handling = Handling::start(settings, pool, signers, observer, None).await?;
         Ok(Self {
             queue: Arc::clone(&handling.queues().source),
             handling: Some(handling),

@@ -1,0 +1,268 @@
+//! Events arrive: by notifications, or by the listing, which alone proves that none was missed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use session_admin::{Check, CheckFailure, Health, often};
+use tokio::{sync::watch, time::Instant};
+
+use super::pulse::{Operation, Pulse};
+use crate::status::ListenerStatus;
+
+/// The reason by which the quarantine has what is listed and not given.
+const WITHHELD: &str = "withheld";
+
+/// What a status says about the stream.
+type Verdict = Result<Health, CheckFailure>;
+
+/// The listener hears the chain, or at least gets ahead in its listing.
+pub struct EventStream {
+    status: watch::Receiver<ListenerStatus>,
+    /// Where events go that have arrived.
+    arrivals: Arc<Pulse>,
+    /// How long a broken link may be made up for by what still arrives.
+    patience: Duration,
+    /// The watermark moves at least so often where the listing works.
+    listing_interval: Duration,
+    memory: Mutex<Memory>,
+}
+
+/// What a single status does not tell.
+#[derive(Debug, Default)]
+struct Memory {
+    /// What the last check said: a change before anybody waits for one is a change all the same.
+    seen: Option<Verdict>,
+    watermark: Option<(u64, Instant)>,
+    stalled_since: Option<Instant>,
+    /// Transactions that nobody gives, and since when there is one more of them than before.
+    withheld: (usize, Option<Instant>),
+}
+
+impl EventStream {
+    /// A check of the listener that tells this status and puts its events into the queue with this pulse.
+    #[must_use]
+    pub fn new(
+        status: watch::Receiver<ListenerStatus>,
+        arrivals: Arc<Pulse>,
+        patience: Duration,
+        listing_interval: Duration,
+    ) -> Self {
+        Self {
+            status,
+            arrivals,
+            patience,
+            listing_interval,
+            memory: Mutex::default(),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an event has arrived since a moment, and lately.
+    fn arrived_since(&self, since: Instant) -> bool {
+        let arrived_at = self.arrivals.worked_at(Operation::Send);
+        arrived_at.is_some_and(|at| at >= since && at.elapsed() < self.patience)
+    }
+
+    fn verdict(&self, status: &ListenerStatus) -> Verdict {
+        let mut memory = self.memory();
+        memory.note(status, Instant::now());
+        let fail = |reason: String| Err(CheckFailure::new(reason));
+        let warn = |reason: String| Ok(Health::Degraded(reason));
+        if let (Some(reason), Some(since)) = (&status.stalled, memory.stalled_since) {
+            let reason = format!("the listener does not get ahead: {reason}");
+            return if status.connected && self.arrived_since(since) {
+                warn(format!("{reason}; notifications still bring events"))
+            } else {
+                fail(reason)
+            };
+        }
+        if let (count, Some(since)) = memory.withheld
+            && self.arrivals.worked_at(Operation::Send).is_none_or(|at| at < since)
+        {
+            return fail(format!(
+                "{count} listed transactions cannot be had, and nothing else has arrived since the last of them"
+            ));
+        }
+        if !status.connected {
+            let reason = "no notifications come in; the listener is reconnecting";
+            return if memory.lists_lately(self.patience.max(3 * self.listing_interval)) {
+                warn(format!(
+                    "{reason}, and its listing finds events meanwhile, seconds late"
+                ))
+            } else {
+                fail(reason.to_owned())
+            };
+        }
+        if let Some(reason) = &status.cursor_error {
+            return warn(format!(
+                "the cursor cannot be saved: {reason}; a restart reads from where it was saved last"
+            ));
+        }
+        if status.backpressure {
+            return warn("the queue is slow; the listener waits for it".to_owned());
+        }
+        Ok(Health::Good)
+    }
+}
+
+impl Memory {
+    fn note(&mut self, status: &ListenerStatus, now: Instant) {
+        let stalled_since = self.stalled_since.unwrap_or(now);
+        self.stalled_since = status.stalled.is_some().then_some(stalled_since);
+        let withheld = status.quarantine.by_reason.get(WITHHELD).copied().unwrap_or_default();
+        let (before, last) = self.withheld;
+        let last = if withheld > before { Some(now) } else { last };
+        self.withheld = (withheld, last.filter(|_| withheld > 0));
+        if let Some(slot) = status.cursor_slot
+            && self.watermark.is_none_or(|(before, _)| before != slot)
+        {
+            self.watermark = Some((slot, now));
+        }
+    }
+
+    /// Whether the watermark has moved within this time.
+    fn lists_lately(&self, limit: Duration) -> bool {
+        self.watermark.is_some_and(|(_, moved_at)| moved_at.elapsed() < limit)
+    }
+}
+
+#[async_trait]
+impl Check for EventStream {
+    fn name(&self) -> &'static str {
+        "event_stream"
+    }
+
+    fn every(&self, configured: Duration) -> Duration {
+        often(configured)
+    }
+
+    async fn check(&self) -> Result<Health, CheckFailure> {
+        let status = self.status.borrow().clone();
+        let verdict = self.verdict(&status);
+        self.memory().seen = Some(verdict.clone());
+        verdict
+    }
+
+    async fn changed(&self) {
+        // Slots pass all the time; only what changes the verdict is worth a look.
+        let is_new = |status: &ListenerStatus| {
+            let verdict = self.verdict(status);
+            self.memory().seen.as_ref() != Some(&verdict)
+        };
+        if self.status.clone().wait_for(is_new).await.is_err() {
+            // A listener that has ended says nothing new.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(15);
+
+    struct Stream {
+        status: watch::Sender<ListenerStatus>,
+        arrivals: Arc<Pulse>,
+        check: EventStream,
+    }
+
+    impl Stream {
+        fn new() -> Self {
+            let status = watch::Sender::new(ListenerStatus {
+                connected: true,
+                cursor_slot: Some(1),
+                ..ListenerStatus::default()
+            });
+            let arrivals = Arc::<Pulse>::default();
+            let check = EventStream::new(
+                status.subscribe(),
+                Arc::clone(&arrivals),
+                PATIENCE,
+                Duration::from_secs(5),
+            );
+            Self {
+                status,
+                arrivals,
+                check,
+            }
+        }
+
+        fn change(&self, change: impl FnOnce(&mut ListenerStatus)) {
+            self.status.send_modify(change);
+        }
+
+        /// "good", "degraded" or "failed".
+        async fn word(&self) -> &'static str {
+            match self.check.check().await {
+                Ok(Health::Good) => "good",
+                Ok(Health::Degraded(_)) => "degraded",
+                Err(_) => "failed",
+            }
+        }
+    }
+
+    async fn after(secs: u64) {
+        tokio::time::advance(Duration::from_secs(secs)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_that_stalls_is_a_warning_only_while_events_arrive() {
+        let stream = Stream::new();
+        assert_eq!(stream.word().await, "good");
+        stream.change(|status| status.stalled = Some(String::from("no answer")));
+        assert_eq!(stream.word().await, "failed");
+        stream.arrivals.worked(Operation::Send);
+        assert_eq!(stream.word().await, "degraded");
+        after(16).await;
+        assert_eq!(stream.word().await, "failed");
+        stream.change(|status| status.stalled = None);
+        assert_eq!(stream.word().await, "good");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_notifications_the_listing_has_to_get_ahead() {
+        let stream = Stream::new();
+        assert_eq!(stream.word().await, "good");
+        stream.change(|status| status.connected = false);
+        assert_eq!(stream.word().await, "degraded");
+        after(14).await;
+        stream.change(|status| status.cursor_slot = Some(30));
+        assert_eq!(stream.word().await, "degraded");
+        after(16).await;
+        assert_eq!(stream.word().await, "failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn transactions_that_nobody_gives_fail_the_check_until_something_else_arrives() {
+        let stream = Stream::new();
+        let withhold = |count| stream.change(|status| drop(status.quarantine.by_reason.insert(WITHHELD, count)));
+        withhold(1);
+        assert_eq!(stream.word().await, "failed");
+        after(1).await;
+        stream.arrivals.worked(Operation::Send);
+        assert_eq!(stream.word().await, "good", "the quarantine's own check tells of it");
+        after(3_600).await;
+        assert_eq!(stream.word().await, "good");
+        withhold(2);
+        assert_eq!(stream.word().await, "failed");
+        withhold(0);
+        assert_eq!(stream.word().await, "good");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_costs_no_user_anything_is_a_warning() {
+        let stream = Stream::new();
+        stream.change(|status| status.cursor_error = Some(String::from("disk full")));
+        assert_eq!(stream.word().await, "degraded");
+        stream.change(|status| (status.cursor_error, status.backpressure) = (None, true));
+        assert_eq!(stream.word().await, "degraded");
+    }
+}
