@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use session_admin::{Check, CheckFailure, Health, often};
+use time::OffsetDateTime;
 use tokio::{sync::watch, time::Instant};
 
 use super::pulse::{Operation, Pulse};
@@ -31,8 +32,9 @@ pub struct EventStream {
 }
 
 /// What a single status does not tell.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
+    begun_at: OffsetDateTime,
     /// What the last check said: a change before anybody waits for one is a change all the same.
     seen: Option<Verdict>,
     watermark: Option<(u64, Instant)>,
@@ -55,7 +57,7 @@ impl EventStream {
             arrivals,
             patience,
             listing_interval,
-            memory: Mutex::default(),
+            memory: Mutex::new(Memory::new(OffsetDateTime::now_utc())),
         }
     }
 
@@ -112,12 +114,32 @@ impl EventStream {
 }
 
 impl Memory {
+    fn new(begun_at: OffsetDateTime) -> Self {
+        Self {
+            begun_at,
+            seen: None,
+            watermark: None,
+            stalled_since: None,
+            withheld: (0, None),
+        }
+    }
+
     fn note(&mut self, status: &ListenerStatus, now: Instant) {
         let stalled_since = self.stalled_since.unwrap_or(now);
         self.stalled_since = status.stalled.is_some().then_some(stalled_since);
         let withheld = status.quarantine.by_reason.get(WITHHELD).copied().unwrap_or_default();
         let (before, last) = self.withheld;
-        let last = if withheld > before { Some(now) } else { last };
+        // What an earlier process has put there says nothing of what arrives now.
+        let inherited = before == 0
+            && status
+                .quarantine
+                .oldest_since
+                .is_some_and(|since| since < self.begun_at);
+        let last = if withheld > before && !inherited {
+            Some(now)
+        } else {
+            last
+        };
         self.withheld = (withheld, last.filter(|_| withheld > 0));
         if let Some(slot) = status.cursor_slot
             && self.watermark.is_none_or(|(before, _)| before != slot)
@@ -243,7 +265,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn transactions_that_nobody_gives_fail_the_check_until_something_else_arrives() {
         let stream = Stream::new();
-        let withhold = |count| stream.change(|status| drop(status.quarantine.by_reason.insert(WITHHELD, count)));
+        let withhold = |count| {
+            stream.change(|status| status.quarantine.by_reason = [(WITHHELD, count)].into());
+        };
         withhold(1);
         assert_eq!(stream.word().await, "failed");
         after(1).await;
@@ -255,6 +279,9 @@ mod tests {
         assert_eq!(stream.word().await, "failed");
         withhold(0);
         assert_eq!(stream.word().await, "good");
+        stream.change(|status| status.quarantine.oldest_since = Some(OffsetDateTime::UNIX_EPOCH));
+        withhold(1);
+        assert_eq!(stream.word().await, "good", "an earlier process has put it there");
     }
 
     #[tokio::test(start_paused = true)]
