@@ -1,5 +1,5 @@
 //! The metrics as others rely on them: docs/metrics.md has every one with its type, unit, labels and meaning;
-//! infra/prometheus/first_scrape.txt is what a service shows before it has done anything, for whoever checks it by
+//! `infra/prometheus/first_scrape.txt` is what a service shows before it has done anything, for whoever checks it by
 //! Prometheus's own tools; and no metric is named anywhere but in the table.
 //!
 //! With `UPDATE_METRICS=1` the two files are written instead of compared.
@@ -91,7 +91,9 @@ fn the_first_scrape_is_the_one_that_is_checked() {
         .map(sorted)
         .collect();
     metrics.sort_unstable();
-    let page: String = metrics.iter().map(|metric| format!("# HELP {metric}\n")).collect();
+    let page = metrics
+        .iter()
+        .fold(String::new(), |page, metric| page + "# HELP " + metric + "\n");
     holds("infra/prometheus/first_scrape.txt", &page);
 }
 

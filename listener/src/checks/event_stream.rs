@@ -67,8 +67,12 @@ impl EventStream {
 
     /// Whether an event has arrived since a moment, and lately.
     fn arrived_since(&self, since: Instant) -> bool {
+        self.arrived_lately() && self.arrivals.worked_at(Operation::Send).is_some_and(|at| at >= since)
+    }
+
+    fn arrived_lately(&self) -> bool {
         let arrived_at = self.arrivals.worked_at(Operation::Send);
-        arrived_at.is_some_and(|at| at >= since && at.elapsed() < self.patience)
+        arrived_at.is_some_and(|at| at.elapsed() < self.patience)
     }
 
     fn verdict(&self, status: &ListenerStatus) -> Verdict {
@@ -93,7 +97,8 @@ impl EventStream {
         }
         if !status.connected {
             let reason = "no notifications come in; the listener is reconnecting";
-            return if memory.lists_lately(self.patience.max(3 * self.listing_interval)) {
+            let lists = memory.lists_lately(self.patience.max(3 * self.listing_interval));
+            return if lists || self.arrived_lately() {
                 warn(format!(
                     "{reason}, and its listing finds events meanwhile, seconds late"
                 ))

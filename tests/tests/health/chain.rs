@@ -126,6 +126,7 @@ pub(crate) async fn events_do_not_arrive() {
         .stays_green("the listing fails, and notifications come", &chain, "event_stream")
         .await;
     proxy.heal();
+    service.is_without_warning("event_stream").await;
     socket.stall();
     service
         .stays_green(

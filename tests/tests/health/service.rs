@@ -114,6 +114,16 @@ impl Service {
         }
     }
 
+    /// Waits until the light is green and this check has nothing to warn of.
+    pub(crate) async fn is_without_warning(&self, check: &str) {
+        wait::until_true(&format!("{check} without a warning"), LIMIT, || async {
+            let answer = http::get(self.address, "/health").await;
+            let degraded = answer.json()["degraded"].as_array().cloned().unwrap_or_default();
+            answer.status == 200 && degraded.iter().all(|degraded| degraded["check"] != check)
+        })
+        .await;
+    }
+
     /// A cause that was ended has made the light red before, and makes it green now.
     pub(crate) async fn recovers(&self, cause: &'static str) {
         self.is_green(cause).await;
