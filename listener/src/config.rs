@@ -80,6 +80,8 @@ pub struct ReconcileConfig {
     pub min_age: Duration,
     /// A session that was queued is not queued again by a comparison before so long, and each time twice as long.
     pub requeue_after: Duration,
+    /// Calls of a comparison a second, at most; 0: no limit.
+    pub calls_per_second: u32,
 }
 
 impl Default for ReconcileConfig {
@@ -88,6 +90,7 @@ impl Default for ReconcileConfig {
             interval: Some(Duration::from_mins(10)),
             min_age: Duration::from_mins(1),
             requeue_after: Duration::from_hours(1),
+            calls_per_second: 10,
         }
     }
 }

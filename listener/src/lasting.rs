@@ -1,6 +1,6 @@
 //! What outlives a listener.
 
-use crate::{checkpoint::cursor::CursorStore, quarantine::place::Quarantine};
+use crate::{checkpoint::cursor::CursorStore, quarantine::place::Quarantine, reconcile::served::Served};
 
 /// The places of what must last. They last equally long: the cursor passes what is in quarantine.
 #[derive(Debug, Clone)]
@@ -9,6 +9,8 @@ pub struct Lasting {
     pub cursors: CursorStore,
     /// What could not be read or sent.
     pub quarantine: Quarantine,
+    /// What a comparison with account state has found served; it costs no more than calls where it is lost.
+    pub served: Served,
 }
 
 impl Lasting {
@@ -18,6 +20,7 @@ impl Lasting {
         Self {
             cursors: CursorStore::in_memory(),
             quarantine: Quarantine::in_memory(),
+            served: Served::in_memory(),
         }
     }
 }

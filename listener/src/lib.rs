@@ -51,7 +51,10 @@ pub use quarantine::{
     place::Quarantine,
     store::{QuarantineError, QuarantineStore},
 };
-pub use reconcile::comparison::{MissedSession, ReconcileReport, UnderivableSession};
+pub use reconcile::{
+    report::{MissedSession, Named, ReconcileReport, ReconcileRequest, UnderivableSession},
+    served::{Served, ServedError, ServedStore},
+};
 pub use session_chain::rpc_pool;
 pub use settings::{SettingsError, sqs_queue};
 pub use status::{ListenerStatus, QuarantineSummary};

@@ -13,12 +13,15 @@ use crate::{
     config::{ListenerConfig, ReconcileConfig, StartAt},
     lasting::Lasting,
     quarantine::{place::Quarantine, store::QuarantineError},
+    reconcile::served::{Served, ServedError},
 };
 
 /// The folder of cursors, under `service.state_dir`.
 const CURSORS_FOLDER: &str = "cursors";
 /// The folder of the quarantine, under `service.state_dir` or beside the cursors.
 const QUARANTINE_FOLDER: &str = "quarantine";
+/// The folder of what was found served, in the same places.
+const SERVED_FOLDER: &str = "served";
 
 /// Settings that do not make a listener.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +66,9 @@ pub enum SettingsError {
     /// The place for the quarantine.
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
+    /// The place for what was found served.
+    #[error(transparent)]
+    Served(#[from] ServedError),
 }
 
 impl ListenerConfig {
@@ -85,6 +91,7 @@ impl ListenerConfig {
             handler_time_limit: listener.handler_time_limit,
             reconcile: ReconcileConfig {
                 interval: listener.reconcile_interval,
+                calls_per_second: listener.reconcile_calls_per_second,
                 ..ReconcileConfig::default()
             },
             ..Self::default()
@@ -101,12 +108,12 @@ impl Lasting {
     pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let Some(url) = settings.listener.cursor_url.as_deref() else {
             let state = &settings.service.state_dir;
-            return Self::folders(&state.join(CURSORS_FOLDER), &state.join(QUARANTINE_FOLDER));
+            return Self::folders(&state.join(CURSORS_FOLDER), state);
         };
         let refuse = || SettingsError::CursorUrl { value: url.to_owned() };
         if let Some(folder) = url.strip_prefix("file://") {
             let folder = Path::new(folder);
-            return Self::folders(folder, &folder.join(QUARANTINE_FOLDER));
+            return Self::folders(folder, folder);
         }
         let place = url.strip_prefix("s3://").ok_or_else(refuse)?;
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -116,17 +123,19 @@ impl Lasting {
             .build()
             .map_err(CursorError::from)?;
         let store: Arc<dyn ObjectStore> = Arc::new(store);
-        let beside = object_store::path::Path::from(prefix).join(QUARANTINE_FOLDER);
+        let beside = |folder| object_store::path::Path::from(prefix).join(folder);
         Ok(Self {
             cursors: CursorStore::object_store(Arc::clone(&store), prefix),
-            quarantine: Quarantine::object_store(store, beside.as_ref()),
+            quarantine: Quarantine::object_store(Arc::clone(&store), beside(QUARANTINE_FOLDER).as_ref()),
+            served: Served::object_store(store, beside(SERVED_FOLDER).as_ref()),
         })
     }
 
-    fn folders(cursors: &Path, quarantine: &Path) -> Result<Self, SettingsError> {
+    fn folders(cursors: &Path, others: &Path) -> Result<Self, SettingsError> {
         Ok(Self {
             cursors: CursorStore::folder(cursors)?,
-            quarantine: Quarantine::folder(quarantine)?,
+            quarantine: Quarantine::folder(&others.join(QUARANTINE_FOLDER))?,
+            served: Served::folder(&others.join(SERVED_FOLDER))?,
         })
     }
 }

@@ -4,10 +4,13 @@ use std::{sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use session_config::Settings;
-use session_listener::{Lasting, Quarantine, QuarantineError, QuarantineItem, QuarantineStore, SettingsError};
+use session_listener::{
+    Lasting, Quarantine, QuarantineError, QuarantineItem, QuarantineStore, Served, ServedError, ServedStore,
+    SettingsError,
+};
 use session_store::{Reader, Store, StoreError};
 
-/// The listener's places. The quarantine is in the store, where there is one and the configuration names no other place.
+/// The listener's places. All but the cursor is in the store, where there is one and the configuration names no other place.
 ///
 /// # Errors
 /// [`SettingsError`].
@@ -16,6 +19,7 @@ pub fn lasting(settings: &Settings, store: Option<&Store>) -> Result<Lasting, Se
     Ok(match store {
         Some(store) if settings.listener.cursor_url.is_none() => Lasting {
             quarantine: in_store(store),
+            served: Served::new(Arc::new(InStore(store.clone()))),
             ..lasting
         },
         _ => lasting,
@@ -27,7 +31,7 @@ pub(crate) fn in_store(store: &Store) -> Quarantine {
     Quarantine::new(Arc::new(InStore(store.clone())))
 }
 
-/// A quarantine in the store of this machine.
+/// What lasts of a listener, in the store of this machine.
 struct InStore(Store);
 
 /// The items in a store, for whoever only looks. One that cannot be read is reported and left alone.
@@ -70,5 +74,16 @@ impl QuarantineStore for InStore {
 
     async fn remove(&self, key: &str) -> Result<bool, QuarantineError> {
         self.0.take_from_quarantine(key).await.map_err(QuarantineError::place)
+    }
+}
+
+#[async_trait]
+impl ServedStore for InStore {
+    async fn load(&self, name: &str) -> Result<Option<Vec<u8>>, ServedError> {
+        self.0.served(name).await.map_err(ServedError::place)
+    }
+
+    async fn save(&self, name: &str, record: Vec<u8>) -> Result<(), ServedError> {
+        self.0.keep_served(name, record).await.map_err(ServedError::place)
     }
 }

@@ -10,6 +10,7 @@
 pub mod binaries;
 pub mod chain;
 pub mod creation;
+pub mod entries_node;
 pub mod fault_proxy;
 pub mod function_stub;
 pub mod hostile;

@@ -9,7 +9,8 @@ use std::{
 
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_listener::{
-    CursorStore, EventHandler, Lasting, Listener, ListenerConfig, ListenerError, ListenerStatus, Quarantine, StartAt,
+    CursorStore, EventHandler, Lasting, Listener, ListenerConfig, ListenerError, ListenerStatus, Quarantine, Served,
+    StartAt,
 };
 use session_message::Message;
 use session_queue::{InMemoryConfig, InMemoryQueue, Queue, ReceiveRequest};
@@ -135,6 +136,7 @@ pub fn lasting_in(folder: &Path) -> Lasting {
     Lasting {
         cursors: CursorStore::folder(&folder.join("cursors")).unwrap(),
         quarantine: Quarantine::folder(&folder.join("quarantine")).unwrap(),
+        served: Served::folder(&folder.join("served")).unwrap(),
     }
 }
 

@@ -123,6 +123,7 @@ pub(crate) fn listener(reader: &mut Reader) -> Listener {
         listing_interval: reader.seconds("listener.listing_interval_secs", 1..=3_600),
         reconcile_interval: Some(reader.seconds("listener.reconcile_interval_secs", 0..=7 * DAY_SECS))
             .filter(|interval| *interval > Duration::ZERO),
+        reconcile_calls_per_second: small(reader, "listener.reconcile_calls_per_second", 0, 10_000),
         max_unsettled_events: size(reader, "listener.max_unsettled_events", 100, 1_000_000),
         max_handler_backlog: size(reader, "listener.max_handler_backlog", 1, 1_000_000),
         handler_time_limit: reader.milliseconds("listener.handler_time_limit_ms", 1..=3_600_000),

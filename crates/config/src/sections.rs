@@ -124,6 +124,7 @@ pub struct Listener {
     pub silence_limit: Duration,
     pub listing_interval: Duration,
     pub reconcile_interval: Option<Duration>,
+    pub reconcile_calls_per_second: u32,
     pub max_unsettled_events: usize,
     pub max_handler_backlog: usize,
     pub handler_time_limit: Duration,

@@ -69,6 +69,7 @@ const STEPS: &[M<'_>] = &[
     CREATE TABLE quarantine (key TEXT PRIMARY KEY, record TEXT NOT NULL, saved_at_ms INTEGER NOT NULL) STRICT;
     ",
     ),
+    M::up("CREATE TABLE served (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;"),
 ];
 
 /// All steps, in order.

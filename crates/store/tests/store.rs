@@ -152,6 +152,21 @@ async fn the_quarantine_outlives_its_process() {
 }
 
 #[tokio::test]
+async fn what_was_found_served_outlives_its_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    for record in [vec![1], vec![0, 255, 7]] {
+        store.keep_served("program/shard-00.bin", record).await.unwrap();
+    }
+    store.close().await;
+
+    let store = Store::open(folder.path()).await.unwrap();
+    let kept = store.served("program/shard-00.bin").await.unwrap();
+    assert_eq!(kept, Some(vec![0, 255, 7]));
+    assert_eq!(store.served("program/shard-01.bin").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn watermarks_and_histories_outlive_their_process() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();

@@ -13,7 +13,7 @@ mod labels;
 pub use labels::ANY;
 use labels::{
     ALERT_OUTCOMES, DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES,
-    HANDLER_FAILURES, LEFT, ORIGINS, QUARANTINE_REASONS, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES,
+    HANDLER_FAILURES, LEFT, ORIGINS, QUARANTINE_REASONS, RECONCILED, RECONCILIATIONS, REFUSALS, RETRIED_REASONS, RPC_OUTCOMES,
     SUBJECTS, UNRECOVERED, YES_OR_NO,
 };
 
@@ -120,6 +120,7 @@ metrics! {
     LISTENER_HANDLER_DURATION_SECONDS = "listener_handler_duration_seconds", Histogram, Unit::Seconds, [handler: ANY], "How long a custom handler took over an event, in seconds, by handler.";
     LISTENER_DISAGREEMENTS_TOTAL = "listener_disagreements_total", Counter, Unit::Count, [endpoint: ANY, subject: SUBJECTS], "Answers of an endpoint that another endpoint contradicts, by endpoint and subject.";
     LISTENER_RECONCILIATIONS_TOTAL = "listener_reconciliations_total", Counter, Unit::Count, [outcome: RECONCILIATIONS], "Comparisons with account state, by outcome.";
+    LISTENER_RECONCILED_ENTRIES = "listener_reconciled_entries", Gauge, Unit::Count, [state: RECONCILED], "Entries of the factory as the last comparison has found them, by state.";
     SESSION_QUEUE_POSITION = "session_queue_position", Gauge, Unit::Count, [], "Place in the on-chain queue of the session that was queued last.";
     SESSION_QUEUE_DEPTH = "session_queue_depth", Gauge, Unit::Count, [], "Sessions in the on-chain queue.";
     SESSION_QUEUE_SOONEST_DEADLINE_SECONDS = "session_queue_soonest_deadline_seconds", Gauge, Unit::Seconds, [], "The soonest deadline of a queued session, unix time; 0 if none is queued.";

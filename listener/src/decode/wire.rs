@@ -121,6 +121,14 @@ pub(crate) struct InContext<T> {
     pub(crate) value: T,
 }
 
+/// One of many, which harms none of the others where it cannot be read.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Lenient<T> {
+    Readable(T),
+    Other(IgnoredAny),
+}
+
 /// One entry of `getProgramAccounts`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct KeyedAccount {

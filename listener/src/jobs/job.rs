@@ -21,7 +21,10 @@ use crate::{
     patience::Patience,
     publish::outlet::{Outlet, OutletTasks},
     quarantine::{item::Scope, keeper::Keeping, place::Quarantine},
-    reconcile::comparison::{ReconcileReport, Reconciliation},
+    reconcile::{
+        comparison::Reconciliation,
+        report::{ReconcileReport, ReconcileRequest},
+    },
     source::rpc::ProgramHistory,
     status::StatusBoard,
 };
@@ -104,15 +107,24 @@ pub async fn reconcile(
     pool: RpcPool,
     queue: Arc<dyn Queue>,
     lasting: &Lasting,
-    dry_run: bool,
+    request: ReconcileRequest,
     stop: CancellationToken,
 ) -> Result<ReconcileReport, ListenerError> {
     let Some(job) = Job::open(config, pool, queue, lasting.quarantine.clone(), stop).await? else {
         return Err(ReconcileError::Stopped.into());
     };
-    let reconciliation = Reconciliation::new(&job.history, &job.intake, &job.patience, config);
-    let report = reconciliation.run(dry_run).await;
+    let Job {
+        history,
+        intake,
+        patience,
+        ..
+    } = &job;
+    let reconciliation = Reconciliation::new(history, intake, patience, config, &lasting.served);
+    let report = reconciliation.run(request).await;
     drop(reconciliation);
     job.finish().await?;
     Ok(report?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ use crate::{
     patience::Patience,
     publish::outlet::{Outlet, OutletTasks},
     quarantine::{item::Scope, keeper::Keeping, place::Quarantine, retrier::Retrier},
-    reconcile::comparison::Reconciliation,
+    reconcile::{comparison::Reconciliation, served::Served},
     source::fast_path::FastPath,
     source::fetcher::Fetcher,
     source::poller::Poller,
@@ -173,7 +173,7 @@ impl Running {
             status,
             parking,
         });
-        let mut readers = start_readers(&config, &history, &intake, patience, stop);
+        let mut readers = start_readers(&config, &history, &intake, &lasting.served, patience, stop);
         let retrier = retrier(lasting.quarantine, queue, history, intake, patience);
         readers.push(("quarantine", spawn_reader(retrier.run(), stop)));
         Self {
@@ -208,6 +208,7 @@ fn start_readers(
     config: &ListenerConfig,
     history: &ProgramHistory,
     intake: &Arc<Intake>,
+    served: &Served,
     patience: &Patience,
     stop: &CancellationToken,
 ) -> Vec<(&'static str, JoinHandle<()>)> {
@@ -250,7 +251,7 @@ fn start_readers(
         ("listing", spawn_reader(poller.run(), stop)),
     ];
     if let Some(interval) = config.reconcile.interval {
-        let reconciliation = Reconciliation::new(history, intake, patience, config);
+        let reconciliation = Reconciliation::new(history, intake, patience, config, served);
         readers.push(("comparison", spawn_reader(reconciliation.run_every(interval), stop)));
     }
     readers

@@ -164,6 +164,11 @@ impl Scope {
         }
     }
 
+    /// Its name in a place that several share.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}", self.program_id, self.genesis_hash)
+    }
+
     /// A transaction.
     pub(crate) fn transaction(&self, signature: &Signature, slot: u64, finding: Finding) -> QuarantineItem {
         let signature = signature.to_string();

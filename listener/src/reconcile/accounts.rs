@@ -1,92 +1,153 @@
-//! What a listener asks the chain about accounts.
+//! What a comparison asks the chain about accounts, at its own pace.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use session_chain::RpcPool;
-use session_events::SessionEntry;
+use session_chain::{CommitmentConfig, RpcPool};
+use session_events::{SessionFactoryState, factory::state_address};
 use solana_client::rpc_request::RpcRequest;
 use solana_pubkey::Pubkey;
 
 use crate::{
-    decode::wire::{AccountOwner, InContext, KeyedAccount},
+    decode::wire::{AccountData, AccountOwner, InContext, KeyedAccount, Lenient},
     error::ReconcileError,
+    reconcile::{pace::Pace, shards::Shard},
 };
 
 /// Most accounts that a node gives at once (Solana RPC, `getMultipleAccounts`).
-const ACCOUNTS_MAX: usize = 100;
+pub(crate) const ACCOUNTS_MAX: usize = 100;
+/// Where an entry has its session's address, after the discriminator.
+const SESSION_OFFSET: usize = 8;
+const SESSION_LENGTH: usize = 32;
 
 /// The factory's accounts, and those that it asks for.
 pub(crate) struct FactoryAccounts {
     pub(crate) pool: RpcPool,
     pub(crate) program_id: Pubkey,
+    pub(crate) session_program: Pubkey,
+    pub(crate) pace: Pace,
 }
 
-/// All entries at one moment.
-pub(crate) struct Entries {
+/// The entries of a shard at one moment.
+pub(crate) struct ShardListing {
     pub(crate) slot: u64,
-    /// Each account that starts as an entry does.
-    pub(crate) accounts: Vec<EntryAccount>,
+    pub(crate) entries: Vec<ListedEntry>,
+    /// Accounts that start as an entry does and are none, as the node names them.
+    pub(crate) malformed: Vec<String>,
 }
 
-/// An account that starts as an entry does.
-pub(crate) struct EntryAccount {
-    /// As the node writes it.
-    pub(crate) address: String,
-    /// Its data, unless the node writes it in a way that cannot be read.
-    pub(crate) data: Option<Vec<u8>>,
+/// An entry, and the session that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ListedEntry {
+    pub(crate) address: Pubkey,
+    /// Zeroes where the session is optimistic.
+    pub(crate) session: Pubkey,
 }
 
 impl FactoryAccounts {
-    /// All accounts of the factory that start as a `SessionEntry`. The status cannot be filtered by: it comes after texts of
-    /// any length.
-    pub(crate) async fn entries(&self) -> Result<Entries, ReconcileError> {
-        let discriminator = bs58::encode(SessionEntry::DISCRIMINATOR).into_string();
+    /// How many sessions were ever requested, if the factory's state tells it.
+    pub(crate) async fn requested(&self) -> Result<Option<u64>, ReconcileError> {
+        let Ok((address, _)) = state_address(&self.program_id) else {
+            return Ok(None);
+        };
+        let parameters = json!([address.to_string(), {
+            "encoding": "base64",
+            "commitment": self.pool.commitment().commitment,
+        }]);
+        let answer: InContext<Option<AccountData>> = self
+            .ask(RpcRequest::GetAccountInfo, "getAccountInfo", parameters)
+            .await?;
+        let data = answer.value.and_then(|account| decoded(&account));
+        Ok(data
+            .and_then(|data| SessionFactoryState::decode(&data).ok())
+            .map(|state| state.total_sessions))
+    }
+
+    /// The entries of a shard, with their sessions' addresses and no more of their data.
+    pub(crate) async fn list(&self, shard: &Shard) -> Result<ShardListing, ReconcileError> {
         let parameters = json!([self.program_id.to_string(), {
             "encoding": "base64",
             "commitment": self.pool.commitment().commitment,
             "withContext": true,
-            "filters": [{"memcmp": {"offset": 0, "bytes": discriminator, "encoding": "base58"}}],
+            "dataSlice": {"offset": SESSION_OFFSET, "length": SESSION_LENGTH},
+            "filters": [{"memcmp": {
+                "offset": 0,
+                "bytes": bs58::encode(shard.data()).into_string(),
+                "encoding": "base58",
+            }}],
         }]);
-        let answer: InContext<Vec<KeyedAccount>> = self
+        let answer: InContext<Vec<Lenient<KeyedAccount>>> = self
             .ask(RpcRequest::GetProgramAccounts, "getProgramAccounts", parameters)
             .await?;
-        Ok(Entries {
+        let mut listing = ShardListing {
             slot: answer.context.slot,
-            accounts: answer.value.into_iter().map(entry).collect(),
-        })
+            entries: Vec::with_capacity(answer.value.len()),
+            malformed: Vec::new(),
+        };
+        for account in answer.value {
+            match listed(account) {
+                Ok(entry) => listing.entries.push(entry),
+                Err(named) => listing.malformed.push(named),
+            }
+        }
+        Ok(listing)
     }
 
-    /// For each session whether its account exists, which is to say belongs to `session_program`. Lamports alone make no
-    /// account.
+    /// For each session whether its account exists, which is to say belongs to the session program. Lamports alone make no
+    /// account. At most [`ACCOUNTS_MAX`].
     pub(crate) async fn exist(
         &self,
         sessions: &[Pubkey],
-        session_program: &Pubkey,
-        min_context_slot: u64,
+        commitment: CommitmentConfig,
+        min_context_slot: Option<u64>,
     ) -> Result<Vec<bool>, ReconcileError> {
-        let session_program = session_program.to_string();
-        let mut exist = Vec::with_capacity(sessions.len());
-        for chunk in sessions.chunks(ACCOUNTS_MAX) {
-            let addresses: Vec<String> = chunk.iter().map(ToString::to_string).collect();
-            let parameters = json!([addresses, {
-                "encoding": "base64",
-                "commitment": self.pool.commitment().commitment,
-                "dataSlice": {"offset": 0, "length": 0},
-                "minContextSlot": min_context_slot,
-            }]);
-            let answer: InContext<Vec<Option<AccountOwner>>> = self
-                .ask(RpcRequest::GetMultipleAccounts, "getMultipleAccounts", parameters)
-                .await?;
-            if answer.value.len() != chunk.len() {
-                let (asked, got) = (chunk.len(), answer.value.len());
-                return Err(ReconcileError::Reply(format!(
-                    "asked for {asked} accounts and got {got}"
-                )));
-            }
-            let owners = answer.value.into_iter();
-            exist.extend(owners.map(|account| account.is_some_and(|account| account.owner == session_program)));
+        let session_program = self.session_program.to_string();
+        let slice = Some((0, 0));
+        let accounts: Vec<Option<AccountOwner>> = self.accounts(sessions, slice, commitment, min_context_slot).await?;
+        let exists = |account: Option<AccountOwner>| account.is_some_and(|account| account.owner == session_program);
+        Ok(accounts.into_iter().map(exists).collect())
+    }
+
+    /// The data of accounts, as far as they exist and it can be read. At most [`ACCOUNTS_MAX`].
+    pub(crate) async fn data(
+        &self,
+        addresses: &[Pubkey],
+        min_context_slot: Option<u64>,
+    ) -> Result<Vec<Option<AccountBytes>>, ReconcileError> {
+        let commitment = self.pool.commitment();
+        let accounts: Vec<Option<AccountData>> = self.accounts(addresses, None, commitment, min_context_slot).await?;
+        let bytes = |account: AccountData| AccountBytes(decoded(&account));
+        Ok(accounts.into_iter().map(|account| account.map(bytes)).collect())
+    }
+
+    async fn accounts<T: serde::de::DeserializeOwned>(
+        &self,
+        addresses: &[Pubkey],
+        slice: Option<(usize, usize)>,
+        commitment: CommitmentConfig,
+        min_context_slot: Option<u64>,
+    ) -> Result<Vec<Option<T>>, ReconcileError> {
+        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let mut config = json!({"encoding": "base64", "commitment": commitment.commitment});
+        if let Some((offset, length)) = slice {
+            config["dataSlice"] = json!({"offset": offset, "length": length});
         }
-        Ok(exist)
+        if let Some(slot) = min_context_slot {
+            config["minContextSlot"] = json!(slot);
+        }
+        let answer: InContext<Vec<Option<T>>> = self
+            .ask(
+                RpcRequest::GetMultipleAccounts,
+                "getMultipleAccounts",
+                json!([texts, config]),
+            )
+            .await?;
+        let (asked, got) = (addresses.len(), answer.value.len());
+        if asked == got {
+            return Ok(answer.value);
+        }
+        Err(ReconcileError::Reply(format!(
+            "asked for {asked} accounts and got {got}"
+        )))
     }
 
     async fn ask<T: serde::de::DeserializeOwned>(
@@ -95,6 +156,7 @@ impl FactoryAccounts {
         name: &'static str,
         parameters: Value,
     ) -> Result<T, ReconcileError> {
+        self.pace.wait(&self.pool, name).await;
         let answer = self.pool.call(name, None, |client| {
             let parameters = parameters.clone();
             async move { client.send(request, parameters).await }
@@ -103,10 +165,31 @@ impl FactoryAccounts {
     }
 }
 
-fn entry(keyed: KeyedAccount) -> EntryAccount {
-    let data = keyed.account.data.0;
-    EntryAccount {
-        address: keyed.pubkey,
-        data: data.and_then(|text| STANDARD.decode(text).ok()),
+/// An account's data; `None` if the node writes it in a way that cannot be read.
+pub(crate) struct AccountBytes(pub(crate) Option<Vec<u8>>);
+
+/// The entry that an account is; its name if it is none.
+fn listed(account: Lenient<KeyedAccount>) -> Result<ListedEntry, String> {
+    let Lenient::Readable(account) = account else {
+        return Err("an account without an address".to_owned());
+    };
+    let session = decoded(&account.account).and_then(|data| session_in(&data));
+    match (account.pubkey.parse(), session) {
+        (Ok(address), Some(session)) => Ok(ListedEntry { address, session }),
+        _ => Err(account.pubkey),
     }
+}
+
+/// The session's address in the slice that was asked for, or in the whole data of a node that slices nothing.
+fn session_in(data: &[u8]) -> Option<Pubkey> {
+    let session = if data.len() > SESSION_LENGTH {
+        data.get(SESSION_OFFSET..SESSION_OFFSET + SESSION_LENGTH)?
+    } else {
+        data
+    };
+    session.try_into().ok()
+}
+
+fn decoded(account: &AccountData) -> Option<Vec<u8>> {
+    account.data.0.as_ref().and_then(|text| STANDARD.decode(text).ok())
 }

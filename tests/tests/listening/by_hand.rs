@@ -10,7 +10,8 @@ use session_events::{
     session::{AccountRequest, SESSION_PROGRAM_ID, create_session_account},
 };
 use session_listener::{
-    BackfillRequest, ListenerConfig, MissedSession, Point, ReconcileConfig, StartAt, backfill, reconcile,
+    BackfillRequest, ListenerConfig, MissedSession, Point, ReconcileConfig, ReconcileRequest, StartAt, backfill,
+    reconcile,
 };
 use session_message::Origin;
 use session_tests::{
@@ -55,6 +56,7 @@ pub(crate) async fn reconciliation_finds_exactly_what_a_deaf_listener_missed(cha
         reconcile: ReconcileConfig {
             interval: None,
             min_age: Duration::ZERO,
+            calls_per_second: 0,
             ..ReconcileConfig::default()
         },
         ..quick_config()
@@ -76,18 +78,21 @@ pub(crate) async fn reconciliation_finds_exactly_what_a_deaf_listener_missed(cha
         pool(chain.endpoint()),
         collector.queue(),
         &lasting,
-        true,
+        ReconcileRequest {
+            dry_run: true,
+            full: false,
+        },
         stop.clone(),
     )
     .await
     .unwrap();
-    assert_eq!(named(&look.queued), missed);
+    assert_eq!(named(&look.queued.first), missed);
     assert_eq!(
         (look.entries, look.existing),
         (6, 3),
         "what counts is whether the account exists"
     );
-    assert_eq!(look.underivable, []);
+    assert_eq!(look.underivable.first, []);
     assert_eq!(collector.messages().len(), 1, "a dry run queues nothing");
 
     let report = reconcile(
@@ -95,12 +100,12 @@ pub(crate) async fn reconciliation_finds_exactly_what_a_deaf_listener_missed(cha
         pool(chain.endpoint()),
         collector.queue(),
         &lasting,
-        false,
+        ReconcileRequest::default(),
         stop,
     )
     .await
     .unwrap();
-    assert_eq!(named(&report.queued), missed);
+    assert_eq!(named(&report.queued.first), missed);
     collector.all_of(&missed).await;
     assert_eq!(collector.messages().len(), 1 + missed.len());
     let recovered = collector

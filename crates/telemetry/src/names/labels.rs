@@ -185,6 +185,18 @@ pub(super) const SUBJECTS: &[&str] = &["tip", "history", "transaction"];
 /// What a custom handler does instead of taking an event.
 pub(super) const HANDLER_FAILURES: &[&str] = &["backlog_full", "blocked", "error", "no_thread", "panic", "timed_out"];
 
+/// How a comparison has found an entry.
+pub(super) const RECONCILED: &[&str] = &[
+    "remembered",
+    "existing",
+    "optimistic",
+    "young",
+    "covered",
+    "underivable",
+    "malformed",
+    "queued",
+];
+
 /// How a comparison with account state ends.
 pub(super) const RECONCILIATIONS: &[&str] = &["ok", "failed"];
 

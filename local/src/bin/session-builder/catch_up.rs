@@ -9,8 +9,8 @@ use anyhow::Result;
 use create_accounts::{RecordObserver, rpc_pool, signers};
 use session_config::{QueueKind, Settings};
 use session_listener::{
-    BackfillReport, BackfillRequest, Lasting, ListenerConfig, ReconcileReport, backfill as run_backfill,
-    reconcile as run_reconcile,
+    BackfillReport, BackfillRequest, Lasting, ListenerConfig, ReconcileReport, ReconcileRequest,
+    backfill as run_backfill, reconcile as run_reconcile,
 };
 use session_queue::{InMemoryConfig, InMemoryQueue, Queue};
 use session_telemetry::Quoted;
@@ -91,26 +91,30 @@ fn nothing() -> InMemoryQueue {
 pub(crate) async fn reconcile(
     settings: Settings,
     screen: Arc<Screen>,
-    dry_run: bool,
+    request: ReconcileRequest,
     stop: CancellationToken,
 ) -> Result<Ending> {
     let config = ListenerConfig::from_settings(&settings)?;
-    let workshop = Workshop::open(&settings, screen, dry_run).await?;
+    let workshop = Workshop::open(&settings, screen, request.dry_run).await?;
     let queue = Arc::clone(&workshop.queue);
     let lasting = workshop.lasting(&settings)?;
-    let report = run_reconcile(&config, rpc_pool(&settings)?, queue, &lasting, dry_run, stop).await;
+    let report = run_reconcile(&config, rpc_pool(&settings)?, queue, &lasting, request, stop).await;
     drop(lasting);
     if let Ok(report) = &report {
         tell(&workshop.display, report);
     }
     let served = workshop.close().await;
-    report?;
-    Ok(served)
+    // What could not be compared is compared by the next one.
+    Ok(if report?.failed_shards > 0 {
+        Ending::Partly
+    } else {
+        served
+    })
 }
 
 fn tell(display: &Display, report: &ReconcileReport) {
     let word = if report.dry_run { "missing" } else { "queued" };
-    for session in &report.queued {
+    for session in &report.queued.first {
         let signature = session
             .signature
             .map(|signature| signature.to_string())
@@ -120,25 +124,27 @@ fn tell(display: &Display, report: &ReconcileReport) {
             "{word} session={name} pda={address} signature={signature} size={size}"
         ));
     }
-    for session in &report.underivable {
+    for session in &report.underivable.first {
         let (name, address, entry) = (Quoted(&session.session_id), session.address, session.entry);
         display.say(&format!(
             "underivable session={name} pda={address} entry={entry} note=\"its address does not follow from the session program\""
         ));
     }
-    for address in &report.malformed {
+    for address in &report.malformed.first {
         display.say(&format!("malformed entry={}", Quoted(address)));
     }
     display.say(&format!(
-        "reconciled entries {}  existing {}  optimistic {}  young {}  covered {}  underivable {}  malformed {}  {word} {}",
+        "reconciled entries {}  remembered {}  existing {}  optimistic {}  young {}  covered {}  underivable {}  malformed {}  failed shards {}  {word} {}",
         report.entries,
+        report.remembered,
         report.existing,
         report.optimistic,
         report.young,
         report.covered,
-        report.underivable.len(),
-        report.malformed.len(),
-        report.queued.len(),
+        report.underivable.count,
+        report.malformed.count,
+        report.failed_shards,
+        report.queued.count,
     ));
 }
 

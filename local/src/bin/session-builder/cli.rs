@@ -64,6 +64,9 @@ pub(crate) enum Command {
         /// Only look.
         #[arg(long)]
         dry_run: bool,
+        /// Ask for everything again, whatever earlier comparisons have found served.
+        #[arg(long)]
+        full: bool,
     },
     /// Go over a stretch of the program's history again and serve what it asked for.
     Backfill {

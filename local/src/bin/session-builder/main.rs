@@ -18,7 +18,7 @@ use session_builder::{
     service::{Arguments, CommonArgs, Service, init_logs},
 };
 use session_config::{Overrides, Settings};
-use session_listener::BackfillRequest;
+use session_listener::{BackfillRequest, ReconcileRequest};
 use session_telemetry::Escaped;
 
 use crate::{
@@ -82,9 +82,10 @@ async fn one_errand(command: Command, common: &CommonArgs, screen: &Arc<Screen>)
     }
     let settings = settings_of(common, screen)?;
     match command {
-        Command::Reconcile { dry_run } => {
+        Command::Reconcile { dry_run, full } => {
+            let request = ReconcileRequest { dry_run, full };
             Box::pin(with_signals(|stop| {
-                reconcile(settings, Arc::clone(screen), dry_run, stop)
+                reconcile(settings, Arc::clone(screen), request, stop)
             }))
             .await?
         }
