@@ -102,21 +102,25 @@ impl FactoryAccounts {
     ) -> Result<Vec<bool>, ReconcileError> {
         let session_program = self.session_program.to_string();
         let slice = Some((0, 0));
-        let accounts: Vec<Option<AccountOwner>> = self.accounts(sessions, slice, commitment, min_context_slot).await?;
+        let answer: InContext<Vec<Option<AccountOwner>>> =
+            self.accounts(sessions, slice, commitment, min_context_slot).await?;
         let exists = |account: Option<AccountOwner>| account.is_some_and(|account| account.owner == session_program);
-        Ok(accounts.into_iter().map(exists).collect())
+        Ok(answer.value.into_iter().map(exists).collect())
     }
 
-    /// The data of accounts, as far as they exist and it can be read. At most [`ACCOUNTS_MAX`].
+    /// The data of accounts, as far as they exist and it can be read, and at which slot that is so. At most
+    /// [`ACCOUNTS_MAX`].
     pub(crate) async fn data(
         &self,
         addresses: &[Pubkey],
         min_context_slot: Option<u64>,
-    ) -> Result<Vec<Option<AccountBytes>>, ReconcileError> {
+    ) -> Result<(u64, Vec<Option<AccountBytes>>), ReconcileError> {
         let commitment = self.pool.commitment();
-        let accounts: Vec<Option<AccountData>> = self.accounts(addresses, None, commitment, min_context_slot).await?;
+        let answer: InContext<Vec<Option<AccountData>>> =
+            self.accounts(addresses, None, commitment, min_context_slot).await?;
         let bytes = |account: AccountData| AccountBytes(decoded(&account));
-        Ok(accounts.into_iter().map(|account| account.map(bytes)).collect())
+        let accounts = answer.value.into_iter().map(|account| account.map(bytes));
+        Ok((answer.context.slot, accounts.collect()))
     }
 
     async fn accounts<T: serde::de::DeserializeOwned>(
@@ -125,7 +129,7 @@ impl FactoryAccounts {
         slice: Option<(usize, usize)>,
         commitment: CommitmentConfig,
         min_context_slot: Option<u64>,
-    ) -> Result<Vec<Option<T>>, ReconcileError> {
+    ) -> Result<InContext<Vec<Option<T>>>, ReconcileError> {
         let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         let mut config = json!({"encoding": "base64", "commitment": commitment.commitment});
         if let Some((offset, length)) = slice {
@@ -143,7 +147,7 @@ impl FactoryAccounts {
             .await?;
         let (asked, got) = (addresses.len(), answer.value.len());
         if asked == got {
-            return Ok(answer.value);
+            return Ok(answer);
         }
         Err(ReconcileError::Reply(format!(
             "asked for {asked} accounts and got {got}"

@@ -81,7 +81,7 @@ impl Reconciliation {
         let mut pause = interval.min(FIRST_AFTER);
         while self.requests.patience.wait(tokio::time::sleep(pause)).await.is_some() {
             pause = interval;
-            match self.run(ReconcileRequest::default()).await {
+            match self.carry_out(Pass::at_leisure(&self)).await {
                 Ok(report) => tracing::info!(
                     entries = report.entries,
                     remembered = report.remembered,
@@ -102,7 +102,10 @@ impl Reconciliation {
 
     /// Compares once, and queues what is missing unless it is a dry run.
     pub(crate) async fn run(&self, request: ReconcileRequest) -> Result<ReconcileReport, ReconcileError> {
-        let mut pass = Pass::new(self, request);
+        self.carry_out(Pass::new(self, request)).await
+    }
+
+    async fn carry_out(&self, mut pass: Pass<'_>) -> Result<ReconcileReport, ReconcileError> {
         let outcome = pass.run().await;
         let name = match &outcome {
             Ok(()) if pass.report.failed_shards == 0 => "ok",

@@ -20,6 +20,8 @@ use crate::{
 
 /// However quiet the factory is, all entries are listed once in so long.
 const LISTED_EVERY: time::Duration = time::Duration::days(1);
+/// Where that takes hundreds of calls, a busy factory's are listed no more often than this: events have their own way.
+const LISTED_AGAIN_AFTER: time::Duration = time::Duration::hours(1);
 /// What a comparison has left. If it is more, the next one lists everything.
 const PENDING_MAX: usize = 10_000;
 /// So many shards fail one after the other only if nobody answers.
@@ -29,6 +31,8 @@ const FAILURES_MAX: u32 = 3;
 pub(crate) struct Pass<'a> {
     of: &'a Reconciliation,
     request: ReconcileRequest,
+    /// Nobody waits for it.
+    at_leisure: bool,
     pub(crate) report: ReconcileReport,
     /// Entries whose sessions are not known to be served for good.
     pending: Vec<Pubkey>,
@@ -41,6 +45,7 @@ impl<'a> Pass<'a> {
         Self {
             of,
             request,
+            at_leisure: false,
             report: ReconcileReport {
                 dry_run: request.dry_run,
                 ..ReconcileReport::default()
@@ -51,6 +56,14 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// One of those that come regularly.
+    pub(crate) fn at_leisure(of: &'a Reconciliation) -> Self {
+        Self {
+            at_leisure: true,
+            ..Self::new(of, ReconcileRequest::default())
+        }
+    }
+
     pub(crate) async fn run(&mut self) -> Result<(), ReconcileError> {
         let requested = self.of.stoppable(self.of.accounts.requested()).await?;
         let last = if self.request.full {
@@ -58,23 +71,27 @@ impl<'a> Pass<'a> {
         } else {
             self.of.served.last().await
         };
-        let last = last.filter(|last| {
-            let age = OffsetDateTime::now_utc() - last.listed_at;
-            Some(last.requested) == requested && age < LISTED_EVERY
-        });
-        match (last, requested) {
-            (Some(last), _) => self.what_was_left(last).await,
-            (None, requested) => self.everything(requested).await,
+        match last {
+            Some(last) if self.is_enough(&last, requested) => self.what_was_left(last).await,
+            last => self.everything(requested, last.map(|last| last.entries)).await,
         }
     }
 
-    /// Nothing was requested since: only what was not served then can be missing.
+    /// Whether only what the last comparison has left can be missing, or need be found by this one.
+    fn is_enough(&self, last: &LastPass, requested: Option<u64>) -> bool {
+        let age = OffsetDateTime::now_utc() - last.listed_at;
+        let nothing_new = requested.is_some() && last.requested == requested;
+        let dear = !Shards::of(requested, Some(last.entries)).is_only_one();
+        (nothing_new && age < LISTED_EVERY) || (self.at_leisure && dear && age < LISTED_AGAIN_AFTER)
+    }
+
+    /// Looks only at what was not served then.
     async fn what_was_left(&mut self, last: LastPass) -> Result<(), ReconcileError> {
         (self.report.entries, self.report.remembered, self.served) = (last.served, last.served, last.served);
         let pending: Vec<Pubkey> = last.pending.iter().filter_map(|address| address.parse().ok()).collect();
         let mut entries = Vec::new();
         for addresses in pending.chunks(ACCOUNTS_MAX) {
-            let data = self.of.stoppable(self.of.accounts.data(addresses, None)).await?;
+            let (_, data) = self.of.stoppable(self.of.accounts.data(addresses, None)).await?;
             for (address, data) in addresses.iter().zip(data) {
                 // Closed since: there is nothing left to be served.
                 let Some(data) = data else { continue };
@@ -94,9 +111,9 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    async fn everything(&mut self, requested: Option<u64>) -> Result<(), ReconcileError> {
+    async fn everything(&mut self, requested: Option<u64>, entries: Option<u64>) -> Result<(), ReconcileError> {
         let listed_at = OffsetDateTime::now_utc();
-        let (mut shards, mut failures) = (Shards::of(requested), 0);
+        let (mut shards, mut failures) = (Shards::of(requested, entries), 0);
         while let Some(shard) = shards.next() {
             match self.shard(&shard).await {
                 Ok(entries) => {
@@ -115,9 +132,7 @@ impl<'a> Pass<'a> {
             }
         }
         self.report.optimistic_left_out = shards.skipped_optimistic();
-        if let Some(requested) = requested
-            && self.report.failed_shards == 0
-        {
+        if self.report.failed_shards == 0 {
             self.keep(requested, listed_at).await;
         }
         Ok(())
@@ -204,7 +219,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         let addresses: Vec<Pubkey> = entries.iter().map(|entry| entry.address).collect();
-        let data = self.of.stoppable(self.of.accounts.data(&addresses, slot)).await?;
+        let (slot, data) = self.of.stoppable(self.of.accounts.data(&addresses, slot)).await?;
         for (address, data) in addresses.iter().zip(data) {
             let Some(data) = data else { continue };
             let Some(entry) = self.decoded(*address, &data) else {
@@ -219,7 +234,7 @@ impl<'a> Pass<'a> {
             } else if self.of.is_covered(&candidate.entry) {
                 self.report.covered += 1;
             } else {
-                self.queue(candidate, slot.unwrap_or_default()).await?;
+                self.queue(candidate, slot).await?;
             }
         }
         Ok(())
@@ -274,13 +289,14 @@ impl<'a> Pass<'a> {
     }
 
     /// Remembers what the next comparison has to look at if nothing is requested meanwhile.
-    async fn keep(&self, requested: u64, listed_at: OffsetDateTime) {
+    async fn keep(&self, requested: Option<u64>, listed_at: OffsetDateTime) {
         if self.request.dry_run || self.too_many_pending {
             return;
         }
         let last = LastPass {
             requested,
             listed_at,
+            entries: self.report.entries,
             served: self.served,
             pending: self.pending.iter().map(ToString::to_string).collect(),
         };

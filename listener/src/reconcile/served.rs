@@ -127,12 +127,14 @@ impl ServedStore for Objects {
 /// What the last comparison of all entries has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastPass {
-    /// Sessions that had ever been requested when it began.
-    pub(crate) requested: u64,
+    /// Sessions that had ever been requested when it began, where the factory's state tells it.
+    pub(crate) requested: Option<u64>,
     /// When all entries were listed.
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) listed_at: OffsetDateTime,
-    /// Entries whose sessions are served.
+    /// Entries that there were.
+    pub(crate) entries: u64,
+    /// Those of them whose sessions are served.
     pub(crate) served: u64,
     /// Addresses of the entries whose sessions were not, base58.
     pub(crate) pending: Vec<String>,

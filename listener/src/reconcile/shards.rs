@@ -45,24 +45,28 @@ pub(crate) struct Shards {
     /// Entries of sessions with an address that were seen.
     seen: u64,
     skipped: bool,
+    is_only_one: bool,
 }
 
 impl Shards {
-    /// All entries of a factory at which so many sessions were ever requested.
-    pub(crate) fn of(requested: Option<u64>) -> Self {
+    /// All entries of a factory at which so many sessions were ever requested, or that had so many entries last, as far as
+    /// either is known.
+    pub(crate) fn of(requested: Option<u64>, entries: Option<u64>) -> Self {
         let mut shards = Self {
             waiting: vec![Shard(Vec::new())],
             requested,
             seen: 0,
             skipped: false,
+            is_only_one: true,
         };
         // Where nobody knows, there may be a million.
-        let mut expected = requested.unwrap_or(ENTRIES_MAX + 1);
+        let mut expected = requested.or(entries).unwrap_or(ENTRIES_MAX + 1);
         let mut bytes = 0;
         while expected > ENTRIES_MAX && bytes < 2 {
             bytes += 1;
             expected /= 256;
         }
+        shards.is_only_one = bytes == 0;
         for _ in 0..bytes {
             shards.waiting = shards.waiting.iter().flat_map(parts).collect();
         }
@@ -90,7 +94,7 @@ impl Shards {
 
     /// Whether all entries are in one.
     pub(crate) fn is_only_one(&self) -> bool {
-        self.requested.is_some_and(|requested| requested <= ENTRIES_MAX)
+        self.is_only_one
     }
 
     /// Whether optimistic sessions were left out because they may be many.
@@ -129,18 +133,23 @@ mod tests {
 
     #[test]
     fn a_small_factory_is_one_shard_and_a_large_one_many_that_cover_everything_once() {
-        assert_eq!(all(Shards::of(Some(100)), 100).0, [Shard(Vec::new())]);
-        let (shards, _) = all(Shards::of(Some(1_000_000)), 1_000_000);
+        assert_eq!(all(Shards::of(Some(100), None), 100).0, [Shard(Vec::new())]);
+        let (shards, _) = all(Shards::of(Some(1_000_000), None), 1_000_000);
         let bytes: Vec<u8> = shards.iter().map(|shard| shard.0[0]).collect();
         assert_eq!(bytes, (0..=255).rev().collect::<Vec<u8>>(), "each byte once, zero last");
-        assert_eq!(all(Shards::of(None), 0).0.len(), 256);
-        assert_eq!(all(Shards::of(Some(100_000_000)), 100_000_000).0.len(), 65_536);
+        assert_eq!(all(Shards::of(None, None), 0).0.len(), 256);
+        assert_eq!(
+            all(Shards::of(None, Some(40)), 0).0.len(),
+            1,
+            "what was there last is a good guess"
+        );
+        assert_eq!(all(Shards::of(Some(100_000_000), None), 100_000_000).0.len(), 65_536);
     }
 
     #[test]
     fn optimistic_sessions_crowd_nobody() {
         // A million with an address, and a million without.
-        let (shards, left) = all(Shards::of(Some(2_000_000)), 1_000_000);
+        let (shards, left) = all(Shards::of(Some(2_000_000), None), 1_000_000);
         assert!(left.skipped_optimistic());
         let zeroes = [vec![0], vec![0, 0], vec![0, 0, 0]];
         assert!(zeroes.into_iter().all(|zeroes| !shards.contains(&Shard(zeroes))));
