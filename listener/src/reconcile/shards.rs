@@ -6,12 +6,16 @@
 
 use session_events::SessionEntry;
 
-/// A shard should have no more entries than this: a few megabytes of an answer.
-const ENTRIES_MAX: u64 = 5_000;
+/// So many entries are one shard: a few megabytes of an answer.
+const ONE_MAX: u64 = 5_000;
+/// So many are divided by one byte, which makes some 20,000 a shard at most; more are divided by two.
+const BY_ONE_BYTE_MAX: u64 = 5_000_000;
 /// So many zeroes lead a derived address once in sixteen million; with so many, only optimistic sessions are left out.
 const ZEROES_MAX: usize = 3;
-/// Sessions that were counted and not seen: closed ones, optimistic ones.
+/// Sessions that were counted and not seen, closed ones or optimistic ones: so many crowd no answer.
 const UNSEEN_MAX: u64 = 20_000;
+/// Where there are very many, one in so many may be closed.
+const UNSEEN_SHARE: u64 = 100;
 
 /// The entries whose session's address begins with these bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +64,11 @@ impl Shards {
             is_only_one: true,
         };
         // Where nobody knows, there may be a million.
-        let mut expected = requested.or(entries).unwrap_or(ENTRIES_MAX + 1);
-        let mut bytes = 0;
-        while expected > ENTRIES_MAX && bytes < 2 {
-            bytes += 1;
-            expected /= 256;
-        }
+        let bytes = match requested.or(entries) {
+            Some(..=ONE_MAX) => 0,
+            Some(BY_ONE_BYTE_MAX..) => 2,
+            _ => 1,
+        };
         shards.is_only_one = bytes == 0;
         for _ in 0..bytes {
             shards.waiting = shards.waiting.iter().flat_map(parts).collect();
@@ -103,10 +106,9 @@ impl Shards {
     }
 
     fn may_be_crowded(&self) -> bool {
-        let unseen = self
-            .requested
-            .map_or(0, |requested| requested.saturating_sub(self.seen));
-        unseen > UNSEEN_MAX
+        let requested = self.requested.unwrap_or_default();
+        let unseen = requested.saturating_sub(self.seen);
+        unseen > UNSEEN_MAX.max(requested / UNSEEN_SHARE)
     }
 }
 
