@@ -4,6 +4,8 @@
 //! Optimistic sessions have an address of zeroes, so all of them are in the last shard, which is divided further where
 //! there may be many: nobody has to read them, because they ask for no account.
 
+use std::fmt::Write as _;
+
 use session_events::SessionEntry;
 
 /// So many entries are one shard: a few megabytes of an answer.
@@ -32,7 +34,11 @@ impl Shard {
         if self.0.is_empty() {
             return "all".to_owned();
         }
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.0.iter().fold(String::new(), |mut name, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(name, "{byte:02x}");
+            name
+        })
     }
 
     fn is_zeroes(&self) -> bool {
