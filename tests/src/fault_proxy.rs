@@ -20,7 +20,9 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 use session_chain::Endpoint;
+use solana_message::VersionedMessage;
 use solana_sdk::signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
 use tokio::sync::watch;
 
 use crate::{
@@ -41,6 +43,8 @@ pub enum Fault {
     Error(i64, Value),
     /// It is not served: this JSON-RPC result.
     Result(Value),
+    /// It is served, and whatever entries the answer lists are null: a node that has seen nothing of it all.
+    Blind,
     /// A transaction is accepted, signature and all, and goes nowhere.
     Swallow,
     /// It is served once the gate opens.
@@ -100,6 +104,10 @@ struct Script {
     rewrites: Vec<(String, String)>,
     /// Transactions that nobody knows of.
     hidden: Vec<Signature>,
+    /// Transactions that offer less for a compute unit, in micro-lamports, go nowhere.
+    least_price: Option<u64>,
+    /// What every transaction offered when it was sent for the first time.
+    offers: Vec<Offer>,
 }
 
 /// A fault of the requests whose parameters hold a text.
@@ -166,6 +174,18 @@ impl FaultProxy {
         self.script().hidden.push(*signature);
     }
 
+    /// From now on transactions that offer less for a compute unit, in micro-lamports, are accepted and go nowhere, as in a
+    /// cluster whose blocks are full.
+    pub fn drop_under(&self, micro_lamports_per_unit: u64) {
+        self.script().least_price = Some(micro_lamports_per_unit);
+    }
+
+    /// What transactions offered when they were sent for the first time, in their order.
+    #[must_use]
+    pub fn offers(&self) -> Vec<Offer> {
+        self.script().offers.clone()
+    }
+
     /// Writes something else in place of a text in every answer, as gateways do that read and write JSON anew.
     pub fn rewrite(&self, text: &str, other: &str) {
         self.script().rewrites.push((text.to_owned(), other.to_owned()));
@@ -209,10 +229,11 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<B
         None => state.next_fault(call["method"].as_str().unwrap(), &call["params"].to_string()),
     };
     match fault {
-        None if state.hides_sent(&call) => {
+        None if state.hides_sent(&call) || state.is_too_cheap(&call) => {
             json_response(&json!({"jsonrpc": "2.0", "id": call["id"], "result": signature_of(&call).to_string()}))
         }
         None => state.forward(&headers, body).await,
+        Some(Fault::Blind) => state.forward_blind(&headers, body).await,
         Some(Fault::LoseAnswer) => {
             state.forward(&headers, body).await;
             std::future::pending().await
@@ -279,6 +300,31 @@ impl State {
         Bytes::from(rewritten)
     }
 
+    /// Whether a transaction is sent that offers too little for its compute units. What is offered is remembered.
+    fn is_too_cheap(&self, call: &Value) -> bool {
+        let mut script = self.script.lock().unwrap();
+        if call["method"] != "sendTransaction" {
+            return false;
+        }
+        let offer = Offer::of(&transaction_of(call));
+        if call["params"][1]["skipPreflight"] != true {
+            script.offers.push(offer);
+        }
+        script
+            .least_price
+            .is_some_and(|least| offer.micro_lamports_per_unit() < least)
+    }
+
+    async fn forward_blind(&self, headers: &HeaderMap, body: Bytes) -> Response<Full<Bytes>> {
+        let response = self.forward(headers, body).await;
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let mut answer: Value = serde_json::from_slice(&bytes).unwrap();
+        for entry in answer["result"]["value"].as_array_mut().into_iter().flatten() {
+            *entry = Value::Null;
+        }
+        json_response(&answer)
+    }
+
     async fn forward(&self, headers: &HeaderMap, body: Bytes) -> Response<Full<Bytes>> {
         let mut request = Request::post(&self.upstream).body(Full::new(body)).unwrap();
         let passed_on = headers
@@ -300,6 +346,39 @@ impl State {
                 .unwrap(),
         }
     }
+}
+
+/// What a transaction pays for its place in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its priority fee.
+    pub lamports: u64,
+    /// The compute units that it asks for.
+    pub units: u32,
+}
+
+impl Offer {
+    /// The price of a unit.
+    #[must_use]
+    pub fn micro_lamports_per_unit(&self) -> u64 {
+        self.lamports * 1_000_000 / u64::from(self.units.max(1))
+    }
+
+    /// Version 1 says both in its header; older ones offer nothing here.
+    fn of(transaction: &VersionedTransaction) -> Self {
+        let VersionedMessage::V1(message) = &transaction.message else {
+            return Self { lamports: 0, units: 0 };
+        };
+        Self {
+            lamports: message.config.priority_fee.unwrap_or_default(),
+            units: message.config.compute_unit_limit.unwrap_or_default(),
+        }
+    }
+}
+
+fn transaction_of(call: &Value) -> VersionedTransaction {
+    let bytes = STANDARD.decode(call["params"][0].as_str().unwrap()).unwrap();
+    wincode::deserialize(&bytes).unwrap()
 }
 
 /// The signature of the transaction in a `sendTransaction` request. Version 1 has its signatures at the end, earlier

@@ -11,6 +11,7 @@ mod contention;
 mod creation;
 mod endpoints;
 mod faults;
+mod fees;
 mod policy;
 mod signers;
 mod units;

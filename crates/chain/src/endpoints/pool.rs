@@ -18,6 +18,9 @@ use crate::endpoints::guarded::{Guarded, UnderWay};
 use crate::endpoints::sender::{HttpClients, Sender};
 use crate::{ChainError, Endpoint, RetryPolicy, Retryability};
 
+/// How long whoever was asked together with the first to answer may still take.
+const OTHERS_GRACE: Duration = Duration::from_millis(50);
+
 /// The configured endpoints, in order of preference. Clones share everything.
 #[derive(Clone)]
 pub struct RpcPool {
@@ -123,6 +126,12 @@ impl RpcPool {
             .iter()
             .find(|guarded| guarded.breaker().is_healthy(now));
         healthy.unwrap_or(&self.inner.endpoints[0]).endpoint.clone()
+    }
+
+    /// Whether there is nobody else to ask.
+    #[must_use]
+    pub fn is_one_endpoint(&self) -> bool {
+        self.inner.endpoints.len() == 1
     }
 
     /// How long no endpoint may be called from now on; nothing while one may be.
@@ -303,7 +312,14 @@ impl RpcPool {
                 biased;
                 Some(answer) = asked.next() => match answer {
                     Err(error) if error.blames_endpoint() => last = Some(error),
-                    answer => return answer,
+                    answer => {
+                        // What goes to two is meant for both: the other request is not torn off on its way.
+                        if at_once > 1 {
+                            let others = async { while asked.next().await.is_some() {} };
+                            let _ = tokio::time::timeout(OTHERS_GRACE, others).await;
+                        }
+                        return answer;
+                    }
                 },
                 () = tokio::time::sleep(patience), if asked.len() == wanted && !asked.is_empty() => wanted += 1,
                 else => break,

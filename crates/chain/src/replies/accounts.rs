@@ -1,5 +1,6 @@
 //! Accounts, many at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -68,6 +69,62 @@ pub async fn read_accounts(
         reading.accounts.extend(accounts);
     }
     Ok(reading)
+}
+
+/// The same where absence matters: what is missing at an address for which `matters` holds is looked for on every endpoint,
+/// and is there if any of them has it. One node's null proves nothing.
+///
+/// # Errors
+/// Those of [`read_accounts`]. Endpoints that say nothing about what is missing contradict nobody.
+pub async fn read_accounts_surely(
+    pool: &RpcPool,
+    addresses: &[Pubkey],
+    min_slot: Option<u64>,
+    deadline: Option<Instant>,
+    matters: impl Fn(&Pubkey) -> bool,
+) -> Result<Reading, ChainError> {
+    let mut reading = read_accounts(pool, addresses, min_slot, deadline).await?;
+    let missing: Vec<Pubkey> = addresses
+        .iter()
+        .zip(&reading.accounts)
+        .filter(|(address, account)| account.is_none() && matters(address))
+        .map(|(address, _)| *address)
+        .collect();
+    if missing.is_empty() || pool.is_one_endpoint() {
+        return Ok(reading);
+    }
+    let found = find_anywhere(pool, &missing, min_slot, deadline).await;
+    for (address, account) in addresses.iter().zip(&mut reading.accounts) {
+        if account.is_none() {
+            *account = found.get(address).cloned();
+        }
+    }
+    Ok(reading)
+}
+
+/// What any endpoint has at these addresses; of several accounts at one address that of the highest slot.
+async fn find_anywhere(
+    pool: &RpcPool,
+    addresses: &[Pubkey],
+    min_slot: Option<u64>,
+    deadline: Option<Instant>,
+) -> HashMap<Pubkey, AccountState> {
+    let mut found: HashMap<Pubkey, (u64, AccountState)> = HashMap::new();
+    for chunk in addresses.chunks(ACCOUNTS_PER_CALL) {
+        let ask = |client: Arc<RpcClient>| async move { read_chunk(&client, chunk, min_slot).await };
+        for (slot, accounts) in pool.on_each(METHOD, deadline, ask).await.into_iter().flatten() {
+            for (address, account) in chunk.iter().zip(accounts) {
+                let Some(account) = account else { continue };
+                if found.get(address).is_none_or(|(known_at, _)| *known_at < slot) {
+                    found.insert(*address, (slot, account));
+                }
+            }
+        }
+    }
+    found
+        .into_iter()
+        .map(|(address, (_, account))| (address, account))
+        .collect()
 }
 
 /// The balances of `wallets` and the slot they were read at.

@@ -18,12 +18,12 @@ use solana_client::rpc_request::RpcRequest;
 
 use crate::{ClientError, RpcClient};
 
-pub use accounts::{AccountState, Reading, read_accounts, read_balances};
+pub use accounts::{AccountState, Reading, read_accounts, read_accounts_surely, read_balances};
 pub use blocks::{LatestBlockhash, PerformanceSample, Progress, latest_blockhash, performance_samples, progress};
 pub use failure::TransactionFailure;
 pub use fees::recent_prioritization_fees;
 pub use simulation::{Simulation, SimulationReply, simulate};
-pub use statuses::{Level, SignatureStatus, StatusReply, signature_statuses};
+pub use statuses::{Level, SignatureStatus, StatusReply, signature_statuses, signature_statuses_everywhere};
 
 /// The envelope of most replies: what was asked for, and the slot that it holds for.
 #[derive(Debug, Deserialize)]

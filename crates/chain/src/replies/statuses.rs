@@ -8,7 +8,7 @@ use solana_client::rpc_request::RpcError;
 use solana_sdk::signature::Signature;
 
 use super::{InContext, TransactionFailure, ask};
-use crate::{ChainError, CommitmentConfig, RpcClient, RpcPool};
+use crate::{ChainError, ClientError, CommitmentConfig, RpcClient, RpcPool};
 
 const METHOD: &str = "getSignatureStatuses";
 
@@ -55,17 +55,54 @@ pub async fn signature_statuses(
     signatures: &[Signature],
     deadline: Option<Instant>,
 ) -> Result<(u64, Vec<StatusReply>), ChainError> {
-    let names: Vec<String> = signatures.iter().map(ToString::to_string).collect();
+    let names = names(signatures);
     let names = &names;
-    let ask = |client: Arc<RpcClient>| async move {
-        let reply: InContext<Vec<Value>> = ask(&client, METHOD, json!([names])).await?;
-        if reply.value.len() != names.len() {
-            let expected = format!("{} statuses, not {}", names.len(), reply.value.len());
-            return Err(RpcError::ParseError(expected).into());
-        }
-        Ok((reply.context.slot, reply.value.iter().map(StatusReply::read).collect()))
-    };
+    let ask = |client: Arc<RpcClient>| async move { statuses(&client, names).await };
     pool.call(METHOD, deadline, ask).await
+}
+
+/// The same from every endpoint, where it matters that a transaction is unknown: it is known if any of them knows it. The
+/// slot is the lowest of those who answered.
+///
+/// # Errors
+/// [`ChainError`] if no endpoint answers before `deadline`.
+pub async fn signature_statuses_everywhere(
+    pool: &RpcPool,
+    signatures: &[Signature],
+    deadline: Option<Instant>,
+) -> Result<(u64, Vec<StatusReply>), ChainError> {
+    if pool.is_one_endpoint() {
+        return signature_statuses(pool, signatures, deadline).await;
+    }
+    let names = names(signatures);
+    let names = &names;
+    let ask = |client: Arc<RpcClient>| async move { statuses(&client, names).await };
+    let mut answers = pool.on_each(METHOD, deadline, ask).await.into_iter();
+    let mut together = answers.next().unwrap_or(Err(ChainError::NoEndpoints));
+    for answer in answers {
+        together = match (together, answer) {
+            (Ok((one_slot, one)), Ok((other_slot, other))) => {
+                let surer = one.into_iter().zip(other).map(|(one, other)| one.surer(other));
+                Ok((one_slot.min(other_slot), surer.collect()))
+            }
+            (Ok(one), Err(_)) => Ok(one),
+            (Err(_), other) => other,
+        };
+    }
+    together
+}
+
+fn names(signatures: &[Signature]) -> Vec<String> {
+    signatures.iter().map(ToString::to_string).collect()
+}
+
+async fn statuses(client: &RpcClient, names: &[String]) -> Result<(u64, Vec<StatusReply>), ClientError> {
+    let reply: InContext<Vec<Value>> = ask(client, METHOD, json!([names])).await?;
+    if reply.value.len() != names.len() {
+        let expected = format!("{} statuses, not {}", names.len(), reply.value.len());
+        return Err(RpcError::ParseError(expected).into());
+    }
+    Ok((reply.context.slot, reply.value.iter().map(StatusReply::read).collect()))
 }
 
 impl Level {
@@ -94,6 +131,16 @@ impl Level {
 }
 
 impl StatusReply {
+    /// Of two nodes' words on one transaction those that say more: of two blocks the one that more have agreed on.
+    fn surer(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Known(one), Self::Known(other)) => Self::Known(if other.level > one.level { other } else { one }),
+            (known @ Self::Known(_), _) | (_, known @ Self::Known(_)) => known,
+            (unreadable @ Self::Unreadable(_), _) | (_, unreadable @ Self::Unreadable(_)) => unreadable,
+            (Self::Unknown, Self::Unknown) => Self::Unknown,
+        }
+    }
+
     fn read(status: &Value) -> Self {
         if status.is_null() {
             return Self::Unknown;

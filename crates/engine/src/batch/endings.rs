@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use session_chain::replies::read_accounts_surely;
 use session_ledger::Refusal as NoMoney;
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
@@ -11,6 +12,7 @@ use crate::batch::error::{CreationError, Failure};
 use crate::batch::launch::Own;
 use crate::batch::serve::{Batch, Ended};
 use crate::batch::translate;
+use crate::delivery::courier::is_there;
 use crate::delivery::life::{Fate, Refusal};
 use crate::delivery::registry::Ending;
 use crate::transaction::cost::SIGNATURE_FEE_LAMPORTS;
@@ -150,7 +152,7 @@ impl Batch<'_> {
         }
         for (pda, verdict) in consequences.verdicts {
             match verdict {
-                Verdict::Exists => self.open.said_to_exist(&pda),
+                Verdict::Exists => self.open.mark_said_to_exist(&pda),
                 Verdict::Refused { program, error } => {
                     self.open
                         .answer(&pda, Err(CreationError::RefusedByProgram { program, error }));
@@ -173,7 +175,9 @@ impl Batch<'_> {
         let Some(own) = own else { return };
         let fee = SIGNATURE_FEE_LAMPORTS.saturating_add(own.rules.format.charged_priority_fee(own.terms));
         for (pda, refusal) in leave_out(&own.members, fee, refusals) {
-            if let NoMoney::Busy { hold, .. } = &refusal {
+            if let NoMoney::CreatedBefore { slot, .. } = &refusal {
+                self.gone_or_there(pda, *slot, &refusal).await;
+            } else if let NoMoney::Busy { hold, .. } = &refusal {
                 match self.means.courier.adopt(*hold).await {
                     // Joined by its address before the next reading.
                     Ok(_) => self.open.trouble(&pda, translate::no_money(&refusal)),
@@ -181,6 +185,27 @@ impl Batch<'_> {
                 }
             } else {
                 self.open.answer(&pda, Err(translate::no_money(&refusal)));
+            }
+        }
+    }
+
+    /// The books say that an account was created for this request in `slot`, and one node that nothing is there: it is gone
+    /// only if no endpoint that has reached the slot has it.
+    async fn gone_or_there(&mut self, pda: Pubkey, slot: u64, refusal: &NoMoney) {
+        let deadline = Some(self.deadline);
+        let reading = read_accounts_surely(&self.means.pool, &[pda], Some(slot), deadline, |_| true).await;
+        match reading {
+            Ok(reading) => {
+                let account = reading.accounts.first().and_then(Option::as_ref);
+                if account.is_some_and(is_there) {
+                    self.open.judge(&pda, account, None, self.means.cluster.rent());
+                }
+                // Whatever is still open was created, and is gone.
+                self.open.answer(&pda, Err(translate::no_money(refusal)));
+            }
+            Err(error) => {
+                let error = CreationError::of_chain(&Arc::new(error), self.means.pool.rests_for());
+                self.open.answer(&pda, Err(error));
             }
         }
     }

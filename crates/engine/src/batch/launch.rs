@@ -69,10 +69,11 @@ impl Batch<'_> {
 
     fn order(&mut self, group: Group, rules: &OwnRules) {
         let means = self.means;
+        let offer = means.courier.market.offer();
         let terms = Terms {
             compute_units: group.compute_units,
             priority_fee_lamports: priority_fee(
-                means.courier.market.micro_lamports_per_unit(),
+                offer.micro_lamports_per_unit,
                 group.compute_units,
                 means.config.policy.max_priority_fee_lamports,
             ),
@@ -82,6 +83,7 @@ impl Batch<'_> {
         let order = Order {
             members: members.clone(),
             fee_lamports: SIGNATURE_FEE_LAMPORTS.saturating_add(rules.format.charged_priority_fee(terms)),
+            offer,
             wallet: rules.config.mark_created.map(|mark| mark.authority),
             not: self.stale_blockhash,
             deadline: self.deadline,

@@ -86,6 +86,13 @@ impl OpenRequests {
             .collect()
     }
 
+    /// Addresses where a program says that an account is.
+    pub(crate) fn said_to_exist(&self) -> Vec<Pubkey> {
+        let said = |work: &Work| matches!(work.stage, Stage::SaidToExist);
+        let works = self.works.iter().filter(|(_, work)| said(work));
+        works.map(|(pda, _)| *pda).collect()
+    }
+
     /// What transactions are to be made for. Whoever has had all its tries is answered by its last trouble.
     pub(crate) fn take_missing(&mut self) -> Vec<Creation> {
         let is_missing = |work: &Work| matches!(work.stage, Stage::Missing);
@@ -192,7 +199,7 @@ impl OpenRequests {
     }
 
     /// A program says that the account is there.
-    pub(crate) fn said_to_exist(&mut self, pda: &Pubkey) {
+    pub(crate) fn mark_said_to_exist(&mut self, pda: &Pubkey) {
         if let Some(work) = self.works.get_mut(pda) {
             work.stage = Stage::SaidToExist;
         }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use session_chain::replies::read_accounts;
+use session_chain::replies::read_accounts_surely;
 use session_chain::{ChainError, Cluster, RpcPool};
+use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 
 use crate::batch::error::CreationError;
@@ -131,10 +132,14 @@ impl<'m> Batch<'m> {
         let means = self.means;
         let pdas = addresses.len();
         let signers = &means.courier.treasury.signers;
-        addresses.extend(signers.addresses());
+        let wallets = signers.addresses();
+        addresses.extend(&wallets);
         // The price of storage at the same slot: nobody is refused or charged by an older one.
         addresses.extend(Cluster::FACTS);
-        let reading = read_accounts(&means.pool, &addresses, self.min_slot, Some(self.deadline)).await?;
+        let said_to_exist = self.open.said_to_exist();
+        let absence_matters = |address: &Pubkey| wallets.contains(address) || said_to_exist.contains(address);
+        let (min_slot, deadline) = (self.min_slot, Some(self.deadline));
+        let reading = read_accounts_surely(&means.pool, &addresses, min_slot, deadline, absence_matters).await?;
         means.cluster.note(&addresses, &reading);
         let (accounts, others) = reading.accounts.split_at(pdas);
         for (payer, account) in signers.payers().iter().zip(others) {

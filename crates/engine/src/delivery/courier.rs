@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::gauge;
-use session_chain::replies::{AccountState, SignatureStatus, StatusReply, signature_statuses};
+use session_chain::replies::{AccountState, SignatureStatus, StatusReply, signature_statuses_everywhere};
 use session_chain::{Cluster, RpcPool};
 use session_ledger::{Fate as BookedFate, Hold as LedgerHold, HoldId, LedgerError, Member, SentTransaction};
 use session_telemetry::names;
@@ -25,7 +25,7 @@ use crate::delivery::registry::{Ending, Entry, Registry, Running, Unmade};
 use crate::delivery::sender::{self, Signed};
 use crate::delivery::statuses::{Landing, Statuses};
 use crate::treasury::hold::{Asked, Hold, Treasury};
-use crate::treasury::market::FeeMarket;
+use crate::treasury::market::{FeeMarket, Offer};
 
 /// Slots between two broadcasts, where they are shorter than the configured pause.
 const REBROADCAST_SLOTS: u32 = 5;
@@ -63,6 +63,8 @@ pub(crate) struct Order {
     pub(crate) members: Vec<Member>,
     /// Lamports of all its fees.
     pub(crate) fee_lamports: u64,
+    /// The price of its compute units.
+    pub(crate) offer: Offer,
     /// The only wallet that may pay, where one is named.
     pub(crate) wallet: Option<Pubkey>,
     /// A blockhash that must not be used.
@@ -77,6 +79,8 @@ pub(crate) struct Order {
 struct Parcel {
     signature: Signature,
     last_valid_block_height: u64,
+    /// Absent where another process has made it.
+    offer: Option<Offer>,
     /// Absent where another process signed it: it can be followed, and not sent.
     signed: Option<Signed>,
     pdas: Vec<Pubkey>,
@@ -137,6 +141,7 @@ impl Courier {
         let parcel = Parcel {
             signature: sent.signature,
             last_valid_block_height: sent.last_valid_block_height,
+            offer: None,
             signed: None,
             pdas,
         };
@@ -159,6 +164,7 @@ impl Courier {
             Asked::Refused(refusals) => return Err(Ending::NoMoney(refusals)),
         };
         let pdas = order.members.iter().map(|member| member.pda).collect();
+        let offer = order.offer;
         let signed = match self.sign(order, &hold).await {
             Ok(signed) => signed,
             Err(unmade) => {
@@ -175,6 +181,7 @@ impl Courier {
         let parcel = Parcel {
             signature: signed.signature,
             last_valid_block_height: signed.last_valid_block_height,
+            offer: Some(offer),
             signed: Some(signed),
             pdas,
         };
@@ -216,14 +223,19 @@ impl Courier {
             };
             effect = life.on(event);
         };
-        let Parcel { signature, signed, .. } = parcel;
+        let Parcel {
+            signature,
+            signed,
+            offer,
+            ..
+        } = parcel;
         let Some(fate) = fate else {
             return entry.end(Ending::Left { signature });
         };
-        match &fate {
-            Fate::Landed { .. } | Fate::Closed { .. } => self.market.landed(),
-            Fate::Expired => self.market.expired(),
-            Fate::Failed { .. } | Fate::NotExecuted { .. } | Fate::Refused(_) => {}
+        match (&fate, offer) {
+            (Fate::Landed { .. } | Fate::Closed { .. }, Some(offer)) => self.market.landed(offer, Instant::now()),
+            (Fate::Expired, Some(offer)) => self.market.expired(offer, Instant::now()),
+            _ => {}
         }
         hold.settle(&self.treasury, fate.in_the_books()).await;
         entry.end(Ending::Decided {
@@ -283,7 +295,7 @@ impl Courier {
         let give_up = Instant::now() + READ_PATIENCE;
         while Instant::now() < give_up {
             if let Some(read) = self.read_back.accounts(parcel.pdas.clone(), slot).await {
-                let all_there = read.iter().all(|account| is_there(account.as_ref()));
+                let all_there = read.iter().all(|account| account.as_ref().is_some_and(is_there));
                 seen.accounts.extend(parcel.pdas.iter().copied().zip(read));
                 return Event::ReadBack { all_there };
             }
@@ -292,10 +304,12 @@ impl Courier {
         Event::Unreadable
     }
 
-    /// Asks whether the transaction is still in a block, until somebody says so.
+    /// Asks every endpoint whether the transaction is still in a block, until somebody says so.
     async fn ask(&self, parcel: &Parcel) -> Event {
         loop {
-            let asked = signature_statuses(&self.pool, &[parcel.signature], Some(Instant::now() + READ_PATIENCE)).await;
+            let asked =
+                signature_statuses_everywhere(&self.pool, &[parcel.signature], Some(Instant::now() + READ_PATIENCE))
+                    .await;
             match asked.map(|(_, statuses)| statuses.into_iter().next()) {
                 Ok(Some(StatusReply::Known(SignatureStatus {
                     level, result: Ok(()), ..
@@ -317,8 +331,8 @@ impl Courier {
 }
 
 /// Lamports alone make no account: somebody may have sent them.
-fn is_there(account: Option<&AccountState>) -> bool {
-    account.is_some_and(|account| account.owner != solana_system_interface::program::ID || !account.data.is_empty())
+pub(crate) fn is_there(account: &AccountState) -> bool {
+    account.owner != solana_system_interface::program::ID || !account.data.is_empty()
 }
 
 /// The room that a transaction takes from before its money is held until its fate is known; given back when dropped.

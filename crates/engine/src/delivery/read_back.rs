@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use session_chain::replies::{AccountState, read_accounts};
+use session_chain::replies::{AccountState, read_accounts_surely};
 use session_chain::{ChainError, Cluster, RpcPool};
 use solana_pubkey::Pubkey;
 use tokio::sync::{mpsc, oneshot};
@@ -95,7 +95,10 @@ impl Reader {
         let wallets = self.signers.addresses();
         addresses.extend(&wallets);
         addresses.extend(Cluster::FACTS);
-        let reading = read_accounts(pool, &addresses, min_slot, Some(Instant::now() + PATIENCE)).await?;
+        let deadline = Some(Instant::now() + PATIENCE);
+        // What landed must be there, and nobody is taken for poor on one node's word.
+        let absence_matters = |address: &Pubkey| !Cluster::FACTS.contains(address);
+        let reading = read_accounts_surely(pool, &addresses, min_slot, deadline, absence_matters).await?;
         self.cluster.note(&addresses, &reading);
         let mut accounts = reading.accounts.into_iter();
         for wanted in all {

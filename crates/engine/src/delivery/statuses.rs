@@ -23,6 +23,10 @@ const FIRST_POLL_PARTS: u32 = 12;
 const POLL_PARTS: u32 = 3;
 /// A blockhash lives 150 blocks; a transaction this old is asked for its expiry as well.
 const EXPIRY_CHECK_SLOTS: u32 = 25;
+/// A transaction that the first endpoint does not know for so long is asked for everywhere.
+const UNKNOWN_SLOTS: u32 = 3;
+/// An endpoint that did not know what another one knew is not asked alone for so long.
+const DISTRUST: Duration = Duration::from_mins(1);
 /// Slots between two expiry checks, and the patience of one.
 const EXPIRY_PAUSE_SLOTS: u32 = 5;
 /// A poll is given up after this, however short the slots are: a node answers when it can.
@@ -53,6 +57,8 @@ pub(crate) struct StatusPoller {
     cluster: Cluster,
     watched: HashMap<Signature, Watched>,
     next_expiry_check: Instant,
+    /// The first endpoint did not know what another one knew: until then all of them are asked at once.
+    contradicted_until: Option<Instant>,
 }
 
 /// A transaction that somebody waits for.
@@ -77,6 +83,7 @@ pub(crate) fn statuses(cluster: Cluster) -> (Statuses, StatusPoller) {
         cluster,
         watched: HashMap::new(),
         next_expiry_check: Instant::now(),
+        contradicted_until: None,
     };
     (Statuses { queue: sender }, poller)
 }
@@ -153,8 +160,13 @@ impl StatusPoller {
 
     async fn poll(&mut self, pool: &RpcPool) -> Result<(), ChainError> {
         let signatures: Vec<Signature> = self.watched.keys().copied().collect();
+        let contradicted = self.contradicted_until.is_some_and(|until| until > Instant::now());
         for chunk in signatures.chunks(SIGNATURES_PER_CALL) {
-            let (_, statuses) = ask(pool, chunk).await?;
+            let (_, statuses) = if contradicted {
+                ask_everywhere(pool, chunk).await?
+            } else {
+                ask(pool, chunk).await?
+            };
             for (signature, status) in chunk.iter().zip(statuses) {
                 match status {
                     StatusReply::Known(status) => {
@@ -167,6 +179,9 @@ impl StatusPoller {
                 }
             }
         }
+        if !contradicted {
+            self.look_everywhere(pool).await?;
+        }
         if self.next_expiry_check <= Instant::now() {
             self.next_expiry_check = Instant::now() + self.cluster.slots(EXPIRY_PAUSE_SLOTS);
             self.check_expiry(pool).await?;
@@ -174,7 +189,33 @@ impl StatusPoller {
         Ok(())
     }
 
-    /// A transaction has expired if a node that has seen the block height pass its last valid one does not know it.
+    /// What one endpoint does not know for longer than a landing takes another one may: none of them is believed alone.
+    async fn look_everywhere(&mut self, pool: &RpcPool) -> Result<(), ChainError> {
+        let long = self.cluster.slots(UNKNOWN_SLOTS);
+        let unknown = self
+            .watched
+            .iter()
+            .filter(|(_, watched)| watched.since.elapsed() >= long);
+        let unknown: Vec<Signature> = unknown.map(|(signature, _)| *signature).collect();
+        if pool.is_one_endpoint() {
+            return Ok(());
+        }
+        for chunk in unknown.chunks(SIGNATURES_PER_CALL) {
+            let (_, statuses) = ask_everywhere(pool, chunk).await?;
+            for (signature, status) in chunk.iter().zip(statuses) {
+                if let StatusReply::Known(status) = status
+                    && let Some(landing) = settled(status, pool)
+                {
+                    self.contradicted_until = Some(Instant::now() + DISTRUST);
+                    self.answer(signature, &landing);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction has expired if no endpoint knows it, and each that answers has seen the block height pass
+    /// its last valid one.
     async fn check_expiry(&mut self, pool: &RpcPool) -> Result<(), ChainError> {
         let old_enough = self.cluster.slots(EXPIRY_CHECK_SLOTS);
         let old = |watched: &(&Signature, &Watched)| watched.1.since.elapsed() >= old_enough;
@@ -189,7 +230,7 @@ impl StatusPoller {
         }
         let now = replies::progress(pool, RECENT, Some(Instant::now() + POLL_PATIENCE)).await?;
         for chunk in signatures.chunks(SIGNATURES_PER_CALL) {
-            let (slot, statuses) = ask(pool, chunk).await?;
+            let (slot, statuses) = ask_everywhere(pool, chunk).await?;
             if slot < now.absolute_slot {
                 continue;
             }
@@ -220,6 +261,11 @@ impl StatusPoller {
 /// The slot of the answer, and a status for each signature.
 async fn ask(pool: &RpcPool, signatures: &[Signature]) -> Result<(u64, Vec<StatusReply>), ChainError> {
     replies::signature_statuses(pool, signatures, Some(Instant::now() + POLL_PATIENCE)).await
+}
+
+/// The same from every endpoint.
+async fn ask_everywhere(pool: &RpcPool, signatures: &[Signature]) -> Result<(u64, Vec<StatusReply>), ChainError> {
+    replies::signature_statuses_everywhere(pool, signatures, Some(Instant::now() + POLL_PATIENCE)).await
 }
 
 /// The status as an answer, once it has the pool's commitment: a fork may still undo it before.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use metrics::gauge;
-use session_chain::replies::{read_accounts, recent_prioritization_fees};
+use session_chain::replies::{read_accounts_surely, recent_prioritization_fees};
 use session_chain::{ChainError, Cluster, RpcPool};
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
@@ -59,7 +59,8 @@ impl Monitor {
         let deadline = Instant::now() + PATIENCE;
         let addresses = self.signers.addresses();
         let asked = [&addresses[..], &Cluster::FACTS].concat();
-        let reading = read_accounts(&self.pool, &asked, None, Some(deadline)).await?;
+        let is_wallet = |address: &Pubkey| addresses.contains(address);
+        let reading = read_accounts_surely(&self.pool, &asked, None, Some(deadline), is_wallet).await?;
         self.cluster.note(&asked, &reading);
         for (payer, account) in self.signers.payers().iter().zip(&reading.accounts) {
             let lamports = account.as_ref().map_or(0, |account| account.lamports);
