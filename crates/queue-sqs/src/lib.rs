@@ -5,4 +5,4 @@ mod message;
 mod sqs;
 
 pub use fault::SqsError;
-pub use sqs::{SqsConfig, SqsQueue};
+pub use sqs::{QueueFacts, SqsConfig, SqsQueue};

@@ -40,6 +40,17 @@ pub struct SqsConfig {
     pub region: Option<String>,
 }
 
+/// How a queue is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueFacts {
+    /// Its ARN.
+    pub arn: String,
+    /// How long it hides a received message by default.
+    pub visibility_timeout: Duration,
+    /// The ARN of its dead-letter queue, and after how many receives a message goes there.
+    pub redrive: Option<(String, u32)>,
+}
+
 /// One queue.
 pub struct SqsQueue {
     client: Client,
@@ -113,6 +124,41 @@ impl SqsQueue {
             retryable: false,
             source: error.into(),
         }
+    }
+}
+
+impl SqsQueue {
+    /// How the queue is set up.
+    ///
+    /// # Errors
+    /// [`QueueError`] where it cannot be asked.
+    pub async fn facts(&self) -> Result<QueueFacts, QueueError> {
+        let output = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::QueueArn)
+            .attribute_names(QueueAttributeName::VisibilityTimeout)
+            .attribute_names(QueueAttributeName::RedrivePolicy)
+            .send()
+            .await
+            .map_err(|error| queue_error(&self.name, "GetQueueAttributes", &error))?;
+        let mut attributes = output.attributes.unwrap_or_default();
+        let mut text = |name| attributes.remove(&name).unwrap_or_default();
+        let policy: serde_json::Value =
+            serde_json::from_str(&text(QueueAttributeName::RedrivePolicy)).unwrap_or_default();
+        // SQS writes the count as a number or as text, by who set it.
+        let count = policy["maxReceiveCount"]
+            .as_u64()
+            .or_else(|| policy["maxReceiveCount"].as_str()?.parse().ok());
+        let target = policy["deadLetterTargetArn"].as_str().map(str::to_owned);
+        Ok(QueueFacts {
+            arn: text(QueueAttributeName::QueueArn),
+            visibility_timeout: Duration::from_secs(
+                text(QueueAttributeName::VisibilityTimeout).parse().unwrap_or_default(),
+            ),
+            redrive: target.zip(count.and_then(|count| u32::try_from(count).ok())),
+        })
     }
 }
 

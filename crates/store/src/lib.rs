@@ -26,5 +26,6 @@ pub use error::StoreError;
 pub use history::{Chapter, ChapterKind};
 pub use ledger::StoreLedger;
 pub use messages::StoredLetter;
+pub use owner::owner;
 pub use reader::Reader;
 pub use store::{FILE, Store};

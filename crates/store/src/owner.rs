@@ -43,6 +43,17 @@ impl Ownership {
     }
 }
 
+/// Whether somebody owns the store in a folder, and his process id where it can be read.
+#[must_use]
+pub fn owner(folder: &Path) -> Option<Option<u32>> {
+    let mut file = File::open(folder.join(FILE)).ok()?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Some(owner_of(&mut file)),
+        // Given back as it is closed.
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
 fn say(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;

@@ -41,7 +41,7 @@ pub enum SignerError {
         error: std::io::Error,
     },
     /// Others may read the file.
-    #[error("keypair file {} can be read by others (mode {mode:03o}); run chmod 600 on it", .path.display())]
+    #[error("keypair file {} can be read by others (mode {mode:03o}); run chmod 600 on it, or mount it for a group of this process alone (mode 0440, owned by root)", .path.display())]
     ReadableByOthers {
         /// The file.
         path: PathBuf,
@@ -73,7 +73,8 @@ impl SignerSource {
                 check_permissions(&path)?;
                 Signer::from_memory_file(&path.to_string_lossy())
             }
-            Self::Secret(secret) => Signer::from_memory(&secret),
+            // Whatever put it into the environment may have ended the line.
+            Self::Secret(secret) => Signer::from_memory(secret.trim()),
             Self::AwsKms {
                 key_id,
                 public_key,
@@ -102,7 +103,7 @@ impl fmt::Debug for SignerSource {
 
 #[cfg(unix)]
 fn check_permissions(path: &Path) -> Result<(), SignerError> {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     let metadata = std::fs::metadata(path).map_err(|error| SignerError::Unreadable {
         path: path.to_owned(),
@@ -110,7 +111,11 @@ fn check_permissions(path: &Path) -> Result<(), SignerError> {
     })?;
     let mode = metadata.permissions().mode() & 0o777;
     let group_and_others = mode & 0o077;
-    if group_and_others == 0 {
+    // A secret that Kubernetes mounts belongs to root, and to a group that it has given to this process for just that
+    // (`fsGroup`): mode 0440, which nobody in a pod can change. Nobody but root can make such a file, so whoever made it
+    // chose its readers.
+    let mounted = group_and_others == 0o040 && metadata.uid() == 0 && own_groups().contains(&metadata.gid());
+    if group_and_others == 0 || mounted {
         Ok(())
     } else {
         Err(SignerError::ReadableByOthers {
@@ -118,6 +123,19 @@ fn check_permissions(path: &Path) -> Result<(), SignerError> {
             mode,
         })
     }
+}
+
+/// The groups of this process, where the system tells them.
+#[cfg(unix)]
+fn own_groups() -> Vec<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let groups = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("Groups:").or(line.strip_prefix("Gid:")));
+    groups
+        .flat_map(str::split_whitespace)
+        .filter_map(|group| group.parse().ok())
+        .collect()
 }
 
 #[cfg(not(unix))]
