@@ -32,7 +32,7 @@ pub(crate) fn in_store(store: &Store) -> Quarantine {
 }
 
 /// What lasts of a listener, in the store of this machine.
-struct InStore(Store);
+pub(crate) struct InStore(pub(crate) Store);
 
 /// The items in a store, for whoever only looks. One that cannot be read is reported and left alone.
 ///

@@ -126,3 +126,80 @@ fn shown(item: QuarantineItem, now: OffsetDateTime) -> Quarantined {
         body,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use session_listener::{QuarantineReason, QuarantineStore, ServedStore};
+
+    use super::*;
+    use crate::lasting::InStore;
+
+    fn item(number: u64, reason: QuarantineReason) -> QuarantineItem {
+        let at = OffsetDateTime::from_unix_timestamp(1_704_067_200).unwrap()
+            + time::Duration::minutes(number.try_into().unwrap());
+        QuarantineItem {
+            version: 1,
+            id: format!("{number}sig"),
+            program_id: String::from("program"),
+            genesis_hash: String::from("cluster"),
+            content: QuarantineContent::Transaction {
+                signature: format!("{number}sig"),
+                slot: number,
+            },
+            reason,
+            detail: String::from("for a test"),
+            evidence: Vec::new(),
+            first_seen: at,
+            next_try: at + time::Duration::days(36_500),
+            attempts: 1,
+        }
+    }
+
+    fn ids(items: &[Quarantined]) -> Vec<&str> {
+        items.iter().map(|item| item.id.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn without_a_service_the_store_and_the_folder_are_looked_at_and_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings::defaults().unwrap();
+        settings.service.state_dir = folder.path().to_owned();
+        let store = Store::open(folder.path()).await.unwrap();
+        let in_store = InStore(store.clone());
+        for number in [1, 3] {
+            in_store.put(&item(number, QuarantineReason::Withheld)).await.unwrap();
+        }
+        let kept = in_store.get(&item(3, QuarantineReason::Withheld).key()).await.unwrap();
+        assert_eq!(kept, Some(item(3, QuarantineReason::Withheld)), "it comes back whole");
+        in_store.save("program/shard", vec![0, 255]).await.unwrap();
+        assert_eq!(in_store.load("program/shard").await.unwrap(), Some(vec![0, 255]));
+        drop(in_store);
+        store.close().await;
+        // A listener of its own with the same folder keeps files.
+        let key = item(2, QuarantineReason::Undecodable).key();
+        let file = folder.path().join("quarantine").join(key).with_extension("json");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, item(2, QuarantineReason::Undecodable).to_json().unwrap()).unwrap();
+
+        let ward = Ward::open(&settings).unwrap();
+        let all = QuarantineFilter::default();
+        assert_eq!(ids(&ward.list(&all).await.unwrap()), ["1sig", "2sig", "3sig"]);
+        let withheld = QuarantineFilter {
+            reason: Some(String::from("withheld")),
+            ..all.clone()
+        };
+        let retried = ward.retry(&withheld).await.unwrap();
+        assert_eq!(ids(&retried), ["1sig", "3sig"]);
+        let nothing = QuarantineFilter {
+            reason: Some(String::from("unsendable")),
+            ..all.clone()
+        };
+        assert_eq!(ward.release(&nothing).await.unwrap(), [], "nothing is not everything");
+        let two = QuarantineFilter {
+            ids: vec![String::from("2sig"), String::from("3sig")],
+            ..all.clone()
+        };
+        assert_eq!(ids(&ward.release(&two).await.unwrap()), ["2sig", "3sig"]);
+        assert_eq!(ids(&ward.list(&all).await.unwrap()), ["1sig"]);
+    }
+}
