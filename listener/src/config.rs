@@ -45,6 +45,9 @@ pub struct ListenerConfig {
     pub handler_time_limit: Duration,
     /// The comparison with account state.
     pub reconcile: ReconcileConfig,
+    /// Whether messages name who paid for their transaction, which a notification does not tell: it takes one more call
+    /// for each transaction that asks for accounts and is heard live.
+    pub look_up_requesters: bool,
 }
 
 impl Default for ListenerConfig {
@@ -67,6 +70,7 @@ impl Default for ListenerConfig {
             handler_backlog_max: 1_024,
             handler_time_limit: Duration::from_secs(10),
             reconcile: ReconcileConfig::default(),
+            look_up_requesters: false,
         }
     }
 }

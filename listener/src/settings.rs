@@ -94,6 +94,7 @@ impl ListenerConfig {
                 calls_per_second: listener.reconcile_calls_per_second,
                 ..ReconcileConfig::default()
             },
+            look_up_requesters: settings.policy.lamports_per_requester_per_hour.is_some(),
             ..Self::default()
         })
     }

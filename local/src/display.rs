@@ -112,7 +112,7 @@ impl Display {
         self.totals.send_modify(|totals| match &report.conclusion {
             Conclusion::Verified(Outcome::Created { .. }) => totals.created += 1,
             Conclusion::Verified(Outcome::AlreadyExisted) => totals.existed += 1,
-            Conclusion::Skipped => totals.skipped += 1,
+            Conclusion::Skipped | Conclusion::Closed(_) => totals.skipped += 1,
             Conclusion::Retried { .. } => totals.retried += 1,
             Conclusion::Deferred { .. } => totals.deferred += 1,
             Conclusion::DeadLettered(_) => totals.dead_lettered += 1,
@@ -160,7 +160,7 @@ impl RecordObserver for Display {
 fn coloured(report: &RecordReport, line: &Line) -> String {
     let word = match &report.conclusion {
         Conclusion::Verified(_) => style(line.word).green(),
-        Conclusion::Skipped => style(line.word).dim(),
+        Conclusion::Skipped | Conclusion::Closed(_) => style(line.word).dim(),
         Conclusion::Retried { .. } | Conclusion::Deferred { .. } => style(line.word).yellow(),
         Conclusion::DeadLettered(_) => style(line.word).red().bold(),
     };

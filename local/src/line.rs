@@ -27,6 +27,11 @@ impl Line {
             }
             Conclusion::Verified(Outcome::AlreadyExisted) => ("existed", String::new(), String::new()),
             Conclusion::Skipped => ("skipped", String::new(), String::from("asks for no account")),
+            Conclusion::Closed(reason) => (
+                "closed",
+                reason.last_signature.clone().unwrap_or_default(),
+                reason.sentence.clone(),
+            ),
             Conclusion::Retried { reason, after } => {
                 let note = format!("{}: {}; again in {after:?}", reason.code, reason.sentence);
                 ("retried", reason.last_signature.clone().unwrap_or_default(), note)

@@ -31,7 +31,7 @@ impl RecordObserver for Tally {
             Conclusion::Verified(Outcome::Created { .. }) => add(&self.stats.accounts_created),
             Conclusion::Verified(Outcome::AlreadyExisted) => add(&self.stats.accounts_existing),
             // What waits has neither failed nor an end.
-            Conclusion::Skipped | Conclusion::Deferred { .. } => {}
+            Conclusion::Skipped | Conclusion::Closed(_) | Conclusion::Deferred { .. } => {}
             Conclusion::DeadLettered(_) => add(&self.stats.accounts_failed),
             Conclusion::Retried { .. } => add(&self.stats.attempts_failed),
         }

@@ -219,9 +219,20 @@ impl TestChain {
         &self,
         instructions: &[Instruction],
     ) -> Result<Signature, Box<solana_client::client_error::ClientError>> {
+        self.send_as(&self.payer, instructions).await
+    }
+
+    /// Sends one transaction that `payer` pays for and signs, and waits until it is confirmed.
+    ///
+    /// # Errors
+    /// What the RPC client answers, a failed transaction included.
+    pub async fn send_as(
+        &self,
+        payer: &Keypair,
+        instructions: &[Instruction],
+    ) -> Result<Signature, Box<solana_client::client_error::ClientError>> {
         let rpc = self.rpc();
         let blockhash = rpc.get_latest_blockhash().await?;
-        let payer = &self.payer;
         let transaction = Transaction::new_signed_with_payer(instructions, Some(&payer.pubkey()), &[payer], blockhash);
         Ok(rpc.send_and_confirm_transaction(&transaction).await?)
     }

@@ -157,6 +157,7 @@ pub(crate) fn policy(reader: &mut Reader) -> Policy {
         size_max_bytes: reader.number("policy.size_max_bytes", 1..=ACCOUNT_SIZE_MAX_BYTES),
         lamports_per_hour: limit(reader.number("policy.lamports_per_hour", 0..=u64::MAX)),
         lamports_per_owner_per_hour: limit(reader.number("policy.lamports_per_owner_per_hour", 0..=u64::MAX)),
+        lamports_per_requester_per_hour: limit(reader.number("policy.lamports_per_requester_per_hour", 0..=u64::MAX)),
         wallet_reserve_lamports: reader.number("policy.wallet_reserve_lamports", 0..=u64::MAX),
         wallet_low_lamports: reader.number("policy.wallet_low_lamports", 0..=u64::MAX),
         priority_fee_cap_lamports: reader.number("policy.priority_fee_cap_lamports", 0..=u64::MAX),

@@ -188,6 +188,7 @@ pub struct Policy {
     pub size_max_bytes: u64,
     pub lamports_per_hour: Option<u64>,
     pub lamports_per_owner_per_hour: Option<u64>,
+    pub lamports_per_requester_per_hour: Option<u64>,
     pub wallet_reserve_lamports: u64,
     pub wallet_low_lamports: u64,
     pub priority_fee_cap_lamports: u64,

@@ -243,8 +243,21 @@ impl Settings {
 
     fn check_needs(&self, reader: &mut Reader) {
         let Self {
-            service, queue, signer, ..
+            service,
+            queue,
+            signer,
+            policy,
+            ..
         } = self;
+        let (owner, requester) = (
+            policy.lamports_per_owner_per_hour,
+            policy.lamports_per_requester_per_hour,
+        );
+        if let (Some(_), Some(lamports)) = (owner, requester) {
+            let reason =
+                "accounts count against one of the two: policy.lamports_per_owner_per_hour must be 0 beside it";
+            reader.refuse("policy.lamports_per_requester_per_hour", lamports, reason.to_owned());
+        }
         let mut needed = |when: bool, key: &str, given: bool, by: &str| {
             if when && !given && reader.is_sound(key) {
                 reader.refuse(key, "\"\"", format!("{by} needs it"));

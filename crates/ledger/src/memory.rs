@@ -1,9 +1,9 @@
 //! The ledger in memory: for tests, and for a chain that goes with its process.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -11,18 +11,55 @@ use solana_pubkey::Pubkey;
 
 use crate::{
     account::Limits,
-    hold::{Hold, HoldId},
+    hold::{Hold, HoldId, epoch_ms},
     ledger::{Books, LedgerError},
     sheet::{AddressRecord, HoldState, Sheet, SheetKeys},
     step::{Step, StepAnswer},
     summary::Summary,
 };
 
+/// A settled hold answers late questions for so long: by then nobody of this process follows its transaction any more.
+const SETTLED_KEPT: Duration = Duration::from_hours(1);
+
 /// Books that end with their process.
 #[derive(Debug, Default)]
 pub struct InMemoryLedger {
     limits: Limits,
-    books: Mutex<Sheet>,
+    books: Mutex<Kept>,
+}
+
+/// What is kept in memory.
+#[derive(Debug, Default)]
+struct Kept {
+    sheet: Sheet,
+    /// Settled holds in the order in which they were settled, with when that was, in milliseconds since 1970.
+    settled: VecDeque<(u64, HoldId)>,
+}
+
+impl Kept {
+    /// Takes what a step changed, and lets go of what was settled too long ago to be asked for.
+    fn take(&mut self, changed: Sheet, now: SystemTime) {
+        for (id, state) in &changed.holds {
+            if let HoldState::Settled(settled) = state
+                && !matches!(self.sheet.holds.get(id), Some(HoldState::Settled(_)))
+            {
+                self.settled.push_back((settled.settled_at_ms, *id));
+            }
+        }
+        // A question that found nothing leaves nothing.
+        let known = changed
+            .holds
+            .into_iter()
+            .filter(|(_, state)| *state != HoldState::Absent);
+        self.sheet.holds.extend(known);
+        self.sheet.accounts.extend(changed.accounts);
+        self.sheet.wallets.extend(changed.wallets);
+        self.sheet.addresses.extend(changed.addresses);
+        let old = now.checked_sub(SETTLED_KEPT).map_or(0, epoch_ms);
+        while let Some((_, id)) = self.settled.pop_front_if(|(settled_at_ms, _)| *settled_at_ms < old) {
+            self.sheet.holds.remove(&id);
+        }
+    }
 }
 
 impl InMemoryLedger {
@@ -35,8 +72,14 @@ impl InMemoryLedger {
         }
     }
 
+    /// How many holds are kept: those whose transactions are not decided, and those that were settled not long ago.
+    #[must_use]
+    pub fn holds(&self) -> usize {
+        self.books().sheet.holds.len()
+    }
+
     /// A step that fails changes nothing, so a poisoned lock is as good as any.
-    fn books(&self) -> MutexGuard<'_, Sheet> {
+    fn books(&self) -> MutexGuard<'_, Kept> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -73,19 +116,17 @@ impl Books for InMemoryLedger {
             if needs.is_empty() {
                 break;
             }
-            copy(&books, needs, &mut sheet);
+            copy(&books.sheet, needs, &mut sheet);
         }
         let answer = step.apply(&mut sheet, &self.limits, now)?;
-        books.holds.extend(sheet.holds);
-        books.accounts.extend(sheet.accounts);
-        books.wallets.extend(sheet.wallets);
-        books.addresses.extend(sheet.addresses);
+        books.take(sheet, now);
         Ok(answer)
     }
 
     async fn open_holds(&self) -> Result<Vec<Hold>, LedgerError> {
         let books = self.books();
         let mut open: Vec<Hold> = books
+            .sheet
             .holds
             .values()
             .filter_map(|hold| match hold {
@@ -99,19 +140,19 @@ impl Books for InMemoryLedger {
 
     async fn addresses(&self, pdas: &[Pubkey]) -> Result<BTreeMap<Pubkey, AddressRecord>, LedgerError> {
         let books = self.books();
-        let known = |pda: &Pubkey| Some((*pda, books.addresses.get(pda)?.clone()));
+        let known = |pda: &Pubkey| Some((*pda, books.sheet.addresses.get(pda)?.clone()));
         Ok(pdas.iter().filter_map(known).collect())
     }
 
     async fn open_hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
-        Ok(match self.books().holds.get(&id) {
+        Ok(match self.books().sheet.holds.get(&id) {
             Some(HoldState::Open(hold)) => Some(hold.clone()),
             _ => None,
         })
     }
 
     async fn sums(&self, now: SystemTime) -> Result<Summary, LedgerError> {
-        let books = self.books();
+        let books = &self.books().sheet;
         let open = books.holds.values().filter(|hold| matches!(hold, HoldState::Open(_)));
         let accounts = books.accounts.iter().map(|(key, account)| (*key, account.clone()));
         Ok(Summary::of(accounts, open.count(), &self.limits, now))

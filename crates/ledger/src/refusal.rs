@@ -13,7 +13,11 @@ use crate::hold::HoldId;
 #[must_use = "nothing may be signed unless the money is held"]
 pub enum HoldAnswer {
     /// The money is held.
-    Held,
+    Held {
+        /// The newest slot in which one of the accounts was created before, where one was. A transaction with a blockhash
+        /// that is not younger could be the very one that created it.
+        created_before: Option<u64>,
+    },
     /// It is not, and this stands against it: all of it, so that whoever asks can leave out what is to blame.
     Refused(Vec<Refusal>),
 }

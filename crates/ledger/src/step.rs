@@ -115,7 +115,7 @@ fn hold(sheet: &mut Sheet, request: &HoldRequest, limits: &Limits, now: SystemTi
     check_members(request)?;
     match sheet.holds.get(&request.id) {
         // The same question again: its first answer was lost on the way.
-        Some(HoldState::Open(hold)) if hold.answers(request) => return Ok(StepAnswer::Hold(HoldAnswer::Held)),
+        Some(HoldState::Open(hold)) if hold.answers(request) => return Ok(StepAnswer::Hold(held(sheet, request))),
         None | Some(HoldState::Absent) => {}
         Some(_) => return Err(LedgerError::NameTaken { id: request.id }),
     }
@@ -144,7 +144,17 @@ fn hold(sheet: &mut Sheet, request: &HoldRequest, limits: &Limits, now: SystemTi
         sheet.addresses.entry(member.pda).or_default().open = Some(request.id);
     }
     sheet.holds.insert(request.id, HoldState::Open(Hold::new(request, now)));
-    Ok(StepAnswer::Hold(HoldAnswer::Held))
+    Ok(StepAnswer::Hold(held(sheet, request)))
+}
+
+fn held(sheet: &Sheet, request: &HoldRequest) -> HoldAnswer {
+    let creations = request
+        .members
+        .iter()
+        .filter_map(|member| creation_of(sheet, &member.pda));
+    HoldAnswer::Held {
+        created_before: creations.map(|creation| creation.slot).max(),
+    }
 }
 
 fn check_members(request: &HoldRequest) -> Result<(), LedgerError> {

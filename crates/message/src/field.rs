@@ -81,6 +81,14 @@ impl<'a> Object<'a> {
         self.parsed(name, "an address in base58", |text| text.parse().ok())
     }
 
+    /// An address, or `None` if it is null or not there.
+    pub(crate) fn optional_address(&self, name: &str) -> Result<Option<Pubkey>, MessageError> {
+        match self.optional_text(name)? {
+            None => Ok(None),
+            Some(_) => self.address(name).map(Some),
+        }
+    }
+
     /// A string that `parse` understands.
     pub(crate) fn parsed<T>(
         &self,

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 use session_events::{EventKind, PdaComputedEvent};
+use solana_pubkey::Pubkey;
 
 pub use error::MessageError;
 pub use source::{Origin, Source};
@@ -69,6 +70,13 @@ impl Message {
             event: event(&message.object("event")?)?,
             source: Source::read(&message.object("source")?)?,
         })
+    }
+
+    /// Whose budget the account counts against, and whose turn it is in the queue: the requester, else the event's owner,
+    /// which is only claimed.
+    #[must_use]
+    pub fn answerable(&self) -> Pubkey {
+        self.source.requester.unwrap_or(self.event.owner)
     }
 
     /// The message attributes that make messages filterable: `event_type`, `pda` and `slot`.

@@ -25,6 +25,10 @@ pub struct Source {
     pub observed_at: OffsetDateTime,
     /// How it was found.
     pub origin: Origin,
+    /// Who paid for the transaction, where that was looked up (`policy.lamports_per_requester_per_hour`): unlike the
+    /// event's owner, which is an argument that anybody can make up, it has signed.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_base58")]
+    pub requester: Option<Pubkey>,
 }
 
 impl Source {
@@ -36,6 +40,7 @@ impl Source {
             program_id: fields.address("program_id")?,
             observed_at: fields.parsed("observed_at", timestamp::EXPECTED, timestamp::parse)?,
             origin: fields.parsed("origin", Origin::EXPECTED, Origin::from_name)?,
+            requester: fields.optional_address("requester")?,
         })
     }
 }
@@ -88,6 +93,14 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+#[expect(clippy::ref_option, reason = "it is what serde passes")]
+fn optional_base58<S: serde::Serializer>(address: &Option<Pubkey>, serializer: S) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => base58(address, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

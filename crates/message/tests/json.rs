@@ -31,6 +31,7 @@ fn message() -> Message {
             program_id: Pubkey::new_from_array([6; 32]),
             observed_at: datetime!(2026-01-31 08:15:00.042 UTC),
             origin: Origin::Fill,
+            requester: Some(Pubkey::new_from_array([7; 32])),
         },
     )
 }
@@ -60,7 +61,7 @@ fn the_json_is_the_documented_one() {
             },
             "source": {
                 "signature": "5sig", "slot": 77, "event_index": 2, "program_id": address(6),
-                "observed_at": "2026-01-31T08:15:00.042Z", "origin": "fill",
+                "observed_at": "2026-01-31T08:15:00.042Z", "origin": "fill", "requester": address(7),
             },
         })
     );
@@ -80,6 +81,19 @@ fn what_was_written_is_read_for_each_origin_and_without_a_signature() {
         message.source.signature = None;
         assert_eq!(Message::from_json(&message.to_json().unwrap()), Ok(message));
     }
+}
+
+#[test]
+fn without_a_requester_the_claimed_owner_answers_and_the_json_says_nothing_of_one() {
+    let mut message = message();
+    assert_eq!(message.answerable(), Pubkey::new_from_array([7; 32]));
+    message.source.requester = None;
+    assert_eq!(message.answerable(), message.event.owner);
+    let mut value = as_value(&message);
+    assert_eq!(value["source"].get("requester"), None);
+    assert_eq!(Message::from_json(&value.to_string()), Ok(message.clone()));
+    value["source"]["requester"] = Value::Null;
+    assert_eq!(Message::from_json(&value.to_string()), Ok(message));
 }
 
 #[test]
@@ -125,7 +139,7 @@ fn every_field_that_is_missing_is_named() {
     let whole = as_value(&message());
     for section in ["event", "source"] {
         for name in whole[section].as_object().unwrap().keys() {
-            if name == "signature" {
+            if name == "signature" || name == "requester" {
                 continue;
             }
             let error = error_after(|value| {
@@ -165,6 +179,7 @@ fn values_that_their_types_cannot_hold_are_refused() {
         ("source", "event_index", json!(u64::from(u32::MAX) + 1)),
         ("source", "observed_at", json!("yesterday")),
         ("source", "origin", json!("rumour")),
+        ("source", "requester", json!("nobody")),
     ];
     for (section, name, wrong) in cases {
         let error = error_after(|value| value[section][name] = wrong.clone());

@@ -15,6 +15,7 @@ mod message_store;
 mod queue;
 mod redrive;
 mod state;
+mod turns;
 mod volatile;
 
 pub use backoff::VisibilityBackoff;

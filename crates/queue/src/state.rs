@@ -3,15 +3,17 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Bound,
     time::{Duration, SystemTime},
 };
 
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    entry::VISIBILITY_TIMEOUT_MAX,
+    entry::{MESSAGE_GROUP_ID, VISIBILITY_TIMEOUT_MAX},
     error::EntryError,
     queue::{Depth, MessageId, ReceiptHandle, ReceivedMessage},
+    turns::{Key, Turns},
 };
 
 /// All messages of one queue.
@@ -19,8 +21,11 @@ use crate::{
 pub(crate) struct State {
     messages: HashMap<MessageId, Stored>,
     /// Every message by when it is visible; those in flight are here with the end of their visibility timeout.
-    by_visibility: BTreeMap<(Instant, u64), MessageId>,
+    by_visibility: BTreeMap<Key, MessageId>,
     sequence: u64,
+    /// The messages that were visible at the last look, and whose turn it is.
+    turns: Turns,
+    looked_at: Option<Instant>,
 }
 
 /// One message.
@@ -33,7 +38,7 @@ pub(crate) struct Stored {
     pub(crate) settle: Option<oneshot::Sender<()>>,
     pub(crate) origin: Origin,
     first_received_at: Option<SystemTime>,
-    key: (Instant, u64),
+    key: Key,
     receipt: Option<Receipt>,
 }
 
@@ -85,6 +90,11 @@ impl Stored {
         }
     }
 
+    /// Whose turn it takes (`MessageGroupId`); empty where it belongs to no group.
+    pub(crate) fn group(&self) -> &str {
+        self.attributes.get(MESSAGE_GROUP_ID).map_or("", String::as_str)
+    }
+
     /// The same message as a dead letter, which nobody waits for.
     pub(crate) fn letter(&self) -> Self {
         let (body, attributes) = (self.body.clone(), self.attributes.clone());
@@ -121,6 +131,9 @@ impl State {
     pub(crate) fn insert(&mut self, mut message: Stored, visible_at: Instant) {
         message.key = self.next_key(visible_at);
         self.by_visibility.insert(message.key, message.message_id.clone());
+        if self.looked_at.is_some_and(|looked_at| visible_at <= looked_at) {
+            self.turns.add(message.group(), message.key, message.message_id.clone());
+        }
         self.messages.insert(message.message_id.clone(), message);
     }
 
@@ -145,21 +158,37 @@ impl State {
         self.remove(&message_id)
     }
 
-    /// Receives up to `max_messages` visible messages, the longest visible first.
+    /// Receives up to `max_messages` visible messages: the longest visible of each group, in turn.
     pub(crate) fn receive(
         &mut self,
         now: Moment,
         max_messages: usize,
         visibility_timeout: Duration,
     ) -> Vec<ReceivedMessage> {
-        let ids: Vec<MessageId> = self
-            .visible(now.instant)
-            .take(max_messages)
-            .map(|message| message.message_id.clone())
-            .collect();
-        ids.iter()
-            .filter_map(|message_id| self.hide(message_id, now, visibility_timeout))
-            .collect()
+        self.look(now.instant);
+        let mut received = Vec::with_capacity(max_messages);
+        while received.len() < max_messages {
+            let Some(message_id) = self.turns.next() else { break };
+            received.extend(self.hide(&message_id, now, visibility_timeout));
+        }
+        received
+    }
+
+    /// Gives those messages a turn that have become visible since the last look.
+    fn look(&mut self, now: Instant) {
+        // Whoever looked a moment later may have been faster.
+        if self.looked_at.is_some_and(|looked_at| now <= looked_at) {
+            return;
+        }
+        let since = self
+            .looked_at
+            .map_or(Bound::Unbounded, |at| Bound::Excluded((at, u64::MAX)));
+        for (key, message_id) in self.by_visibility.range((since, Bound::Included((now, u64::MAX)))) {
+            if let Some(message) = self.messages.get(message_id) {
+                self.turns.add(message.group(), *key, message_id.clone());
+            }
+        }
+        self.looked_at = Some(now);
     }
 
     /// When the next message becomes visible; now or earlier if one is.
@@ -262,6 +291,7 @@ impl State {
     fn remove(&mut self, message_id: &MessageId) -> Option<Stored> {
         let message = self.messages.remove(message_id)?;
         self.by_visibility.remove(&message.key);
+        self.turns.remove(message.group(), &message.key);
         Some(message)
     }
 
@@ -269,12 +299,16 @@ impl State {
         let key = self.next_key(visible_at);
         if let Some(message) = self.messages.get_mut(message_id) {
             self.by_visibility.remove(&message.key);
+            self.turns.remove(message.group(), &message.key);
             message.key = key;
             self.by_visibility.insert(key, message_id.clone());
+            if self.looked_at.is_some_and(|looked_at| visible_at <= looked_at) {
+                self.turns.add(message.group(), key, message_id.clone());
+            }
         }
     }
 
-    fn next_key(&mut self, visible_at: Instant) -> (Instant, u64) {
+    fn next_key(&mut self, visible_at: Instant) -> Key {
         self.sequence += 1;
         (visible_at, self.sequence)
     }

@@ -46,7 +46,10 @@ async fn what_is_held_is_held_after_a_restart() {
     let now = SystemTime::now();
     let store = Store::open(folder.path()).await.unwrap();
     let ledger = StoreLedger::new(store.clone(), limits);
-    assert_eq!(ledger.hold(request(1), now).await.unwrap(), HoldAnswer::Held);
+    assert_eq!(
+        ledger.hold(request(1), now).await.unwrap(),
+        HoldAnswer::Held { created_before: None }
+    );
     drop(ledger);
     store.close().await;
 

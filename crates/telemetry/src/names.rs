@@ -98,6 +98,7 @@ metrics! {
     LISTENER_CONNECTED = "listener_connected", Gauge, Unit::Count, [], "1 while notifications come in, else 0.";
     LISTENER_DISCONNECTS_TOTAL = "listener_disconnects_total", Counter, Unit::Count, [reason: DISCONNECTS], "WebSocket connections that ended, by reason.";
     LISTENER_NOTIFICATIONS_LEFT_TOTAL = "listener_notifications_left_total", Counter, Unit::Count, [reason: LEFT], "Notifications that were left to the listing, by reason.";
+    LISTENER_REQUESTERS_LOOKED_UP_TOTAL = "listener_requesters_looked_up_total", Counter, Unit::Count, [], "Transactions that were fetched for nothing but who paid for them (`policy.lamports_per_requester_per_hour`).";
     LISTENER_LAST_SLOT = "listener_last_slot", Gauge, Unit::Count, [], "The newest slot that was heard of.";
     LISTENER_CURSOR_SLOT = "listener_cursor_slot", Gauge, Unit::Count, [], "The last slot of which everything is settled.";
     LISTENER_CURSOR_SAVE_FAILURES_TOTAL = "listener_cursor_save_failures_total", Counter, Unit::Count, [], "Saves of the cursor that failed.";

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use session_engine::{CreationError, Disposition, Outcome};
+use session_message::Origin;
 
 use crate::record::Record;
 
@@ -24,6 +25,8 @@ pub enum Conclusion {
     Verified(Outcome),
     /// The event asks for no account (an optimistic session): nothing to do, and no error.
     Skipped,
+    /// A comparison with account state found no account, because its owner has closed it: nobody asks for another one.
+    Closed(Reason),
     /// The message can never succeed, or has used up its attempts: it goes to the dead-letter queue.
     DeadLettered(Reason),
     /// The attempt failed, and the message becomes visible again after a while.
@@ -75,7 +78,12 @@ pub(crate) fn waited(record: &Record, now: SystemTime) -> Duration {
 impl Conclusion {
     /// The conclusion for the engine's answer to a message that has `waited` for so long, before attempts are counted. A
     /// failed attempt waits for `backoff`.
-    pub(crate) fn of(answer: Result<Outcome, CreationError>, backoff: Duration, waited: Duration) -> Self {
+    pub(crate) fn of(
+        answer: Result<Outcome, CreationError>,
+        origin: Origin,
+        backoff: Duration,
+        waited: Duration,
+    ) -> Self {
         match answer {
             Ok(outcome) => Self::Verified(outcome),
             Err(error) => {
@@ -84,6 +92,10 @@ impl Conclusion {
                     sentence: error.to_string(),
                     last_signature: error.last_signature().map(|signature| signature.to_string()),
                 };
+                // An entry outlives its session, so that each comparison finds those that have ended.
+                if matches!(error, CreationError::Closed { .. }) && origin == Origin::Reconciliation {
+                    return Self::Closed(reason);
+                }
                 match error.disposition() {
                     Disposition::DeadLetter => Self::DeadLettered(reason),
                     Disposition::Retry => Self::Retried { reason, after: backoff },
@@ -194,7 +206,7 @@ mod tests {
     fn what_waits_for_nobody_knows_how_long_asks_again_the_later_the_longer_it_has_waited() {
         let after = |waited| {
             let answer = Err(Deferral::NoNode(String::new()).into());
-            match Conclusion::of(answer, Duration::ZERO, waited) {
+            match Conclusion::of(answer, Origin::Live, Duration::ZERO, waited) {
                 Conclusion::Deferred { after, .. } => after,
                 other => panic!("{other:?}"),
             }
@@ -212,6 +224,22 @@ mod tests {
         );
         assert!(Conclusion::too_early(now(), now()).is_none());
         assert!(Conclusion::too_early(now() - minute, now()).is_none());
+    }
+
+    #[test]
+    fn a_closed_session_is_a_dead_letter_where_an_event_asked_and_none_where_a_comparison_looked() {
+        let of = |origin| {
+            let (signature, slot) = (solana_sdk::signature::Signature::default(), 7);
+            let closed = Err(CreationError::Closed { signature, slot });
+            Conclusion::of(closed, origin, Duration::ZERO, Duration::ZERO)
+        };
+        for origin in Origin::ALL {
+            let conclusion = of(origin);
+            let closed = matches!(&conclusion, Conclusion::Closed(reason) if reason.code == "account_closed");
+            let letter = matches!(&conclusion, Conclusion::DeadLettered(_));
+            let looked = origin == Origin::Reconciliation;
+            assert_eq!((closed, letter), (looked, !looked));
+        }
     }
 
     #[test]

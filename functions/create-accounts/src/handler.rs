@@ -2,12 +2,12 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use session_engine::{CreationError, CreationRequest, Engine, Outcome};
-use session_queue::{Queue, VisibilityBackoff};
+use session_queue::{Clock, Queue, VisibilityBackoff};
 use time::OffsetDateTime;
 
 use crate::{
@@ -57,6 +57,13 @@ impl Handler {
         }
     }
 
+    /// The same by another clock: that of its queue, where a test turns it.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.settling = self.settling.with_clock(clock);
+        self
+    }
+
     /// The engine, if it runs already.
     #[must_use]
     pub fn engine(&self) -> Option<&Arc<Engine>> {
@@ -93,7 +100,7 @@ impl Handler {
 
     /// One conclusion per record, in order, the accounts of all of them created together.
     async fn conclude(&self, records: &[Record], readings: &[Reading], deadline: Instant) -> Vec<Conclusion> {
-        let now = SystemTime::now();
+        let now = self.settling.now();
         let too_early = |record: &Record| Conclusion::too_early(record.deferred_until?, now);
         let requests: Vec<CreationRequest> = records
             .iter()
@@ -116,15 +123,18 @@ impl Handler {
                 let conclusion = match reading {
                     Reading::NoAccount(_) => Conclusion::Skipped,
                     Reading::Poison(_, reason) => Conclusion::DeadLettered(reason.clone()),
-                    Reading::Creation(..) => match too_early(record) {
+                    Reading::Creation(message, _) => match too_early(record) {
                         Some(deferred) => deferred,
                         None => match answers.next() {
-                            Some(answer) => Conclusion::of(answer, self.backoff(record), waited(record, now)),
+                            Some(answer) => {
+                                let origin = message.source.origin;
+                                Conclusion::of(answer, origin, self.backoff(record), waited(record, now))
+                            }
                             None => self.unanswered(record),
                         },
                     },
                 };
-                conclusion.within_limits(record, &self.patience(), SystemTime::now())
+                conclusion.within_limits(record, &self.patience(), self.settling.now())
             })
             .collect()
     }

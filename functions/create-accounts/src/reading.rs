@@ -35,9 +35,9 @@ impl Reading {
         }
         match validate(&message.event, policy) {
             Ok(request) => {
-                let asked_at_slot = asked_at_slot(&message);
                 let request = CreationRequest {
-                    asked_at_slot,
+                    asked_at_slot: asked_at_slot(&message),
+                    requester: message.source.requester,
                     ..request
                 };
                 Self::Creation(message, request)

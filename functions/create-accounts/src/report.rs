@@ -56,6 +56,8 @@ impl RecordReport {
         match &self.conclusion {
             Conclusion::Verified(outcome) => self.record_verified(outcome),
             Conclusion::Skipped => counter!(names::EVENTS_SKIPPED_TOTAL).increment(1),
+            // It was counted when it was created.
+            Conclusion::Closed(_) => {}
             Conclusion::DeadLettered(reason) => {
                 counter!(names::ACCOUNTS_FAILED_TOTAL).increment(1);
                 counter!(names::DEAD_LETTERS_TOTAL, "reason" => reason.code).increment(1);
@@ -117,6 +119,16 @@ impl RecordReport {
                 trace,
                 session_id,
                 "optimistic session asks for no account"
+            ),
+            Conclusion::Closed(reason) => tracing::info!(
+                message_id,
+                attempt,
+                trace,
+                pda,
+                session_id,
+                signature = reason.last_signature,
+                "nothing to create: {}",
+                reason.sentence
             ),
             Conclusion::DeadLettered(reason) => {
                 tracing::error!(

@@ -38,6 +38,17 @@ impl Settling {
         }
     }
 
+    /// The same by another clock.
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The time of day.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
     /// What the conclusions have become once they took effect.
     pub(crate) async fn settle(&self, records: &[Record], mut conclusions: Vec<Conclusion>) -> Vec<Conclusion> {
         let (unsent, unkept) = join(

@@ -111,9 +111,13 @@ pub fn engine_config(settings: &Settings, signers: &SignerPool) -> EngineConfig 
 /// The limits on what is spent in any hour.
 #[must_use]
 pub fn spending_limits(settings: &Settings) -> Limits {
+    let policy = &settings.policy;
     Limits {
-        lamports_per_hour: settings.policy.lamports_per_hour,
-        lamports_per_requester_per_hour: settings.policy.lamports_per_owner_per_hour,
+        lamports_per_hour: policy.lamports_per_hour,
+        // The settings hold one of the two at most.
+        lamports_per_requester_per_hour: policy
+            .lamports_per_requester_per_hour
+            .or(policy.lamports_per_owner_per_hour),
     }
 }
 

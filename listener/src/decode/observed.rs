@@ -3,6 +3,7 @@
 use serde_json::Value;
 use session_events::Event;
 use session_message::Origin;
+use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use time::OffsetDateTime;
 
@@ -21,6 +22,8 @@ pub struct ObservedEvent {
     pub observed_at: OffsetDateTime,
     /// How it was found.
     pub origin: Origin,
+    /// Who paid for the transaction, where that is looked up (`policy.lamports_per_requester_per_hour`).
+    pub requester: Option<Pubkey>,
 }
 
 /// An event's fields.

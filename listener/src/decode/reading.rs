@@ -4,7 +4,7 @@ use std::fmt;
 
 use metrics::counter;
 use session_events::{
-    Completeness, DeclaredEvent, Decoded, Decoder, ExecutedInstruction, Refusal, RefusalReason, Unrecovered,
+    Completeness, DeclaredEvent, Decoded, Decoder, Event, ExecutedInstruction, Refusal, RefusalReason, Unrecovered,
     UnrecoveredReason,
 };
 use session_message::Origin;
@@ -24,6 +24,15 @@ pub(crate) struct Found {
     pub(crate) index: u32,
     pub(crate) body: EventBody,
     pub(crate) origin: Origin,
+    /// Who paid for the transaction, where that is wanted and known.
+    pub(crate) requester: Option<Pubkey>,
+}
+
+impl Found {
+    /// Whether a message follows from it.
+    pub(crate) fn asks_for_account(&self) -> bool {
+        matches!(&self.body, EventBody::Known(Event::PdaComputed(event)) if event.asks_for_account())
+    }
 }
 
 /// What was read of a transaction.
@@ -35,6 +44,15 @@ pub(crate) struct Reading {
     pub(crate) gap: Option<Unreadable>,
     /// What the factory itself told and nobody can read.
     pub(crate) undecodable: Vec<Undecodable>,
+}
+
+impl Reading {
+    /// Says of all events who paid for their transaction.
+    pub(crate) fn paid_by(&mut self, payer: Pubkey) {
+        for event in &mut self.events {
+            event.requester = Some(payer);
+        }
+    }
 }
 
 /// An event of the factory that nobody can read, such as one of an upgraded program.
@@ -91,6 +109,8 @@ pub(crate) enum Unreadable {
     NoFate,
     #[error("its logs are not whole, and its instructions cannot be told: {0}")]
     Instructions(#[from] InstructionsError),
+    #[error("it is not known who paid for it: {0}")]
+    NoRequester(InstructionsError),
 }
 
 /// Reads transactions of one program.
@@ -99,6 +119,8 @@ pub(crate) struct Reader {
     decoder: Decoder,
     /// `Program <id> invoke [`: how the line begins that opens a frame of the program.
     frame_opening: String,
+    /// Whether events that ask for an account have to name who paid for their transaction.
+    names_requesters: bool,
 }
 
 impl Reader {
@@ -113,7 +135,19 @@ impl Reader {
         Self {
             decoder,
             frame_opening: format!("Program {program_id} invoke ["),
+            names_requesters: false,
         }
+    }
+
+    /// The same, which names who paid for a transaction that asks for accounts, if that is wanted.
+    pub(crate) fn naming_requesters(mut self, wanted: bool) -> Self {
+        self.names_requesters = wanted;
+        self
+    }
+
+    /// Whether it has to be known who paid for a transaction with these events, which logs alone do not tell.
+    pub(crate) fn needs_requester(&self, events: &[Found]) -> bool {
+        self.names_requesters && events.iter().any(Found::asks_for_account)
     }
 
     /// The events in the logs of a successful transaction; `None` if the logs alone do not tell them all.
@@ -150,10 +184,23 @@ impl Reader {
             return unread(Unreadable::NoMeta);
         };
         match meta.err {
-            Fate::Succeeded => self.read_successful(signature, transaction, meta, origin),
+            Fate::Succeeded => {
+                let reading = self.read_successful(signature, transaction, meta, origin);
+                self.with_requester(reading, transaction)
+            }
             Fate::Failed => Reading::default(),
             Fate::Untold => unread(Unreadable::NoFate),
         }
+    }
+
+    fn with_requester(&self, mut reading: Reading, transaction: &ConfirmedTransaction) -> Reading {
+        if self.needs_requester(&reading.events) {
+            match transaction::fee_payer(transaction) {
+                Ok(payer) => reading.paid_by(payer),
+                Err(error) => drop(reading.gap.get_or_insert(Unreadable::NoRequester(error))),
+            }
+        }
+        reading
     }
 
     fn read_successful(
@@ -236,6 +283,7 @@ fn found(decoded: Decoded, origin: Origin) -> Vec<Found> {
         index: logged.index,
         body: EventBody::Known(logged.event),
         origin,
+        requester: None,
     });
     let declared = decoded.declared.into_iter().map(|event| declared(event, origin));
     let mut events: Vec<Found> = known.chain(declared).collect();
@@ -248,6 +296,7 @@ fn declared(DeclaredEvent { index, name, fields }: DeclaredEvent, origin: Origin
         index,
         body: EventBody::Declared { name, fields },
         origin,
+        requester: None,
     }
 }
 
@@ -256,6 +305,7 @@ fn recovered(recovery: session_events::Recovery) -> Vec<Found> {
         index: u32::try_from(recovered.instruction).unwrap_or(u32::MAX),
         body: EventBody::Known(recovered.event),
         origin: Origin::Recovery,
+        requester: None,
     });
     let told = recovery.declared.into_iter();
     let mut events: Vec<Found> = known

@@ -2,6 +2,7 @@
 
 use session_events::ExecutedInstruction;
 use solana_pubkey::Pubkey;
+use solana_sdk::message::VersionedMessage;
 use solana_transaction_status_client_types::{EncodedTransaction, TransactionBinaryEncoding};
 
 use crate::decode::wire::{ConfirmedTransaction, InnerInstruction, Meta};
@@ -25,14 +26,25 @@ pub(crate) enum InstructionsError {
     BadAddress(String),
 }
 
+/// Who paid for the transaction: the first of its accounts.
+pub(crate) fn fee_payer(transaction: &ConfirmedTransaction) -> Result<Pubkey, InstructionsError> {
+    let message = message(transaction)?;
+    let payer = message.static_account_keys().first().copied();
+    payer.ok_or(InstructionsError::NoSuchAccount { index: 0, accounts: 0 })
+}
+
+fn message(transaction: &ConfirmedTransaction) -> Result<VersionedMessage, InstructionsError> {
+    let text = transaction.transaction.0.clone();
+    let decoded = text.and_then(|text| EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64).decode());
+    Ok(decoded.ok_or(InstructionsError::Undecodable)?.message)
+}
+
 /// All instructions in the order of execution, each of the transaction's own followed by its inner ones.
 pub(crate) fn executed_instructions(
     transaction: &ConfirmedTransaction,
     meta: &Meta,
 ) -> Result<Vec<ExecutedInstruction>, InstructionsError> {
-    let text = transaction.transaction.0.clone();
-    let decoded = text.and_then(|text| EncodedTransaction::Binary(text, TransactionBinaryEncoding::Base64).decode());
-    let message = decoded.ok_or(InstructionsError::Undecodable)?.message;
+    let message = message(transaction)?;
     let looked_up = message.address_table_lookups().unwrap_or_default().iter();
     let expected = looked_up
         .map(|lookup| lookup.writable_indexes.len() + lookup.readonly_indexes.len())

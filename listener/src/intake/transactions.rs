@@ -85,7 +85,13 @@ impl Intake {
     /// Takes events of a transaction in, on somebody's behalf.
     pub(crate) async fn take(&self, behalf: Behalf<'_>, transaction: Taken, events: Vec<Found>, mut room: Room) {
         let Taken { signature, slot } = transaction;
-        for Found { index, body, origin } in events {
+        for Found {
+            index,
+            body,
+            origin,
+            requester,
+        } in events
+        {
             let observed_at = self.clock.first_sight(slot);
             let event = ObservedEvent {
                 body,
@@ -94,6 +100,7 @@ impl Intake {
                 index,
                 observed_at,
                 origin,
+                requester,
             };
             self.take_event(event, behalf, &mut room).await;
         }
@@ -192,8 +199,7 @@ pub(crate) fn undecodable_finding(undecodable: &[Undecodable]) -> Finding {
 
 /// Messages that these events make.
 pub(crate) fn messages_of(events: &[Found]) -> u32 {
-    let asks =
-        |found: &&Found| matches!(&found.body, EventBody::Known(Event::PdaComputed(event)) if event.asks_for_account());
+    let asking = events.iter().filter(|found| found.asks_for_account()).count();
     // A transaction's logs hold a few dozen events at most.
-    u32::try_from(events.iter().filter(asks).count()).unwrap_or(u32::MAX)
+    u32::try_from(asking).unwrap_or(u32::MAX)
 }

@@ -60,7 +60,7 @@ impl Job {
             program_id: config.program_id,
             genesis_hash: genesis_hash.clone(),
         };
-        let reader = Reader::new(config.decoder()?, &config.program_id);
+        let reader = Reader::new(config.decoder()?, &config.program_id).naming_requesters(config.look_up_requesters);
         let watermark = Arc::new(SharedWatermark::new(Watermark::new(Mark::default())));
         let (parking, keeping) = Keeping::start(quarantine, scope);
         let (outlet, outlet_tasks) = Outlet::open(queue, config.unsettled_events_max, config.linger, parking.clone());

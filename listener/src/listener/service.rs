@@ -163,7 +163,7 @@ impl Running {
         };
         let intake = Arc::new(Intake {
             program_id: config.program_id,
-            reader: Reader::new(decoder, &config.program_id),
+            reader: Reader::new(decoder, &config.program_id).naming_requesters(config.look_up_requesters),
             clock: Arc::default(),
             watermark,
             lifecycle: Lifecycle::default(),
@@ -226,6 +226,7 @@ fn start_readers(
         stop: stop.clone(),
     };
     let fast_path = FastPath {
+        history: history.clone(),
         intake: Arc::clone(intake),
         notifications: notified,
         unlisted_max: config.notifications_max,

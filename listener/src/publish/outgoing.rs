@@ -45,10 +45,11 @@ pub(crate) fn entry(
         program_id,
         observed_at: observed.observed_at,
         origin: observed.origin,
+        requester: observed.requester,
     };
-    // Whoever asks for much delays nobody else: the queue serves the groups in turn.
-    let group = event.owner.to_string();
     let message = Message::new(event, source);
+    // Whoever asks for much delays nobody else: the queue serves the groups in turn.
+    let group = message.answerable().to_string();
     let mut attributes = message.attributes();
     attributes.insert(MESSAGE_GROUP_ID.to_owned(), group);
     let trace = Trace::of(observed.signature);

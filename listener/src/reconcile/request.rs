@@ -21,6 +21,8 @@ use crate::{
 
 /// An entry's own history is short, unless somebody wants it to look long.
 const ENTRY_PAGES_MAX: usize = 5;
+/// Transactions of it that are read for its last request, the newest first; then only the very first one is.
+const ENTRY_TRANSACTIONS_MAX: usize = 20;
 
 /// An entry whose session does not exist.
 pub(crate) struct Candidate {
@@ -62,22 +64,44 @@ impl Requests {
         (event.expected_pda == entry.session_address).then(|| reconciled(event, None, slot, 0))
     }
 
-    /// The event in the entry's first transaction, if that is still known and readable.
+    /// The event of the entry's last request, if that is still known and readable. A session whose entry was closed can be
+    /// requested anew, and what was asked for before has been answered.
     async fn emitted(&self, candidate: &Candidate, slot: u64) -> Result<Option<ObservedEvent>, HistoryError> {
         let pages = self.history.pages_of(candidate.entry_address, slot);
-        let mut before = None;
+        let (mut succeeded, mut before) = (Vec::new(), None);
         for _ in 0..ENTRY_PAGES_MAX {
             let page = pages.page(before, FULL_PAGE).await?;
             let Some(oldest) = page.entries.last() else { break };
             before = Some(oldest.signature);
+            let signatures = page.entries.iter().filter(|listed| !listed.failed);
+            succeeded.extend(signatures.map(|listed| listed.signature));
         }
-        let Some(signature) = before else { return Ok(None) };
+        let newest = succeeded.iter().take(ENTRY_TRANSACTIONS_MAX);
+        let oldest = succeeded.iter().skip(ENTRY_TRANSACTIONS_MAX).last();
+        for signature in newest.chain(oldest) {
+            if let Some(event) = self.emitted_by(*signature, candidate).await? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The event that asks for the candidate's session, if this transaction has it.
+    async fn emitted_by(
+        &self,
+        signature: Signature,
+        candidate: &Candidate,
+    ) -> Result<Option<ObservedEvent>, HistoryError> {
         let transaction = self.history.transaction(signature).await?;
         let reader = &self.intake.reader;
         let reading = reader.read_transaction(&signature, &transaction, Origin::Reconciliation);
         let wanted = reading.events.into_iter().find_map(|found| match found.body {
             EventBody::Known(Event::PdaComputed(event)) if event.expected_pda == candidate.entry.session_address => {
-                Some(reconciled(event, Some(signature), transaction.slot, found.index))
+                let observed = reconciled(event, Some(signature), transaction.slot, found.index);
+                Some(ObservedEvent {
+                    requester: found.requester,
+                    ..observed
+                })
             }
             _ => None,
         });
@@ -104,6 +128,7 @@ fn reconciled(event: PdaComputedEvent, signature: Option<Signature>, slot: u64, 
         index,
         observed_at: OffsetDateTime::now_utc(),
         origin: Origin::Reconciliation,
+        requester: None,
     }
 }
 

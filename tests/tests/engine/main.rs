@@ -15,3 +15,4 @@ mod fees;
 mod policy;
 mod signers;
 mod units;
+mod waiting;

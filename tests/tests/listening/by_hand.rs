@@ -6,12 +6,15 @@ use std::{
 };
 
 use session_events::{
-    factory::session_size,
-    session::{AccountRequest, SESSION_PROGRAM_ID, create_session_account},
+    factory::{self, SESSION_FACTORY_ID, SessionRequest, entry_address, session_size},
+    session::{
+        AccountRequest, SESSION_PROGRAM_ID, SessionInitialization, close_session, create_session_account,
+        initialize_session,
+    },
 };
 use session_listener::{
-    BackfillRequest, ListenerConfig, MissedSession, Point, ReconcileConfig, ReconcileRequest, StartAt, backfill,
-    reconcile,
+    BackfillRequest, Lasting, ListenerConfig, MissedSession, Point, ReconcileConfig, ReconcileRequest, StartAt,
+    backfill, reconcile,
 };
 use session_message::Origin;
 use session_tests::{
@@ -25,11 +28,15 @@ use super::events::request;
 
 /// Creates the account of a session, as the service does.
 async fn serve(chain: &TestChain, session_id: &str) {
+    serve_as(chain, session_id, 100).await;
+}
+
+async fn serve_as(chain: &TestChain, session_id: &str, size: u64) {
     let payer = chain.payer().pubkey();
     let account = AccountRequest {
         owner: payer,
         session_id: session_id.to_owned(),
-        size: 100,
+        size,
     };
     let create = create_session_account(&SESSION_PROGRAM_ID, &payer, &account).unwrap();
     chain.send(&[create]).await.expect("the account is created");
@@ -118,6 +125,64 @@ pub(crate) async fn reconciliation_finds_exactly_what_a_deaf_listener_missed(cha
         let formula = session_size(&message.event.session_id, &message.event.namespaces);
         assert_eq!(message.event.expected_size, formula, "its size is the requested one");
     }
+}
+
+pub(crate) async fn reconciliation_takes_a_session_at_its_last_request(chain: Arc<TestChain>) {
+    let payer = chain.payer().pubkey();
+    let (request, first) = chain.request_session().await;
+    let SessionRequest {
+        owner,
+        eval_program,
+        session_id,
+        namespaces,
+        ..
+    } = request.clone();
+    serve_as(&chain, &session_id, request.expected_size()).await;
+    let initialization = SessionInitialization {
+        owner,
+        eval_program,
+        session_id: session_id.clone(),
+        namespaces,
+    };
+    let (entry, _) = entry_address(&SESSION_FACTORY_ID, &owner, &session_id).unwrap();
+    let ended = [
+        initialize_session(&SESSION_PROGRAM_ID, &initialization).unwrap(),
+        close_session(&SESSION_PROGRAM_ID, &owner, &session_id).unwrap(),
+        factory::close_session(&SESSION_FACTORY_ID, &payer, &entry, &payer).unwrap(),
+    ];
+    chain.send(&ended).await.unwrap();
+    let second = chain.send(&[chain.request_instruction(&request)]).await.unwrap();
+    assert_ne!(first, second);
+
+    let config = ListenerConfig {
+        reconcile: ReconcileConfig {
+            interval: None,
+            min_age: Duration::ZERO,
+            ..ReconcileConfig::default()
+        },
+        ..quick_config()
+    };
+    let (collector, stop, lasting) = (Collector::start(), CancellationToken::new(), Lasting::in_memory());
+    let looked = ReconcileRequest {
+        dry_run: true,
+        full: true,
+    };
+    let report = reconcile(
+        &config,
+        pool(chain.endpoint()),
+        collector.queue(),
+        &lasting,
+        looked,
+        stop,
+    )
+    .await
+    .unwrap();
+    let missed = report.queued.iter().find(|session| session.session_id == session_id);
+    assert_eq!(
+        missed.unwrap().signature,
+        Some(second),
+        "what was asked for before has been answered"
+    );
 }
 
 pub(crate) async fn a_backfill_queues_its_stretch_and_nothing_else(chain: Arc<TestChain>) {

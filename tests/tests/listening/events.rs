@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use session_events::factory::{SESSION_FACTORY_ID, SessionRequest, request_session_creation};
+use session_listener::ListenerConfig;
 use session_message::Origin;
 use session_tests::{
     chain::TestChain,
+    fault_proxy::{Fault, FaultProxy},
     listening::{Collector, Listening, pool, quick_config},
 };
+use solana_pubkey::Pubkey;
+use solana_sdk::signature::{Keypair, Signer};
 
 /// Requests so many sessions and gives their ids.
 pub(crate) async fn request(chain: &TestChain, count: usize) -> Vec<String> {
@@ -62,4 +67,81 @@ pub(crate) async fn a_restart_goes_on_from_the_cursor(chain: Arc<TestChain>) {
         "{:?}",
         collector.sessions()
     );
+}
+
+/// Two sessions in one transaction that `requester` pays for, each for an owner who knows nothing of it.
+async fn request_for_strangers(chain: &TestChain, requester: &Keypair) -> Vec<String> {
+    let requests = [chain.session_request(), chain.session_request()].map(|request| SessionRequest {
+        owner: Pubkey::new_unique(),
+        ..request
+    });
+    let instructions = requests
+        .each_ref()
+        .map(|request| request_session_creation(&SESSION_FACTORY_ID, &requester.pubkey(), request).unwrap());
+    chain.send_as(requester, &instructions).await.unwrap();
+    requests.into_iter().map(|request| request.session_id).collect()
+}
+
+pub(crate) async fn messages_name_who_paid_for_their_transaction(chain: Arc<TestChain>) {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let config = ListenerConfig {
+        look_up_requesters: true,
+        ..quick_config()
+    };
+    let (early, late) = (chain.wallet(1_000_000_000).await, chain.wallet(1_000_000_000).await);
+    let before = request_for_strangers(&chain, &early).await;
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let mut listening = Listening::start(config, pool(proxy.endpoint()), collector.queue(), folder.path());
+    collector.all_of(&before).await;
+    listening.connected().await;
+    let tip = chain.rpc().get_slot().await.unwrap();
+    listening.cursor_at(tip).await;
+    let fetched = proxy.requests("getTransaction");
+
+    let during = request_for_strangers(&chain, &late).await;
+    collector.all_of(&during).await;
+    let tip = chain.rpc().get_slot().await.unwrap();
+    listening.cursor_at(tip).await;
+    listening.stop().await.unwrap();
+    assert_eq!(
+        proxy.requests("getTransaction") - fetched,
+        1,
+        "one call for two requests of one transaction"
+    );
+    for message in collector.messages() {
+        let (requester, origin) = if before.contains(&message.event.session_id) {
+            (early.pubkey(), Origin::Fill)
+        } else {
+            (late.pubkey(), Origin::Live)
+        };
+        assert_eq!(message.source.requester, Some(requester), "{message:?}");
+        assert_eq!(message.source.origin, origin, "{message:?}");
+        assert_ne!(message.event.owner, requester);
+    }
+    assert_eq!(collector.messages().len(), before.len() + during.len());
+}
+
+pub(crate) async fn a_payer_that_is_not_told_is_learnt_from_the_listing(chain: Arc<TestChain>) {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let config = ListenerConfig {
+        look_up_requesters: true,
+        ..quick_config()
+    };
+    let requester = chain.wallet(1_000_000_000).await;
+    let proxy = FaultProxy::start(&chain.endpoint()).await;
+    let mut listening = Listening::start(config, pool(proxy.endpoint()), collector.queue(), folder.path());
+    listening.connected().await;
+    for _ in 0..2 {
+        proxy.spoil_next("getTransaction", Fault::Error(-32603, serde_json::Value::Null));
+    }
+    let wanted = request_for_strangers(&chain, &requester).await;
+    collector.all_of(&wanted).await;
+    listening.stop().await.unwrap();
+    assert_eq!(collector.messages().len(), wanted.len());
+    for message in collector.messages() {
+        assert_eq!(message.source.requester, Some(requester.pubkey()), "{message:?}");
+        assert_eq!(message.source.origin, Origin::Fill, "{message:?}");
+    }
 }

@@ -12,6 +12,8 @@ mod rpc;
 session_tests::scenarios![
     events::requests_before_and_during_listening_are_queued_once_each,
     events::a_restart_goes_on_from_the_cursor,
+    events::messages_name_who_paid_for_their_transaction,
+    events::a_payer_that_is_not_told_is_learnt_from_the_listing,
     network::a_cut_connection_loses_nothing,
     network::a_silent_connection_is_noticed_and_loses_nothing,
     network::a_message_that_is_no_json_loses_nothing,
@@ -38,6 +40,7 @@ session_tests::scenarios![
     hostile::forced_truncation_loses_nothing,
     hostile::events_in_instructions_are_found,
     by_hand::reconciliation_finds_exactly_what_a_deaf_listener_missed,
+    by_hand::reconciliation_takes_a_session_at_its_last_request,
     by_hand::a_backfill_queues_its_stretch_and_nothing_else,
     handlers::a_failing_handler_harms_nobody,
 ];

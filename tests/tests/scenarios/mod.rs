@@ -4,6 +4,7 @@ mod existing;
 mod griefer;
 mod outages;
 mod refusals;
+mod requesters;
 mod upstream;
 mod verified;
 
@@ -18,6 +19,9 @@ session_tests::scenarios![
     refusals::a_wrong_address_is_refused,
     refusals::an_event_of_another_program_is_not_believed,
     refusals::a_body_that_is_no_message_is_refused,
+    requesters::made_up_owners_do_not_escape_their_requester_s_budget,
+    requesters::who_requests_closes_and_requests_again_is_stopped_at_the_budget,
+    requesters::a_closed_session_is_paid_for_once_whoever_finds_it_missing,
     existing::a_matching_account_is_success_without_a_transaction,
     existing::an_initialised_account_of_the_same_session_is_success,
     existing::a_mismatch_is_named_in_the_dead_letter,

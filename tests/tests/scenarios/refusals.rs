@@ -42,6 +42,7 @@ fn body(event: PdaComputedEvent) -> String {
         program_id: SESSION_FACTORY_ID,
         observed_at: SystemTime::now().into(),
         origin: Origin::Reconciliation,
+        requester: None,
     };
     Message::new(event, source).to_json().unwrap()
 }

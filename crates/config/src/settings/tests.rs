@@ -74,6 +74,9 @@ fn keys_are_checked_together() {
     );
     let faults = self::faults("[policy]\nwallet_low_lamports = 5\nwallet_reserve_lamports = 5\n", &[]);
     assert_eq!(faults[0].key, "policy.wallet_low_lamports");
+    let two = "[policy]\nlamports_per_owner_per_hour = 1\nlamports_per_requester_per_hour = 2\n";
+    let faults = self::faults(two, &[]);
+    assert_eq!(faults[0].key, "policy.lamports_per_requester_per_hour");
     let faults = self::faults("[signer]\nkind = \"aws_kms\"\nkms_key_id = \"alias/wallet\"\n", &[]);
     assert_eq!(faults[0].key, "signer.kms_public_key");
 }

@@ -174,24 +174,28 @@ impl Batch<'_> {
     async fn no_money(&mut self, own: Option<Own>, refusals: &[NoMoney]) {
         let Some(own) = own else { return };
         let fee = SIGNATURE_FEE_LAMPORTS.saturating_add(own.rules.format.charged_priority_fee(own.terms));
+        let share = fee / u64::try_from(own.members.len()).unwrap_or(u64::MAX).max(1);
         for (pda, refusal) in leave_out(&own.members, fee, refusals) {
+            let member = own.members.iter().find(|member| member.pda == pda);
+            let lamports = member.map_or(share, |member| member.rent_lamports.saturating_add(share));
+            let no_money = translate::no_money(&refusal, lamports, &self.means.courier.treasury.promises);
             if let NoMoney::CreatedBefore { slot, .. } = &refusal {
-                self.gone_or_there(pda, *slot, &refusal).await;
+                self.gone_or_there(pda, *slot, no_money).await;
             } else if let NoMoney::Busy { hold, .. } = &refusal {
                 match self.means.courier.adopt(*hold).await {
                     // Joined by its address before the next reading.
-                    Ok(_) => self.open.trouble(&pda, translate::no_money(&refusal)),
+                    Ok(_) => self.open.trouble(&pda, no_money),
                     Err(error) => self.open.answer(&pda, Err(translate::ledger(&Arc::new(error)))),
                 }
             } else {
-                self.open.answer(&pda, Err(translate::no_money(&refusal)));
+                self.open.answer(&pda, Err(no_money));
             }
         }
     }
 
     /// The books say that an account was created for this request in `slot`, and one node that nothing is there: it is gone
     /// only if no endpoint that has reached the slot has it.
-    async fn gone_or_there(&mut self, pda: Pubkey, slot: u64, refusal: &NoMoney) {
+    async fn gone_or_there(&mut self, pda: Pubkey, slot: u64, gone: CreationError) {
         let deadline = Some(self.deadline);
         let reading = read_accounts_surely(&self.means.pool, &[pda], Some(slot), deadline, |_| true).await;
         match reading {
@@ -201,7 +205,7 @@ impl Batch<'_> {
                     self.open.judge(&pda, account, None, self.means.cluster.rent());
                 }
                 // Whatever is still open was created, and is gone.
-                self.open.answer(&pda, Err(translate::no_money(refusal)));
+                self.open.answer(&pda, Err(gone));
             }
             Err(error) => {
                 let error = CreationError::of_chain(&Arc::new(error), self.means.pool.rests_for());

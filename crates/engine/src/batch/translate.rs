@@ -4,19 +4,29 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use session_ledger::{LedgerError, Refusal};
+use solana_pubkey::Pubkey;
 
 use crate::batch::deferral::Deferral;
 use crate::batch::error::{CreationError, Failure};
 use crate::delivery::blockhash::RecentError;
 use crate::delivery::registry::Unmade;
+use crate::treasury::promises::{Promises, Spent};
 
 /// Another process decides its transaction about as soon as this one would.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a request has no money.
-pub(crate) fn no_money(refusal: &Refusal) -> CreationError {
-    let until =
-        |room_at: Option<SystemTime>| room_at.map(|at| at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO));
+/// Why a request that needs so many lamports has no money.
+pub(crate) fn no_money(refusal: &Refusal, lamports: u64, promises: &Promises) -> CreationError {
+    let now = SystemTime::now();
+    let until = |whose: Option<Pubkey>, limit: u64, room_at: Option<SystemTime>| {
+        let spent = Spent {
+            whose,
+            limit,
+            room_at: room_at?,
+        };
+        let promised = promises.promise(&spent, lamports, now);
+        Some(promised.duration_since(now).unwrap_or(Duration::ZERO))
+    };
     let (reason, after) = match *refusal {
         Refusal::Budget {
             spent,
@@ -29,7 +39,7 @@ pub(crate) fn no_money(refusal: &Refusal) -> CreationError {
                 requested,
                 limit,
             },
-            until(room_at),
+            until(None, limit, room_at),
         ),
         Refusal::RequesterBudget {
             requester,
@@ -44,7 +54,7 @@ pub(crate) fn no_money(refusal: &Refusal) -> CreationError {
                 requested,
                 limit,
             };
-            (reason, until(room_at))
+            (reason, until(Some(requester), limit, room_at))
         }
         Refusal::WalletReserve {
             available,

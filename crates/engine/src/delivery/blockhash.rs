@@ -66,9 +66,8 @@ pub(crate) fn blockhashes(cluster: Cluster) -> (Blockhashes, BlockhashFetcher) {
 }
 
 impl Blockhashes {
-    /// A blockhash other than `not` that is young enough. One past its age is still given out while its successor is
-    /// fetched.
-    pub(crate) async fn recent(&self, not: Option<Hash>, deadline: Instant) -> Result<Blockhash, RecentError> {
+    /// A usable blockhash that is young enough. One past its age is still given out while its successor is fetched.
+    pub(crate) async fn recent(&self, unusable: Unusable, deadline: Instant) -> Result<Blockhash, RecentError> {
         let mut fetched = self.fetched.clone();
         loop {
             let current = fetched.borrow_and_update().clone();
@@ -77,7 +76,7 @@ impl Blockhashes {
                 if age > max_age {
                     self.wanted.notify_one();
                 }
-                if age <= 2 * max_age && not != Some(blockhash.hash) {
+                if age <= 2 * max_age && !unusable.is(blockhash) {
                     return Ok(*blockhash);
                 }
             }
@@ -91,6 +90,21 @@ impl Blockhashes {
                 return Err(RecentError::Chain(Arc::clone(error)));
             }
         }
+    }
+}
+
+/// What must not be used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unusable {
+    /// This blockhash.
+    pub(crate) hash: Option<Hash>,
+    /// Every blockhash up to this slot.
+    pub(crate) up_to_slot: Option<u64>,
+}
+
+impl Unusable {
+    fn is(&self, blockhash: &Blockhash) -> bool {
+        self.hash == Some(blockhash.hash) || self.up_to_slot.is_some_and(|slot| blockhash.slot <= slot)
     }
 }
 

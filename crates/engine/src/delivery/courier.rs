@@ -18,7 +18,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::delivery::blockhash::Blockhashes;
+use crate::delivery::blockhash::{Blockhashes, Unusable};
 use crate::delivery::life::{Effect, Event, Fate, Life};
 use crate::delivery::read_back::ReadBack;
 use crate::delivery::registry::{Ending, Entry, Registry, Running, Unmade};
@@ -159,13 +159,13 @@ impl Courier {
             .treasury
             .hold(&order.members, order.fee_lamports, order.wallet)
             .await;
-        let hold = match asked.map_err(ledger)? {
-            Asked::Held(hold) => hold,
+        let (hold, created_before) = match asked.map_err(ledger)? {
+            Asked::Held { hold, created_before } => (hold, created_before),
             Asked::Refused(refusals) => return Err(Ending::NoMoney(refusals)),
         };
         let pdas = order.members.iter().map(|member| member.pda).collect();
         let offer = order.offer;
-        let signed = match self.sign(order, &hold).await {
+        let signed = match self.sign(order, &hold, created_before).await {
             Ok(signed) => signed,
             Err(unmade) => {
                 self.treasury.settle(hold, BookedFate::Abandoned).await;
@@ -188,8 +188,14 @@ impl Courier {
         Ok((parcel, hold))
     }
 
-    async fn sign(&self, order: Order, hold: &Hold) -> Result<Signed, Unmade> {
-        let recent = self.blockhashes.recent(order.not, order.deadline).await;
+    /// Signs with a blockhash that is younger than `created_before`: the same accounts with the same blockhash would be
+    /// the transaction that created them then, and the chain would say of it that it has landed.
+    async fn sign(&self, order: Order, hold: &Hold, created_before: Option<u64>) -> Result<Signed, Unmade> {
+        let unusable = Unusable {
+            hash: order.not,
+            up_to_slot: created_before,
+        };
+        let recent = self.blockhashes.recent(unusable, order.deadline).await;
         let blockhash = recent.map_err(Unmade::NoBlockhash)?;
         let payer = hold.payer();
         let message = (order.compile)(&payer.address, blockhash.hash).map_err(Unmade::Compilation)?;

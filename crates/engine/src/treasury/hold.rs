@@ -12,6 +12,7 @@ use session_ledger::{
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
 
+use crate::treasury::promises::Promises;
 use crate::treasury::signer::{Payer, SignerPool};
 
 /// Tries at one change of the books, and the pause between two.
@@ -24,6 +25,7 @@ pub(crate) struct Treasury {
     pub(crate) signers: SignerPool,
     ledger: Arc<dyn Ledger>,
     reserve_lamports: u64,
+    pub(crate) promises: Arc<Promises>,
 }
 
 /// Everything that one transaction can cost, set aside until its fate is known. Its wallet counts as busy meanwhile.
@@ -39,7 +41,11 @@ pub(crate) struct Hold {
 
 /// The answer to a request for money.
 pub(crate) enum Asked {
-    Held(Hold),
+    Held {
+        hold: Hold,
+        /// The newest slot in which one of the accounts was created before.
+        created_before: Option<u64>,
+    },
     /// Nothing is held, and this stands against it.
     Refused(Vec<Refusal>),
 }
@@ -50,6 +56,7 @@ impl Treasury {
             signers,
             ledger,
             reserve_lamports,
+            promises: Arc::default(),
         }
     }
 
@@ -66,7 +73,12 @@ impl Treasury {
             let request = self.request(members, fee_lamports, payer);
             let id = request.id;
             match insist(|| self.ledger.hold(request.clone(), SystemTime::now())).await? {
-                HoldAnswer::Held => return Ok(Asked::Held(Hold::of(id, &self.signers, payer))),
+                HoldAnswer::Held { created_before } => {
+                    return Ok(Asked::Held {
+                        hold: Hold::of(id, &self.signers, payer),
+                        created_before,
+                    });
+                }
                 HoldAnswer::Refused(refusals) if refusals.iter().all(is_of_the_wallet) => {
                     poorest_answer = fuller(poorest_answer, refusals);
                 }
@@ -236,7 +248,7 @@ mod tests {
 
     async fn held(treasury: &Treasury, seed: u8, rent: u64) -> Hold {
         match treasury.hold(&[member(seed, rent)], 5, None).await.unwrap() {
-            Asked::Held(hold) => hold,
+            Asked::Held { hold, .. } => hold,
             Asked::Refused(refusals) => panic!("{refusals:?}"),
         }
     }

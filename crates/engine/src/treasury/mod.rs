@@ -9,6 +9,7 @@ pub(crate) mod hold;
 pub(crate) mod leave_out;
 pub(crate) mod market;
 pub(crate) mod monitor;
+pub(crate) mod promises;
 pub(crate) mod signer;
 pub(crate) mod signer_source;
 pub(crate) mod wallet;

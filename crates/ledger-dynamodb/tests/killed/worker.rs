@@ -114,7 +114,7 @@ impl Work {
                 wallet_reading: None,
             };
             match self.ledger.hold(request.clone(), self.time.now()).await {
-                Ok(HoldAnswer::Held) => {
+                Ok(HoldAnswer::Held { .. }) => {
                     self.send(&request).await;
                     return true;
                 }

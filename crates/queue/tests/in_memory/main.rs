@@ -10,4 +10,5 @@ mod polling;
 mod queues;
 mod redrive;
 mod settled;
+mod turns;
 mod visibility;

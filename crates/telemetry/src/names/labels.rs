@@ -160,6 +160,7 @@ pub(super) const LEFT: &[&str] = &[
     "backpressure",
     "no_signature",
     "no_room",
+    "no_requester",
     "unreadable",
 ];
 

@@ -136,9 +136,9 @@ impl Stage {
             capacity: 2_000,
         };
         let (source, dead_letters) = InMemoryQueue::volatile(config("sessions"), config("dead-letters"), 5);
-        let source = Arc::new(source.with_clock(clock));
-        let mut settling = Settling::new(source.clone(), dead_letters.clone(), VisibilityBackoff::default());
-        settling.clock = clock;
+        let source = Arc::new(source.with_clock(clock.clone()));
+        let settling = Settling::new(source.clone(), dead_letters.clone(), VisibilityBackoff::default());
+        let settling = settling.with_clock(clock.clone());
         Self {
             source,
             dead_letters,
@@ -201,7 +201,7 @@ impl Stage {
             wallet_reading: None,
         };
         match self.ledger.hold(request, now).await.unwrap() {
-            HoldAnswer::Held => {
+            HoldAnswer::Held { .. } => {
                 let sent = SentTransaction {
                     signature: solana_sdk::signature::Signature::default(),
                     last_valid_block_height: 1,

@@ -215,6 +215,7 @@ fn poisoned(chain: &TestChain, number: u32) -> String {
         program_id: SESSION_FACTORY_ID,
         observed_at: SystemTime::now().into(),
         origin: Origin::Backfill,
+        requester: None,
     };
     Message::new(event, source).to_json().unwrap()
 }

@@ -92,6 +92,7 @@ fn event(name: &str) -> Arc<ObservedEvent> {
         index: 0,
         observed_at: OffsetDateTime::UNIX_EPOCH,
         origin: Origin::Live,
+        requester: None,
     })
 }
 

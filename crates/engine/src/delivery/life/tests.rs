@@ -61,7 +61,10 @@ fn books() -> (InMemoryLedger, HoldId) {
         last_valid_block_height: 9,
     };
     let now = SystemTime::UNIX_EPOCH;
-    assert!(matches!(block_on(ledger.hold(request, now)), Ok(HoldAnswer::Held)));
+    assert!(matches!(
+        block_on(ledger.hold(request, now)),
+        Ok(HoldAnswer::Held { .. })
+    ));
     block_on(ledger.attach(id, sent, now)).unwrap();
     (ledger, id)
 }
