@@ -81,10 +81,8 @@ async fn answer(rig: &Rig, request: Signature) -> RecordReport {
     let answer = wait::until("an answer to a request", 2 * LIMIT, || async {
         reports().find(answers)
     });
-    match tokio::time::timeout(LIMIT, answer).await {
-        Ok(report) => report,
-        Err(_elapsed) => panic!("no answer to {request}: {:#?}", reports().collect::<Vec<_>>()),
-    }
+    let answered = tokio::time::timeout(LIMIT, answer).await;
+    answered.unwrap_or_else(|_| panic!("no answer to {request}: {:#?}", reports().collect::<Vec<_>>()))
 }
 
 fn is_created(report: &RecordReport) -> bool {
