@@ -113,7 +113,7 @@ impl Unserved {
                 book.waiting.retain(|_, waiting| !waiting.is_given_up);
                 book.forget(address.as_deref(), &report.message_id);
             }
-            Conclusion::Skipped => book.forget(address.as_deref(), &report.message_id),
+            Conclusion::Skipped | Conclusion::Closed(_) => book.forget(address.as_deref(), &report.message_id),
             Conclusion::DeadLettered(reason) if Blame::of(reason.code) == Blame::Request => {
                 book.forget(address.as_deref(), &report.message_id);
             }

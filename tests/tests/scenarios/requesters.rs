@@ -300,7 +300,19 @@ pub(crate) async fn a_closed_session_is_paid_for_once_whoever_finds_it_missing(c
     assert_eq!(letter.attributes["reason"], "account_closed", "{letter:?}");
     assert_eq!(rig.balance().await, balance);
 
-    // A comparison finds the entry without its session; so would the next one.
+    // A validator that is shared has the sessions of other scenarios, which a comparison would have served here.
+    if chain.as_embedded().is_some() {
+        compare_twice(&chain, &rig).await;
+        assert_eq!(rig.balance().await, balance, "it was paid for once");
+        let summary = books(&rig).await;
+        assert_eq!(summary.total.locked_lamports, 0, "{summary:?}");
+        assert!(summary.total.lost_lamports > 0, "{summary:?}");
+    }
+    rig.pipeline.drain().await;
+}
+
+/// A comparison finds the entry without its session, and so does the next one.
+async fn compare_twice(chain: &TestChain, rig: &Rig) {
     let config = ListenerConfig {
         reconcile: ReconcileConfig {
             interval: None,
@@ -324,16 +336,11 @@ pub(crate) async fn a_closed_session_is_paid_for_once_whoever_finds_it_missing(c
         )
     };
     for round in 1..=2 {
-        assert_eq!(compare().await.unwrap().queued.len(), 1);
+        assert_eq!(compare().await.unwrap().queued.first.len(), 1);
         wait::until_true("the comparison's message is concluded", LIMIT, || async {
             let closed = |report: &&RecordReport| matches!(report.conclusion, Conclusion::Closed(_));
             rig.recorder.reports().iter().filter(closed).count() == round
         })
         .await;
     }
-    assert_eq!(rig.balance().await, balance, "it was paid for once");
-    let summary = books(&rig).await;
-    assert_eq!(summary.total.locked_lamports, 0, "{summary:?}");
-    assert!(summary.total.lost_lamports > 0, "{summary:?}");
-    rig.pipeline.drain().await;
 }
