@@ -177,7 +177,11 @@ pub(crate) async fn reconciliation_takes_a_session_at_its_last_request(chain: Ar
     )
     .await
     .unwrap();
-    let missed = report.queued.iter().find(|session| session.session_id == session_id);
+    let missed = report
+        .queued
+        .first
+        .iter()
+        .find(|session| session.session_id == session_id);
     assert_eq!(
         missed.unwrap().signature,
         Some(second),
