@@ -6,7 +6,7 @@ use session_events::{Decoder, factory::SESSION_FACTORY_ID, idl::Idl, session::SE
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 
-use crate::{error::ListenerError, intake::handlers::HandlerLimits};
+use crate::{error::ListenerError, intake::handlers::HandlerLimits, status::AgeLimits};
 
 /// Everything about a listener that can be chosen. `Default` is the choice for mainnet.
 #[derive(Debug, Clone)]
@@ -23,6 +23,9 @@ pub struct ListenerConfig {
     pub listing_interval: Duration,
     /// Slots below the tip whose listing is not final yet: nodes index transactions a moment after they confirm them.
     pub listing_margin_slots: u64,
+    /// How often two endpoints' listings are compared at most, while something new is not final: each time costs a listing of
+    /// every endpoint. Nothing is compared where there is one endpoint.
+    pub comparison_interval: Duration,
     /// Transactions that are fetched at the same time.
     pub fetch_concurrency: usize,
     /// A connection without a slot notification for so long is broken: mainnet makes one every 400 ms.
@@ -37,6 +40,10 @@ pub struct ListenerConfig {
     pub linger: Duration,
     /// How often the cursor is saved, if it has moved.
     pub cursor_interval: Duration,
+    /// From when on the listener's silence is trouble.
+    pub age_limits: AgeLimits,
+    /// A task that takes longer for a step hangs: much longer than any request with all its repetitions.
+    pub hung_after: Duration,
     /// How long a shutdown waits for the queue to settle what was read.
     pub drain_limit: Duration,
     /// Events that wait for each custom handler; what comes on top is dropped and counted.
@@ -59,6 +66,7 @@ impl Default for ListenerConfig {
             start_at: StartAt::Now,
             listing_interval: Duration::from_secs(5),
             listing_margin_slots: 8,
+            comparison_interval: Duration::from_secs(10),
             fetch_concurrency: 8,
             silence_limit: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
@@ -66,6 +74,8 @@ impl Default for ListenerConfig {
             unsettled_events_max: 1_000,
             linger: Duration::from_millis(20),
             cursor_interval: Duration::from_secs(1),
+            age_limits: AgeLimits::default(),
+            hung_after: Duration::from_mins(3),
             drain_limit: Duration::from_secs(10),
             handler_backlog_max: 1_024,
             handler_time_limit: Duration::from_secs(10),

@@ -57,7 +57,7 @@ pub use reconcile::{
 };
 pub use session_chain::rpc_pool;
 pub use settings::{SettingsError, sqs_queue};
-pub use status::{ListenerStatus, QuarantineSummary};
+pub use status::{AgeLimits, Completeness, ListenerStatus, QuarantineSummary};
 
 #[cfg(test)]
 mod rooms {

@@ -3,10 +3,11 @@
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use metrics::{counter, gauge};
+use metrics::counter;
+use session_admin::Pulse;
 use tokio_util::sync::CancellationToken;
 
-use crate::status::StatusBoard;
+use crate::status::{StallNumber, StatusBoard};
 use session_telemetry::names;
 
 const DELAY_MIN: Duration = Duration::from_millis(100);
@@ -30,25 +31,69 @@ pub(crate) trait Setback: Display {
     fn needs_action(&self) -> bool;
 }
 
-/// The pauses of something that has failed, while it fails.
+/// The pauses of something that has failed, while it fails. Its reason is told as long as it is one, and no longer than this lives.
 #[derive(Default)]
-pub(crate) struct Stall(Option<Box<dyn Iterator<Item = Duration> + Send + Sync>>);
+pub(crate) struct Stall(Option<Stalled>);
+
+struct Stalled {
+    pauses: Box<dyn Iterator<Item = Duration> + Send + Sync>,
+    number: StallNumber,
+    status: Arc<StatusBoard>,
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        self.status.goes_on(self.number);
+    }
+}
 
 /// Somebody who waits until it works or is told to stop.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     status: Arc<StatusBoard>,
     stop: CancellationToken,
+    /// Of the task that waits, where anybody watches it.
+    pulse: Option<Pulse>,
 }
 
 impl Patience {
     pub(crate) fn new(status: Arc<StatusBoard>, stop: CancellationToken) -> Self {
-        Self { status, stop }
+        Self {
+            status,
+            stop,
+            pulse: None,
+        }
     }
 
-    /// Waits for something that cannot fail; `None` if told to stop before it came.
+    /// The same for a task that shows by this that it makes progress: with every answer, whatever it is.
+    pub(crate) fn of(&self, pulse: Pulse) -> Self {
+        Self {
+            pulse: Some(pulse),
+            ..self.clone()
+        }
+    }
+
+    /// A step is done.
+    pub(crate) fn beat(&self) {
+        if let Some(pulse) = &self.pulse {
+            pulse.beat();
+        }
+    }
+
+    /// Waits for something that cannot fail and takes no longer than a step may; `None` if told to stop before it came.
     pub(crate) async fn wait<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        self.stop.run_until_cancelled(future).await
+        let waited = self.stop.run_until_cancelled(future).await;
+        self.beat();
+        waited
+    }
+
+    /// The same for what takes as long as others like.
+    pub(crate) async fn rest<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let waiting = self.stop.run_until_cancelled(future);
+        match &self.pulse {
+            Some(pulse) => pulse.rest(waiting).await,
+            None => waiting.await,
+        }
     }
 
     /// Repeats `attempt` until it succeeds; `None` if told to stop before it did.
@@ -71,33 +116,34 @@ impl Patience {
 
     /// Reports a setback and waits before the next attempt; `None` if told to stop.
     pub(crate) async fn bear<E: Setback>(&self, stall: &mut Stall, what: &str, error: &E) -> Option<()> {
-        self.stall(what, error);
-        let pauses = stall.0.get_or_insert_with(|| Box::new(pauses()));
-        self.wait(tokio::time::sleep(pauses.next().unwrap_or(DELAY_MAX))).await
+        report(what, error);
+        let reason = format!("{what}: {error}");
+        let number = self
+            .status
+            .stalled(stall.0.as_ref().map(|stalled| stalled.number), reason);
+        let stalled = stall.0.get_or_insert_with(|| Stalled {
+            pauses: Box::new(pauses()),
+            number,
+            status: Arc::clone(&self.status),
+        });
+        let pause = stalled.pauses.next().unwrap_or(DELAY_MAX);
+        self.wait(tokio::time::sleep(pause)).await
     }
 
     /// Reports that it goes on, if it had stalled.
     pub(crate) fn overcome(&self, stall: &mut Stall, what: &str) {
         if stall.0.take().is_some() {
-            self.go_on(what);
+            tracing::info!("going on: {what}");
         }
     }
+}
 
-    fn stall<E: Setback>(&self, what: &str, error: &E) {
-        counter!(names::LISTENER_SETBACKS_TOTAL, "needs_action" => if error.needs_action() { "true" } else { "false" })
-            .increment(1);
-        gauge!(names::LISTENER_STALLED).set(1.0);
-        if error.needs_action() {
-            tracing::error!(%error, "listening is stalled until somebody acts: {what}");
-        } else {
-            tracing::warn!(%error, "trying again: {what}");
-        }
-        self.status.stalled(Some(format!("{what}: {error}")));
-    }
-
-    fn go_on(&self, what: &str) {
-        gauge!(names::LISTENER_STALLED).set(0.0);
-        tracing::info!("going on: {what}");
-        self.status.stalled(None);
+fn report<E: Setback>(what: &str, error: &E) {
+    counter!(names::LISTENER_SETBACKS_TOTAL, "needs_action" => if error.needs_action() { "true" } else { "false" })
+        .increment(1);
+    if error.needs_action() {
+        tracing::error!(%error, "listening is stalled until somebody acts: {what}");
+    } else {
+        tracing::warn!(%error, "trying again: {what}");
     }
 }

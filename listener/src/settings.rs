@@ -14,6 +14,7 @@ use crate::{
     lasting::Lasting,
     quarantine::{place::Quarantine, store::QuarantineError},
     reconcile::served::{Served, ServedError},
+    status::AgeLimits,
 };
 
 /// The folder of cursors, under `service.state_dir`.
@@ -89,6 +90,10 @@ impl ListenerConfig {
             unsettled_events_max: listener.max_unsettled_events,
             handler_backlog_max: listener.max_handler_backlog,
             handler_time_limit: listener.handler_time_limit,
+            age_limits: AgeLimits {
+                completeness: listener.completeness_age_max,
+                acknowledgement: listener.acknowledgement_age_max,
+            },
             reconcile: ReconcileConfig {
                 interval: listener.reconcile_interval,
                 calls_per_second: listener.reconcile_calls_per_second,

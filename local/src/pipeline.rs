@@ -124,6 +124,7 @@ impl Pipeline {
         let address = socket.local_addr().map_err(PipelineError::Address)?;
         let (stop_watching, watchers) = (CancellationToken::new(), TaskTracker::new());
         let health = HealthRegistry::with_evidence(Arc::new(unserved.clone()));
+        health.watch(listener.pulses());
         let checks = checks(settings, &handling, &parts.pool, &status, unserved);
         watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
         watchers.spawn(gauges::keep(

@@ -110,6 +110,7 @@ pub fn quick_config() -> ListenerConfig {
         silence_limit: Duration::from_secs(3),
         connect_timeout: Duration::from_secs(2),
         cursor_interval: Duration::from_millis(200),
+        comparison_interval: Duration::from_secs(1),
         ..ListenerConfig::default()
     }
 }

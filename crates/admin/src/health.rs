@@ -8,7 +8,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::check::{CheckFailure, Evidence, Health};
+use crate::{
+    check::{CheckFailure, Evidence, Health},
+    pulse::Pulses,
+};
 
 /// Checks are made every second or so; whoever has not been at it for so long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
@@ -19,6 +22,7 @@ pub struct HealthRegistry {
     checks: Arc<Mutex<BTreeMap<&'static str, Entry>>>,
     last_beat: Arc<Mutex<Option<Instant>>>,
     evidence: Option<Arc<dyn Evidence>>,
+    tasks: Arc<Mutex<Vec<Pulses>>>,
 }
 
 #[derive(Debug)]
@@ -93,13 +97,30 @@ impl HealthRegistry {
         }
     }
 
+    /// Has `/live` look at these tasks, too.
+    pub fn watch(&self, tasks: Pulses) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(tasks);
+    }
+
+    /// Why a process should be replaced: a task has made no progress for too long, or nobody is at the checks.
+    pub(crate) fn hung(&self) -> Option<String> {
+        let watched = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let hung = watched.iter().find_map(Pulses::hung);
+        if let Some(hung) = hung {
+            let (task, silent) = (hung.task, hung.silent.as_secs());
+            return Some(format!("the task {task} has made no progress for {silent} s"));
+        }
+        let stuck = self.stuck_for()?;
+        Some(format!("no task has made progress for {} s", stuck.as_secs()))
+    }
+
     /// Somebody is at it.
     pub(crate) fn beat(&self) {
         *self.last_beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// For how long nobody has been at the checks, if for too long.
-    pub(crate) fn stuck_for(&self) -> Option<Duration> {
+    fn stuck_for(&self) -> Option<Duration> {
         let last = *self.last_beat.lock().unwrap_or_else(PoisonError::into_inner);
         last.map(|last| last.elapsed()).filter(|silent| *silent > STUCK_AFTER)
     }

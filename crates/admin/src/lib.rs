@@ -10,6 +10,7 @@ mod checks;
 mod health;
 mod limits;
 mod pages;
+mod pulse;
 mod server;
 mod signals;
 mod stats;
@@ -22,6 +23,7 @@ pub use check::{Check, CheckFailure, Evidence, Health, in_time, often, patience}
 pub use checks::run_checks;
 pub use health::{FailedCheck, HealthRegistry, HealthReport};
 pub use pages::{Metrics, Pages, health_page};
+pub use pulse::{Hung, Pulse, Pulses};
 pub use server::{AdminError, bind, serve};
 pub use signals::with_signals;
 pub use stats::Stats;

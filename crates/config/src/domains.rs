@@ -120,6 +120,8 @@ pub(crate) fn listener(reader: &mut Reader) -> Listener {
         cursor_url: reader.web_address("listener.cursor_url", &["s3", "file"]),
         linger: reader.milliseconds("listener.linger_ms", 0..=50),
         silence_limit: reader.seconds("listener.silence_limit_secs", 1..=600),
+        completeness_age_max: reader.seconds("listener.completeness_age_max_secs", 1..=86_400),
+        acknowledgement_age_max: reader.seconds("listener.acknowledgement_age_max_secs", 1..=86_400),
         listing_interval: reader.seconds("listener.listing_interval_secs", 1..=3_600),
         reconcile_interval: Some(reader.seconds("listener.reconcile_interval_secs", 0..=7 * DAY_SECS))
             .filter(|interval| *interval > Duration::ZERO),

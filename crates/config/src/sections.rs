@@ -122,6 +122,8 @@ pub struct Listener {
     pub cursor_url: Option<String>,
     pub linger: Duration,
     pub silence_limit: Duration,
+    pub completeness_age_max: Duration,
+    pub acknowledgement_age_max: Duration,
     pub listing_interval: Duration,
     pub reconcile_interval: Option<Duration>,
     pub reconcile_calls_per_second: u32,

@@ -12,9 +12,9 @@ mod labels;
 
 pub use labels::ANY;
 use labels::{
-    ALERT_OUTCOMES, DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES,
+    ALERT_OUTCOMES, BECAUSE, DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES,
     HANDLER_FAILURES, LEFT, ORIGINS, QUARANTINE_REASONS, RECONCILED, RECONCILIATIONS, REFUSALS, RETRIED_REASONS,
-    RPC_OUTCOMES, SUBJECTS, UNRECOVERED, YES_OR_NO,
+    RPC_OUTCOMES, SUBJECTS, UNLISTED, UNRECOVERED, YES_OR_NO,
 };
 
 /// How a metric measures.
@@ -120,6 +120,12 @@ metrics! {
     LISTENER_HANDLER_FAILURES_TOTAL = "listener_handler_failures_total", Counter, Unit::Count, [handler: ANY, reason: HANDLER_FAILURES], "Events that a custom handler did not take, by handler and reason.";
     LISTENER_HANDLER_DURATION_SECONDS = "listener_handler_duration_seconds", Histogram, Unit::Seconds, [handler: ANY], "How long a custom handler took over an event, in seconds, by handler.";
     LISTENER_DISAGREEMENTS_TOTAL = "listener_disagreements_total", Counter, Unit::Count, [endpoint: ANY, subject: SUBJECTS], "Answers of an endpoint that another endpoint contradicts, by endpoint and subject.";
+    LISTENER_LAST_STATEMENT_SECONDS = "listener_last_statement_timestamp_seconds", Gauge, Unit::Seconds, [], "When it was last known of a later slot that everything was delivered, in unix seconds.";
+    LISTENER_LAST_ACKNOWLEDGEMENT_SECONDS = "listener_last_acknowledgement_timestamp_seconds", Gauge, Unit::Seconds, [], "When the queue last acknowledged a message, in unix seconds.";
+    LISTENER_COMPLETE_SLOT = "listener_complete_slot", Gauge, Unit::Count, [], "Up to this slot everything is known to be delivered.";
+    LISTENER_STATEMENTS_TOTAL = "listener_statements_total", Counter, Unit::Count, [because: BECAUSE], "Statements that everything up to a slot was delivered, by how that is known.";
+    LISTENER_UNLISTED_TRANSACTIONS_TOTAL = "listener_unlisted_transactions_total", Counter, Unit::Count, [outcome: UNLISTED], "Transactions that were confirmed and are not listed in their slot once it is complete, by what the chain says when asked again.";
+    LISTENER_MOVED_TRANSACTIONS_TOTAL = "listener_moved_transactions_total", Counter, Unit::Count, [], "Transactions that a fork has put into another slot than the one they were seen in; they are read again.";
     LISTENER_RECONCILIATIONS_TOTAL = "listener_reconciliations_total", Counter, Unit::Count, [outcome: RECONCILIATIONS], "Comparisons with account state, by outcome.";
     LISTENER_RECONCILED_ENTRIES = "listener_reconciled_entries", Gauge, Unit::Count, [state: RECONCILED], "Entries of the factory as the last comparison has found them, by state.";
     SESSION_QUEUE_POSITION = "session_queue_position", Gauge, Unit::Count, [], "Place in the on-chain queue of the session that was queued last.";

@@ -275,6 +275,12 @@ pub enum CursorError {
         /// What it is.
         found: String,
     },
+    /// The store does not answer.
+    #[error("the cursor's store has not answered within {limit:?}")]
+    Silent {
+        /// How long it was given.
+        limit: std::time::Duration,
+    },
     /// Somebody else saves all the time.
     #[error("the cursor {path} was replaced by others each of {CONFLICTS_MAX} times that it was to be saved")]
     Contended {

@@ -3,14 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use metrics::{counter, gauge};
-use tokio::time::{MissedTickBehavior, interval};
+use session_admin::Pulse;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::cursor::SavedCursor, checkpoint::shared::SharedWatermark, checkpoint::watermark::Mark,
+    checkpoint::cursor::{CursorError, SavedCursor},
+    checkpoint::shared::SharedWatermark,
+    checkpoint::watermark::Mark,
     status::StatusBoard,
 };
 use session_telemetry::names;
+
+/// How long a save may take. What it would have saved is saved by the next one.
+const SAVE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The one task that saves.
 pub(crate) struct Saver {
@@ -20,6 +26,8 @@ pub(crate) struct Saver {
     pub(crate) watermark: Arc<SharedWatermark>,
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) interval: Duration,
+    /// Shows that it makes progress.
+    pub(crate) pulse: Pulse,
 }
 
 impl Saver {
@@ -27,7 +35,12 @@ impl Saver {
     pub(crate) async fn run(mut self, settled: CancellationToken) {
         let mut ticks = interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while settled.run_until_cancelled(ticks.tick()).await.is_some() {
+        while self
+            .pulse
+            .rest(settled.run_until_cancelled(ticks.tick()))
+            .await
+            .is_some()
+        {
             self.save().await;
         }
         self.save().await;
@@ -38,7 +51,9 @@ impl Saver {
         if cursor == self.saved {
             return;
         }
-        match self.cursor.advance(cursor).await {
+        // A store that does not answer has to be told of, not waited for.
+        let saved = timeout(SAVE_LIMIT, self.cursor.advance(cursor)).await;
+        match saved.unwrap_or(Err(CursorError::Silent { limit: SAVE_LIMIT })) {
             Ok(saved) => {
                 self.saved = cursor;
                 self.status.cursor(saved.slot);

@@ -6,7 +6,7 @@
 //! The cursor is slot-granular: it stops before the slot of the first transaction that is listed and unsettled, so
 //! that neither the order inside a slot nor the order of settling can move it past anything.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use solana_sdk::signature::Signature;
 
@@ -38,6 +38,8 @@ pub(crate) struct Watermark {
     /// Tracked transactions that no listing has shown yet.
     unlisted: usize,
     remembered: Remembered,
+    /// What nobody has asked about yet.
+    vanished: Vec<Vanished>,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,24 @@ impl Tracked {
     fn is_settled(&self) -> bool {
         self.reading == Reading::Done && self.messages == 0
     }
+}
+
+/// A transaction that was taken in from a slot which is complete without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Vanished {
+    pub(crate) signature: Signature,
+    pub(crate) slot: u64,
+}
+
+/// What the listing's sight of a transaction means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// Whoever lists it has claimed it.
+    New,
+    /// The same, after it was read from another slot.
+    Moved { seen_slot: u64 },
+    /// Somebody else has it, or it is done.
+    Known,
 }
 
 /// How far somebody is with reading a transaction.
@@ -80,6 +100,7 @@ impl Watermark {
             tracked: HashMap::new(),
             unlisted: 0,
             remembered: Remembered::default(),
+            vanished: Vec::new(),
         }
     }
 
@@ -105,6 +126,38 @@ impl Watermark {
         self.tracked.insert(signature, tracked);
         self.unlisted += 1;
         true
+    }
+
+    /// The same for a transaction that the listing shows. One that was read from another slot was in a fork: what it asks for
+    /// may have been answered there, too, so it is read once more.
+    pub(crate) fn claim_listed(&mut self, signature: Signature, slot: u64) -> Listing {
+        if let Some(tracked) = self.tracked.get_mut(&signature)
+            && tracked.position.is_none()
+            && tracked.slot != slot
+        {
+            let seen_slot = std::mem::replace(&mut tracked.slot, slot);
+            tracked.reading = match tracked.reading {
+                Reading::Claimed | Reading::Damaged => Reading::Damaged,
+                Reading::Owed | Reading::Done => Reading::Claimed,
+            };
+            return match tracked.reading {
+                Reading::Claimed => Listing::Moved { seen_slot },
+                _ => Listing::Known,
+            };
+        }
+        if let Some(seen_slot) = self.remembered.slot(&signature)
+            && seen_slot != slot
+            && !self.tracked.contains_key(&signature)
+        {
+            self.remembered.forget(&signature);
+            self.claim(signature, slot);
+            return Listing::Moved { seen_slot };
+        }
+        if self.claim(signature, slot) {
+            Listing::New
+        } else {
+            Listing::Known
+        }
     }
 
     /// A claimed transaction was not read after all: as if nobody had seen it, and somebody has to if it is listed.
@@ -204,7 +257,7 @@ impl Watermark {
                 self.set_owed(&signature);
             }
             self.open_position(signature, slot);
-            self.remembered.insert(signature);
+            self.remembered.insert(signature, slot);
         }
         if self.newest.is_none_or(|(newest, _)| slot >= newest) {
             self.newest = Some((slot, signature));
@@ -246,28 +299,42 @@ impl Watermark {
 
     /// Everything up to the end of `slot` has been listed.
     pub(crate) fn complete_up_to(&mut self, slot: u64) {
-        if slot <= self.listed.slot {
+        let before = self.listed.slot;
+        if slot <= before {
             return;
         }
         self.listed = Mark {
             slot,
             signature: self.newest.map(|(_, signature)| signature),
         };
-        let passed: Vec<Signature> = self
-            .tracked
-            .iter()
-            .filter(|(_, tracked)| tracked.position.is_none() && tracked.is_settled() && tracked.slot <= slot)
-            .map(|(signature, _)| *signature)
-            .collect();
-        for signature in passed {
+        let mut settled = Vec::new();
+        for (&signature, tracked) in &self.tracked {
+            if tracked.position.is_some() || tracked.slot > slot {
+                continue;
+            }
+            if tracked.slot > before {
+                let slot = tracked.slot;
+                self.vanished.push(Vanished { signature, slot });
+            }
+            if tracked.is_settled() {
+                settled.push(signature);
+            }
+        }
+        for signature in settled {
             self.forget_unlisted(signature);
         }
     }
 
+    /// The transactions that were taken in and are not in the slot in which they were seen, since the last time.
+    pub(crate) fn take_vanished(&mut self) -> Vec<Vanished> {
+        std::mem::take(&mut self.vanished)
+    }
+
     fn forget_unlisted(&mut self, signature: Signature) {
-        self.tracked.remove(&signature);
-        self.unlisted -= 1;
-        self.remembered.insert(signature);
+        if let Some(tracked) = self.tracked.remove(&signature) {
+            self.unlisted -= 1;
+            self.remembered.insert(signature, tracked.slot);
+        }
     }
 
     /// The end of the contiguous settled prefix.
@@ -290,20 +357,29 @@ impl Watermark {
     }
 }
 
-/// The last few thousand signatures.
+/// The last few thousand signatures, each with its slot.
 #[derive(Debug, Default)]
 struct Remembered {
     order: VecDeque<Signature>,
-    known: HashSet<Signature>,
+    known: HashMap<Signature, u64>,
 }
 
 impl Remembered {
     fn contains(&self, signature: &Signature) -> bool {
-        self.known.contains(signature)
+        self.known.contains_key(signature)
     }
 
-    fn insert(&mut self, signature: Signature) {
-        if !self.known.insert(signature) {
+    fn slot(&self, signature: &Signature) -> Option<u64> {
+        self.known.get(signature).copied()
+    }
+
+    fn forget(&mut self, signature: &Signature) {
+        self.known.remove(signature);
+        self.order.retain(|known| known != signature);
+    }
+
+    fn insert(&mut self, signature: Signature, slot: u64) {
+        if self.known.insert(signature, slot).is_some() {
             return;
         }
         self.order.push_back(signature);

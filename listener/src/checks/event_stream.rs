@@ -88,6 +88,10 @@ impl EventStream {
                 fail(reason)
             };
         }
+        if status.is_unacknowledged() {
+            let limit = status.age_limits.acknowledgement;
+            return fail(format!("messages wait, and the queue has acknowledged none for {limit:?}"));
+        }
         if let (count, Some(since)) = memory.withheld
             && self.arrivals.worked_at(Operation::Send).is_none_or(|at| at < since)
         {
@@ -105,6 +109,12 @@ impl EventStream {
             } else {
                 fail(reason.to_owned())
             };
+        }
+        if status.is_incomplete() {
+            let limit = status.age_limits.completeness;
+            return warn(format!(
+                "notifications come in, and nothing states for {limit:?} that the listing is complete any further"
+            ));
         }
         if let Some(reason) = &status.cursor_error {
             return warn(format!(
@@ -287,6 +297,20 @@ mod tests {
         stream.change(|status| status.quarantine.oldest_since = Some(OffsetDateTime::UNIX_EPOCH));
         withhold(1);
         assert_eq!(stream.word().await, "good", "an earlier process has put it there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_that_wait_for_too_long_fail_and_a_listing_that_is_not_complete_warns() {
+        let stream = Stream::new();
+        let now = Some(Instant::now());
+        stream.change(|status| (status.complete_since, status.unacknowledged_since) = (now, now));
+        assert_eq!(stream.word().await, "good");
+        after(61).await;
+        assert_eq!(stream.word().await, "failed");
+        stream.change(|status| status.unacknowledged_since = None);
+        assert_eq!(stream.word().await, "good");
+        after(61).await;
+        assert_eq!(stream.word().await, "degraded");
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ pub struct ObservedEvent {
     pub slot: u64,
     /// Position among the factory's data lines of the transaction; for a recovered event, that of its instruction.
     pub index: u32,
-    /// When its slot was first seen, or the event itself if its slot never was.
+    /// Since when it is visible: when its slot was first seen, or its block's time where nobody was looking.
     pub observed_at: OffsetDateTime,
     /// How it was found.
     pub origin: Origin,

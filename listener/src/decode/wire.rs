@@ -9,6 +9,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, Visitor},
 };
+use serde_json::Value;
 
 /// Whether a transaction did what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,14 +40,23 @@ pub(crate) struct ListedTransaction {
 
 /// The answer to `getTransaction` in base64.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ConfirmedTransaction {
     pub(crate) slot: u64,
+    /// When its block was made, unix seconds, where the node knows.
+    #[serde(default, deserialize_with = "whole_number")]
+    pub(crate) block_time: Option<i64>,
     /// The transaction itself; needed only where its logs do not tell everything.
     #[serde(default)]
     pub(crate) transaction: Base64,
     /// The record of its execution, where the node keeps one.
     #[serde(default)]
     pub(crate) meta: Option<Meta>,
+}
+
+/// A whole number; anything else is none.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_i64())
 }
 
 /// The record of a transaction's execution.
@@ -236,6 +246,15 @@ mod tests {
         let other: ConfirmedTransaction =
             read(json!({"slot": 5, "transaction": {"signatures": []}, "meta": {"innerInstructions": null}}));
         assert_eq!(other.transaction, Base64(None));
+        assert_eq!(other.block_time, None);
+        for (block_time, read_as) in [
+            (json!(1_790_000_000), Some(1_790_000_000)),
+            (json!(null), None),
+            (json!("now"), None),
+        ] {
+            let timed: ConfirmedTransaction = read(json!({"slot": 5, "blockTime": block_time}));
+            assert_eq!(timed.block_time, read_as);
+        }
         assert!(other.meta.unwrap().inner_instructions.is_none());
     }
 

@@ -75,7 +75,7 @@ impl Intake {
         }
         self.set_backpressure(true);
         let permit = patience
-            .wait(Arc::clone(&self.outlet.room).acquire_many_owned(messages))
+            .rest(Arc::clone(&self.outlet.room).acquire_many_owned(messages))
             .await;
         self.set_backpressure(false);
         // The semaphore is never closed.
@@ -92,7 +92,7 @@ impl Intake {
             requester,
         } in events
         {
-            let observed_at = self.clock.first_sight(slot);
+            let observed_at = self.clock.visible_since(slot);
             let event = ObservedEvent {
                 body,
                 signature: Some(signature),

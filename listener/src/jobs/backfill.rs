@@ -1,11 +1,12 @@
 //! Backfill by hand: queues what a stretch of the past asked for, again or for the first time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use session_chain::RpcPool;
 use session_message::Origin;
 use session_queue::Queue;
 use solana_sdk::signature::Signature;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,8 +18,12 @@ use crate::{
     jobs::job::Job,
     lasting::Lasting,
     source::fetcher::{Fetcher, Stopped},
-    source::pager::Pager,
+    source::rpc_walk::RpcSource,
+    source::walk::Delivery,
 };
+
+/// How long the end of a stretch is given to become final before it is listed again.
+const PROOF_PAUSE: Duration = Duration::from_secs(1);
 
 /// A place in the program's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +39,7 @@ pub enum Point {
 pub struct BackfillRequest {
     /// The first slot.
     pub from: Point,
-    /// The last slot; the newest whose listing is final if absent.
+    /// The last slot; the newest one if absent.
     pub to: Option<Point>,
     /// Look, and queue nothing.
     pub dry_run: bool,
@@ -74,7 +79,7 @@ pub async fn backfill(
     let Some(job) = Job::open(config, pool, queue, lasting.quarantine.clone(), stop).await? else {
         return Ok(BackfillReport::default());
     };
-    let Some(stretch) = prepare(config, &job, request).await else {
+    let Some(stretch) = prepare(&job, request).await else {
         return Ok(BackfillReport::default());
     };
     let name = format!("backfill-{}-{}", stretch.from, stretch.to_name);
@@ -114,7 +119,7 @@ struct Stretch {
 }
 
 /// `None` if told to stop.
-async fn prepare(config: &ListenerConfig, job: &Job, request: BackfillRequest) -> Option<Stretch> {
+async fn prepare(job: &Job, request: BackfillRequest) -> Option<Stretch> {
     let tip = job
         .patience
         .insist("asking for the newest slot", || job.history.tip())
@@ -122,18 +127,17 @@ async fn prepare(config: &ListenerConfig, job: &Job, request: BackfillRequest) -
     let (Some(tip), Some(from)) = (tip, slot_of(job, request.from).await) else {
         return None;
     };
-    let newest = tip.saturating_sub(config.listing_margin_slots);
     let stretch = match request.to {
         None => Stretch {
             from,
-            to: newest,
+            to: tip,
             to_name: "now".to_owned(),
         },
         Some(to) => {
             let to = slot_of(job, to).await?;
             Stretch {
                 from,
-                to: to.min(newest),
+                to: to.min(tip),
                 to_name: to.to_string(),
             }
         }
@@ -161,7 +165,7 @@ struct Underway<P> {
 }
 
 impl<P: Fn(&BackfillReport)> Underway<P> {
-    /// Takes everything in. False if told to stop before the end.
+    /// Takes everything in, and walks again until the source states that it was all. False if told to stop before.
     async fn walk(&mut self, config: &ListenerConfig, job: &Job, mark: Mark) -> Result<bool, ListenerError> {
         let feed = Fetcher {
             history: job.history.clone(),
@@ -169,40 +173,83 @@ impl<P: Fn(&BackfillReport)> Underway<P> {
             patience: job.patience.clone(),
             fetch_concurrency: config.fetch_concurrency,
             origin: Origin::Backfill,
+            owing: None,
         };
-        let to = self.report.to_slot;
-        let pages = job.history.pages_of(config.program_id, to);
-        let mut pager = Pager::after(mark);
-        loop {
-            let segment = match feed.next_segment(&mut pager, &pages).await {
-                Ok(Some(segment)) => segment,
-                Ok(None) => return Ok(true),
-                Err(Stopped) => return Ok(false),
+        let source = RpcSource::new(&job.history, config.listing_margin_slots, config.comparison_interval);
+        let mut complete = mark.slot;
+        while complete < self.report.to_slot {
+            let mark = Mark {
+                slot: complete,
+                signature: None,
             };
-            let wanted: Vec<Listed> = segment.iter().filter(|listed| listed.slot <= to).copied().collect();
-            let is_last = wanted.len() < segment.len();
-            if self.take(&feed, wanted).await.is_err() {
+            let Some(proven) = self.pass(job, &feed, &source, mark).await? else {
+                return Ok(false);
+            };
+            complete = complete.max(proven);
+            if complete < self.report.to_slot && job.patience.wait(sleep(PROOF_PAUSE)).await.is_none() {
                 return Ok(false);
             }
+        }
+        Ok(true)
+    }
+
+    /// Takes in what is proven to be all after the mark, and answers up to which slot that is; `None` if told to stop.
+    async fn pass(
+        &mut self,
+        job: &Job,
+        feed: &Fetcher,
+        source: &RpcSource,
+        mark: Mark,
+    ) -> Result<Option<u64>, ListenerError> {
+        let to = self.report.to_slot;
+        let Ok(mut walk) = feed.begin(source, mark).await else {
+            return Ok(None);
+        };
+        loop {
+            let Ok(delivery) = feed.next(&mut walk).await else {
+                return Ok(None);
+            };
+            let (mut listed, complete) = match delivery {
+                Delivery::Nothing => continue,
+                Delivery::Transactions { listed, complete } => (listed, complete),
+                Delivery::End(statement) => {
+                    let proven = statement.up_to.min(to);
+                    if !self.dry_run {
+                        job.intake.watermark.with(|watermark| watermark.complete_up_to(proven));
+                        self.save(job).await?;
+                    }
+                    return Ok(Some(proven));
+                }
+            };
+            // What is not proven yet comes again, at the end of this walk or in the next one.
+            let is_last = complete >= to && listed.last().is_some_and(|last| last.slot > to);
+            listed.retain(|listed| listed.slot <= complete.min(to));
+            if self.take(feed, listed, complete.min(to)).await.is_err() {
+                return Ok(None);
+            }
             if !self.dry_run {
-                self.cursor
-                    .advance(job.intake.watermark.with(|watermark| watermark.cursor()))
-                    .await?;
+                self.save(job).await?;
             }
             (self.tell)(&self.report);
             if is_last {
-                return Ok(true);
+                return Ok(Some(to));
             }
         }
     }
 
-    async fn take(&mut self, feed: &Fetcher, segment: Vec<Listed>) -> Result<(), Stopped> {
+    async fn save(&mut self, job: &Job) -> Result<(), ListenerError> {
+        let cursor = job.intake.watermark.with(|watermark| watermark.cursor());
+        self.cursor.advance(cursor).await?;
+        Ok(())
+    }
+
+    async fn take(&mut self, feed: &Fetcher, segment: Vec<Listed>, complete: u64) -> Result<(), Stopped> {
         self.report.transactions += segment.len() as u64;
         self.report.slot = segment.last().map_or(self.report.slot, |listed| listed.slot);
         let found = if self.dry_run {
             feed.look_at(segment).await?
         } else {
-            feed.take_segment(segment, self.report.to_slot).await?
+            feed.take_segment(segment, complete).await?
         };
         self.report.events += found;
         Ok(())

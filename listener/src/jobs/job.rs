@@ -26,7 +26,7 @@ use crate::{
         report::{ReconcileReport, ReconcileRequest},
     },
     source::rpc::ProgramHistory,
-    status::StatusBoard,
+    status::{StatusBoard, Watched},
 };
 
 /// The parts that a job shares with a listener.
@@ -63,7 +63,16 @@ impl Job {
         let reader = Reader::new(config.decoder()?, &config.program_id).naming_requesters(config.look_up_requesters);
         let watermark = Arc::new(SharedWatermark::new(Watermark::new(Mark::default())));
         let (parking, keeping) = Keeping::start(quarantine, scope);
-        let (outlet, outlet_tasks) = Outlet::open(queue, config.unsettled_events_max, config.linger, parking.clone());
+        let (outlet, outlet_tasks) = Outlet::open(
+            queue,
+            config.unsettled_events_max,
+            config.linger,
+            parking.clone(),
+            Watched {
+                status: Arc::clone(&status),
+                pulse: None,
+            },
+        );
         let intake = Intake {
             program_id: config.program_id,
             reader,

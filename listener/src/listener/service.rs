@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use session_admin::Pulses;
 use session_chain::RpcPool;
 use session_events::Decoder;
 use session_message::Origin;
@@ -33,11 +34,13 @@ use crate::{
     reconcile::{comparison::Reconciliation, served::Served},
     source::fast_path::FastPath,
     source::fetcher::Fetcher,
+    source::owing::Owing,
     source::poller::Poller,
     source::rpc::ProgramHistory,
+    source::rpc_walk::RpcSource,
     source::second_look::AskAgain,
     source::subscription::Subscription,
-    status::{ListenerStatus, StatusBoard},
+    status::{ListenerStatus, StatusBoard, Watched},
 };
 
 /// Listens to one `session_factory`, and puts what it asks for into a queue.
@@ -49,6 +52,7 @@ pub struct Listener {
     lasting: Lasting,
     handlers: Vec<Arc<dyn EventHandler>>,
     status: Arc<StatusBoard>,
+    pulses: Pulses,
 }
 
 impl Listener {
@@ -65,6 +69,7 @@ impl Listener {
     ) -> Result<Self, ListenerError> {
         config.check()?;
         let decoder = config.decoder()?;
+        let status = Arc::new(StatusBoard::new(config.age_limits));
         let history = ProgramHistory::new(pool, config.program_id);
         Ok(Self {
             config,
@@ -73,8 +78,15 @@ impl Listener {
             queue,
             lasting,
             handlers,
-            status: Arc::default(),
+            status,
+            pulses: Pulses::default(),
         })
+    }
+
+    /// Whether its tasks make progress, from now on. What it depends on may do what it likes.
+    #[must_use]
+    pub fn pulses(&self) -> Pulses {
+        self.pulses.clone()
     }
 
     /// What the listener says about itself, from now on.
@@ -97,6 +109,7 @@ impl Listener {
         let mark = bootstrap::mark(&self.history, &patience, &mut cursor, self.config.start_at).await?;
         let Some(mark) = mark else { return Ok(()) };
         self.status.cursor(mark.slot);
+        self.status.started();
         // A reader that ends, for whatever reason, ends the others, too: nobody may be listening with one ear.
         let stop = stop.child_token();
         let patience = Patience::new(Arc::clone(&self.status), stop.clone());
@@ -143,7 +156,9 @@ impl Running {
             handlers,
             status,
             lasting,
+            pulses,
         } = listener;
+        let pulse = |task| pulses.task(task, config.hung_after);
         let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
         let settled = CancellationToken::new();
         let (parking, keeping) = Keeping::start(lasting.quarantine.clone(), scope);
@@ -152,6 +167,10 @@ impl Running {
             config.unsettled_events_max,
             config.linger,
             parking.clone(),
+            Watched {
+                status: Arc::clone(&status),
+                pulse: Some(pulse("publishing")),
+            },
         );
         let (dispatcher, handlers) = Dispatcher::start(&handlers, config.handler_limits());
         let saver = Saver {
@@ -160,6 +179,7 @@ impl Running {
             watermark: Arc::clone(&watermark),
             status: Arc::clone(&status),
             interval: config.cursor_interval,
+            pulse: pulse("saving"),
         };
         let intake = Arc::new(Intake {
             program_id: config.program_id,
@@ -173,7 +193,7 @@ impl Running {
             status,
             parking,
         });
-        let mut readers = start_readers(&config, &history, &intake, &lasting.served, patience, stop);
+        let mut readers = start_readers(&config, &history, &intake, &lasting.served, &pulses, patience, stop);
         let retrier = retrier(lasting.quarantine, queue, history, intake, patience);
         readers.push(("quarantine", spawn_reader(retrier.run(), stop)));
         Self {
@@ -209,10 +229,12 @@ fn start_readers(
     history: &ProgramHistory,
     intake: &Arc<Intake>,
     served: &Served,
+    pulses: &Pulses,
     patience: &Patience,
     stop: &CancellationToken,
 ) -> Vec<(&'static str, JoinHandle<()>)> {
-    let gap = Arc::new(Notify::new());
+    let (gap, owing) = (Arc::new(Notify::new()), Arc::<Owing>::default());
+    let pulse = |task| pulses.task(task, config.hung_after);
     let (notifications, notified) = mpsc::channel(config.notifications_max);
     let live = Subscription {
         pool: history.pool.clone(),
@@ -223,6 +245,8 @@ fn start_readers(
         clock: Arc::clone(&intake.clock),
         status: Arc::clone(&intake.status),
         gap: Arc::clone(&gap),
+        owing: Arc::clone(&owing),
+        pulse: pulse("subscription"),
         stop: stop.clone(),
     };
     let fast_path = FastPath {
@@ -231,18 +255,20 @@ fn start_readers(
         notifications: notified,
         unlisted_max: config.notifications_max,
         gap: Arc::clone(&gap),
+        pulse: pulse("notification"),
     };
     let feed = Fetcher {
         history: history.clone(),
         intake: Arc::clone(intake),
-        patience: patience.clone(),
+        patience: patience.of(pulse("listing")),
         fetch_concurrency: config.fetch_concurrency,
         origin: Origin::Fill,
+        owing: Some(owing),
     };
     let poller = Poller {
+        source: RpcSource::new(history, config.listing_margin_slots, config.comparison_interval),
         feed,
         interval: config.listing_interval,
-        margin_slots: config.listing_margin_slots,
         gap,
         subscription_grace: config.connect_timeout,
     };

@@ -16,6 +16,7 @@ use crate::{
     publish::outgoing::Outgoing,
     publish::publisher::Publisher,
     quarantine::keeper::Parking,
+    status::Watched,
 };
 
 /// Where messages are put in.
@@ -40,6 +41,7 @@ impl Outlet {
         unsettled_max: usize,
         linger: Duration,
         parking: Parking,
+        watched: Watched,
     ) -> (Self, OutletTasks) {
         let (outbox, outgoing) = mpsc::channel(unsettled_max);
         let (sent, sent_messages) = mpsc::channel(unsettled_max);
@@ -50,6 +52,7 @@ impl Outlet {
             sent,
             linger,
             parking,
+            watched,
             abort: abort.clone(),
         };
         let tasks = vec![

@@ -19,6 +19,7 @@ use crate::{
         item::{Finding, QuarantineReason, Testimony},
         keeper::Parking,
     },
+    status::Watched,
 };
 use session_telemetry::names;
 
@@ -37,6 +38,7 @@ pub(crate) struct Publisher {
     pub(crate) linger: Duration,
     /// Where a message goes that the queue does not take.
     pub(crate) parking: Parking,
+    pub(crate) watched: Watched,
     /// Ends it with messages unsent; otherwise it ends when its outbox is closed and empty.
     pub(crate) abort: CancellationToken,
 }
@@ -52,8 +54,11 @@ impl Publisher {
         let mut waiting: VecDeque<Outgoing> = VecDeque::new();
         let mut delays = pauses();
         while self.gather(&mut waiting).await {
+            self.watched.status.sending();
             let accepted = self.send_batch(&mut waiting).await;
+            self.watched.beat();
             if accepted > 0 {
+                self.watched.status.acknowledged(!waiting.is_empty());
                 delays = pauses();
             } else if let Some(delay) = delays.next() {
                 tokio::time::sleep(delay).await;
@@ -64,7 +69,7 @@ impl Publisher {
     /// Waits for a first message, then a little for more. False if there will be none.
     async fn gather(&mut self, waiting: &mut VecDeque<Outgoing>) -> bool {
         let deadline = if waiting.is_empty() {
-            match self.outbox.recv().await {
+            match self.watched.rest(self.outbox.recv()).await {
                 Some(first) => waiting.push_back(first),
                 None => return false,
             }
@@ -140,7 +145,7 @@ impl Publisher {
         let Outgoing { entry, receipt } = outgoing;
         let finding = unsendable(self.queue.name(), error);
         let item = self.parking.scope.message(name_of(&entry), entry, finding);
-        self.parking.park(item, receipt.settles).await;
+        self.watched.rest(self.parking.park(item, receipt.settles)).await;
     }
 }
 

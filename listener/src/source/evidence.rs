@@ -42,47 +42,6 @@ pub(crate) fn disagrees(endpoint: &EndpointLabel, subject: Subject, how: &str) {
     tracing::warn!(%endpoint, subject = subject.name(), how, "an endpoint is contradicted by another");
 }
 
-/// Why everything up to a slot counts as delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Because {
-    /// The node that listed it had finalized the slot before it was asked.
-    Finality,
-}
-
-/// "Everything up to this slot was delivered", which alone moves the watermark.
-///
-/// Another source than JSON-RPC, such as a Geyser stream, would have to state the same: that it has handed over every
-/// transaction of the program up to the slot, on the strength of a block's own metadata or of a replay that began before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Statement {
-    pub(crate) up_to: u64,
-    pub(crate) because: Because,
-}
-
-impl Statement {
-    /// What a listing proves whose node had finalized `finalized` and which was asked at `tip`: nodes write their index of
-    /// addresses a moment after they confirm a slot, so the newest `margin_slots` prove nothing even where finality is
-    /// immediate.
-    pub(crate) fn of_listing(finalized: u64, tip: u64, margin_slots: u64) -> Self {
-        Self {
-            up_to: finalized.min(tip.saturating_sub(margin_slots)),
-            because: Because::Finality,
-        }
-    }
-}
-
-impl fmt::Display for Statement {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { up_to, because } = self;
-        match because {
-            Because::Finality => write!(
-                formatter,
-                "everything up to slot {up_to} was listed by a node that had finalized it"
-            ),
-        }
-    }
-}
-
 /// A slot that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Absurd {
@@ -112,10 +71,7 @@ impl TipWatch {
 
     fn check_at(&self, tip: u64, now: OffsetDateTime) -> Result<(), Absurd> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let possible_max = match *last {
-            Some((slot, at)) => slot.saturating_add(slots_in(now - at)).saturating_add(SLACK_SLOTS),
-            None => slots_in(now - OLDEST_GENESIS),
-        };
+        let possible_max = possible_max(*last, now);
         if tip > possible_max {
             return Err(Absurd {
                 told: tip,
@@ -128,19 +84,24 @@ impl TipWatch {
         Ok(())
     }
 
-    /// Of what all endpoints tell, the highest slot that can be, or that two of them tell; the others are contradicted.
+    /// Whether nothing was believed yet: then there is nothing to measure a slot by, and all endpoints are asked.
+    pub(crate) fn is_new(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Of what all endpoints tell, the highest slot that another one bears out; where none does, the highest that can be by what
+    /// was heard before, and the lowest if nothing was, because a listing that begins too low loses nothing. Those above it
+    /// are contradicted.
     pub(crate) fn choose(&self, told: &[(EndpointLabel, u64)]) -> Option<u64> {
-        let borne_out = |tip: u64| {
-            told.iter()
-                .filter(|(_, other)| tip.abs_diff(*other) <= SLACK_SLOTS)
-                .count()
-                > 1
-        };
-        let credible = |tip: u64| self.check(tip).is_ok() || borne_out(tip);
-        let chosen = told.iter().map(|(_, tip)| *tip).filter(|tip| credible(*tip)).max()?;
+        let tips = || told.iter().map(|(_, tip)| *tip);
+        let borne_out = |tip: &u64| tips().filter(|other| tip.abs_diff(*other) <= SLACK_SLOTS).count() > 1;
+        let is_new = self.is_new();
+        let credible = || tips().filter(|tip| self.can_be(*tip));
+        let alone = || if is_new { credible().min() } else { credible().max() };
+        let chosen = tips().filter(borne_out).max().or_else(alone)?;
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((chosen, OffsetDateTime::now_utc()));
-        for (endpoint, tip) in told.iter().filter(|(_, tip)| *tip > chosen) {
+        for (endpoint, tip) in told.iter().filter(|(_, tip)| *tip > chosen + SLACK_SLOTS) {
             disagrees(
                 endpoint,
                 Subject::Tip,
@@ -148,6 +109,19 @@ impl TipWatch {
             );
         }
         Some(chosen)
+    }
+
+    fn can_be(&self, tip: u64) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tip <= possible_max(last, OffsetDateTime::now_utc())
+    }
+}
+
+/// The highest slot that can be by now, where this one was believed last.
+fn possible_max(last: Option<(u64, OffsetDateTime)>, now: OffsetDateTime) -> u64 {
+    match last {
+        Some((slot, at)) => slot.saturating_add(slots_in(now - at)).saturating_add(SLACK_SLOTS),
+        None => slots_in(now - OLDEST_GENESIS),
     }
 }
 
@@ -205,12 +179,20 @@ mod tests {
     }
 
     #[test]
-    fn finality_is_evidence_and_the_tip_is_none() {
-        assert_eq!(Statement::of_listing(68, 100, 8).up_to, 68);
+    fn what_is_heard_first_of_two_that_differ_is_the_lower_one() {
+        let watch = TipWatch::default();
+        assert!(watch.is_new());
+        assert_eq!(watch.choose(&labels(&[600_000_000, 400_000_000])), Some(400_000_000));
+        assert!(!watch.is_new());
         assert_eq!(
-            Statement::of_listing(100, 100, 8).up_to,
-            92,
-            "finality may be immediate, an index is not"
+            watch.choose(&labels(&[600_000_000, 400_000_020])),
+            Some(400_000_020),
+            "and from then on what can be"
+        );
+        assert_eq!(
+            watch.choose(&labels(&[399_000_000, 400_000_050])),
+            Some(400_000_050),
+            "one that is stuck"
         );
     }
 }

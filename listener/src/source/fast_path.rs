@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use metrics::counter;
+use session_admin::Pulse;
 use session_message::Origin;
 use solana_pubkey::Pubkey;
 use tokio::{
@@ -36,6 +37,8 @@ pub(crate) struct FastPath {
     pub(crate) unlisted_max: usize,
     /// Asks for a listing.
     pub(crate) gap: Arc<Notify>,
+    /// Shows that it makes progress.
+    pub(crate) pulse: Pulse,
 }
 
 /// A claimed transaction that was read, and for whose messages there is room. Dropped, it is the listing's again.
@@ -46,16 +49,28 @@ struct Ready {
     room: Room,
 }
 
+/// What the fast path waits for.
+enum Next {
+    LookedUp(Ready, Option<Pubkey>),
+    Notified(Option<Notification>),
+}
+
 impl FastPath {
     /// Runs until the subscription has ended and its last notification is read. Look-ups that are under way then are given
     /// back: the watermark has not passed their transactions.
     pub(crate) async fn run(mut self) {
         let mut look_ups: FuturesUnordered<BoxFuture<'static, (Ready, Option<Pubkey>)>> = FuturesUnordered::new();
         loop {
-            tokio::select! {
-                Some((ready, payer)) = look_ups.next() => self.looked_up(ready, payer).await,
-                notification = self.notifications.recv(), if look_ups.len() < LOOK_UPS_MAX => {
-                    let Some(notification) = notification else { return };
+            let next = async {
+                tokio::select! {
+                    Some((ready, payer)) = look_ups.next() => Next::LookedUp(ready, payer),
+                    notification = self.notifications.recv(), if look_ups.len() < LOOK_UPS_MAX => Next::Notified(notification),
+                }
+            };
+            match self.pulse.rest(next).await {
+                Next::LookedUp(ready, payer) => self.looked_up(ready, payer).await,
+                Next::Notified(None) => return,
+                Next::Notified(Some(notification)) => {
                     let Some(ready) = self.read(notification) else { continue };
                     if self.intake.reader.needs_requester(&ready.reading.events) {
                         look_ups.push(Box::pin(look_up(self.history.clone(), ready)));
@@ -132,7 +147,7 @@ impl FastPath {
         self.intake
             .take(Behalf::Claim(&claim), Taken { signature, slot }, events, room)
             .await;
-        self.intake.settle(claim, slot, &undecodable).await;
+        self.pulse.rest(self.intake.settle(claim, slot, &undecodable)).await;
     }
 }
 

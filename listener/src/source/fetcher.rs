@@ -8,7 +8,10 @@ use session_message::Origin;
 use session_telemetry::names;
 
 use crate::{
-    checkpoint::{claim::Claim, settles::Behalf},
+    checkpoint::claim::Claim,
+    checkpoint::settles::Behalf,
+    checkpoint::shared::Sight,
+    checkpoint::watermark::{Mark, Vanished},
     decode::listed::Listed,
     decode::reading::{Found, Reading, Unreadable},
     decode::wire::ConfirmedTransaction,
@@ -17,12 +20,16 @@ use crate::{
     quarantine::item::Finding,
     source::evidence::{self, Subject},
     source::examination::{Examination, examine},
-    source::pager::Pager,
-    source::rpc::{AddressPages, HistoryError, ProgramHistory},
+    source::owing::Owing,
+    source::rpc::{HistoryError, ProgramHistory},
+    source::walk::{Delivery, Source, Walk},
 };
 
 /// Attempts before a transaction goes into quarantine: some 3 s, in which a node that is behind its own listing catches up.
 const TRIES_BEFORE_QUARANTINE: u32 = 6;
+
+/// Transactions that are asked for again after one statement; more are only a sign of a listing that is broken.
+const LOOKS_MAX: usize = 64;
 
 /// Everything that it takes to go from listed transactions to events.
 pub(crate) struct Fetcher {
@@ -31,6 +38,8 @@ pub(crate) struct Fetcher {
     pub(crate) patience: Patience,
     pub(crate) fetch_concurrency: usize,
     pub(crate) origin: Origin,
+    /// What the subscription should have brought; `None` where there is none.
+    pub(crate) owing: Option<Arc<Owing>>,
 }
 
 /// What asking for a listed transaction has come to.
@@ -48,28 +57,43 @@ enum Fetched {
 pub(crate) struct Stopped;
 
 impl Fetcher {
-    /// The next listed transactions, oldest first; `None` at the tip.
-    pub(crate) async fn next_segment(
-        &self,
-        pager: &mut Pager,
-        pages: &AddressPages,
-    ) -> Result<Option<Vec<Listed>>, Stopped> {
+    /// Begins a walk over everything after the mark, once the source has reached it.
+    pub(crate) async fn begin<S: Source>(&self, source: &S, mark: Mark) -> Result<S::Walk, Stopped> {
+        let begin = || source.after(mark);
+        let walk = self.patience.insist("asking for the newest slot", begin).await;
+        walk.ok_or(Stopped)
+    }
+
+    /// What the walk brings next.
+    pub(crate) async fn next(&self, walk: &mut impl Walk) -> Result<Delivery, Stopped> {
         const WHAT: &str = "listing transactions";
         let mut stall = Stall::default();
         loop {
-            match self.patience.wait(pager.next_segment(pages)).await.ok_or(Stopped)? {
-                Ok(segment) => {
+            match self.patience.wait(walk.next()).await.ok_or(Stopped)? {
+                Ok(delivery) => {
                     self.patience.overcome(&mut stall, WHAT);
-                    return Ok(segment);
+                    return Ok(delivery);
                 }
-                Err(error) => {
-                    self.patience
-                        .bear(&mut stall, WHAT, &HistoryError::from(error))
-                        .await
-                        .ok_or(Stopped)?;
-                }
+                Err(error) => self.patience.bear(&mut stall, WHAT, &error).await.ok_or(Stopped)?,
             }
         }
+    }
+
+    /// Asks for transactions that were taken in, and that no listing shows in a slot that is complete. What a fork took away and
+    /// put into a later slot is listed there, and then read again.
+    pub(crate) async fn look_again(&self, vanished: Vec<Vanished>) -> Result<(), Stopped> {
+        for Vanished { signature, slot } in vanished.into_iter().take(LOOKS_MAX) {
+            let found = self.history.transaction(signature);
+            let outcome = match self.patience.wait(found).await.ok_or(Stopped)? {
+                Ok(transaction) if transaction.slot > slot => "moved",
+                Ok(_) => "not_listed",
+                Err(HistoryError::MissingTransaction { .. }) => "gone",
+                Err(_) => "unknown",
+            };
+            counter!(names::LISTENER_UNLISTED_TRANSACTIONS_TOTAL, "outcome" => outcome).increment(1);
+            tracing::warn!(%signature, slot, outcome, "a transaction was confirmed, and no listing shows it in its slot");
+        }
+        Ok(())
     }
 
     /// Takes listed transactions in, the oldest first. Those of slots up to `complete` count as listed. Answers how many
@@ -82,14 +106,17 @@ impl Fetcher {
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
             let (listed, fetched) = fetched?;
+            self.patience.beat();
             match fetched {
                 Fetched::New(claim, reading) => {
                     messages += self.take(&claim, listed, reading.events).await?;
-                    self.intake.settle(claim, listed.slot, &reading.undecodable).await;
+                    let settle = self.intake.settle(claim, listed.slot, &reading.undecodable);
+                    self.patience.rest(settle).await.ok_or(Stopped)?;
                 }
                 Fetched::Not(claim, events, finding) => {
                     messages += self.take(&claim, listed, events).await?;
-                    self.intake.park(claim, listed.slot, finding).await;
+                    let park = self.intake.park(claim, listed.slot, finding);
+                    self.patience.rest(park).await.ok_or(Stopped)?;
                 }
                 Fetched::Known => {}
             }
@@ -127,9 +154,20 @@ impl Fetcher {
         if listed.failed {
             return Ok((listed, Fetched::Known));
         }
-        let Some(claim) = self.intake.watermark.claim(listed.signature, listed.slot) else {
-            return Ok((listed, Fetched::Known));
+        let (claim, seen_slot) = match self.intake.watermark.claim_listed(&listed) {
+            Sight::New(claim) => {
+                if let Some(owing) = &self.owing {
+                    owing.listed(listed.signature, listed.slot);
+                }
+                (claim, None)
+            }
+            Sight::Moved(claim, seen_slot) => (claim, Some(seen_slot)),
+            Sight::Known => return Ok((listed, Fetched::Known)),
         };
+        if let Some(seen_slot) = seen_slot {
+            counter!(names::LISTENER_MOVED_TRANSACTIONS_TOTAL).increment(1);
+            tracing::warn!(signature = %listed.signature, slot = listed.slot, seen_slot, "a fork has put a transaction into another slot: it is read again");
+        }
         Ok((listed, self.fetch(listed, claim).await?))
     }
 
@@ -179,6 +217,9 @@ impl Fetcher {
     }
 
     fn reading(&self, listed: &Listed, transaction: &ConfirmedTransaction) -> Reading {
+        if let Some(block_time) = transaction.block_time {
+            self.intake.clock.told(transaction.slot, block_time);
+        }
         let reader = &self.intake.reader;
         reader.read_transaction(&listed.signature, transaction, self.origin)
     }

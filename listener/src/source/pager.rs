@@ -86,6 +86,17 @@ pub(crate) struct Pager {
     first_available: u64,
 }
 
+/// What one page has brought.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Nothing yet: the way back goes on, or it has ended where history does.
+    Back,
+    /// The next transactions, oldest first.
+    Segment(Vec<Listed>),
+    /// The walk is at its end.
+    Tip,
+}
+
 /// What shows that a page reaches down to what was walked already.
 #[derive(Debug, Clone, Copy)]
 enum Edge {
@@ -109,45 +120,39 @@ impl Pager {
         }
     }
 
-    /// The next transactions, oldest first; `None` at the tip. Can be called again after an error.
-    pub(crate) async fn next_segment<P: Pages>(
-        &mut self,
-        pages: &P,
-    ) -> Result<Option<Vec<Listed>>, WalkError<P::Error>> {
-        while let Some(&before) = self.boundaries.last() {
-            let limit = if before.is_none() { FIRST_PAGE } else { FULL_PAGE };
-            let failed = |error| WalkError::Page(Box::new(error));
-            let mut answer = pages.page(before, limit).await.map_err(failed)?;
-            if answer.entries.is_empty() {
-                let beyond = pages.page_beyond_empty(before, limit, self.floor_slot);
-                answer = beyond.await.map_err(failed)?;
-            }
-            let Page {
-                entries: mut page,
-                finalized,
-                first_available,
-            } = answer;
-            check_order(&page)?;
-            if page.is_empty() {
-                self.end_of_history(before)?;
-                self.finalized = self.finalized.min(finalized);
-                self.first_available = first_available.unwrap_or(0);
-                continue;
-            }
-            match self.reach(&page) {
-                Some(new) => {
-                    self.finalized = self.finalized.min(finalized);
-                    self.walked_up_to(before);
-                    page.truncate(new);
-                    if !page.is_empty() {
-                        page.reverse();
-                        return Ok(Some(page));
-                    }
-                }
-                None => self.go_back(page.last().map(|oldest| oldest.signature)),
-            }
+    /// Asks for one page. Can be called again after an error.
+    pub(crate) async fn step<P: Pages>(&mut self, pages: &P) -> Result<Step, WalkError<P::Error>> {
+        let Some(&before) = self.boundaries.last() else {
+            return Ok(Step::Tip);
+        };
+        let limit = if before.is_none() { FIRST_PAGE } else { FULL_PAGE };
+        let failed = |error| WalkError::Page(Box::new(error));
+        let mut answer = pages.page(before, limit).await.map_err(failed)?;
+        if answer.entries.is_empty() {
+            let beyond = pages.page_beyond_empty(before, limit, self.floor_slot);
+            answer = beyond.await.map_err(failed)?;
         }
-        Ok(None)
+        let Page {
+            entries: mut page,
+            finalized,
+            first_available,
+        } = answer;
+        check_order(&page)?;
+        if page.is_empty() {
+            self.end_of_history(before)?;
+            self.finalized = self.finalized.min(finalized);
+            self.first_available = first_available.unwrap_or(0);
+            return Ok(Step::Back);
+        }
+        let Some(new) = self.reach(&page) else {
+            self.go_back(page.last().map(|oldest| oldest.signature));
+            return Ok(Step::Back);
+        };
+        self.finalized = self.finalized.min(finalized);
+        self.walked_up_to(before);
+        page.truncate(new);
+        page.reverse();
+        Ok(Step::Segment(page))
     }
 
     /// The last slot that every node had finalized whose pages were walked so far.

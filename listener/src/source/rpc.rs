@@ -2,31 +2,29 @@
 
 use std::sync::Arc;
 
-use futures::future;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use session_chain::{ChainError, CommitmentConfig, EndpointLabel, Retryability, RpcClient, RpcPool};
-use solana_client::{
-    rpc_config::{RpcSignaturesForAddressConfig, RpcTransactionConfig},
-    rpc_request::RpcRequest,
-};
+use session_chain::{ChainError, ClientError, CommitmentConfig, EndpointLabel, Retryability, RpcClient, RpcPool};
+use solana_client::{rpc_config::RpcTransactionConfig, rpc_request::RpcRequest};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use solana_transaction_status_client_types::UiTransactionEncoding;
 
 use crate::{
-    decode::listed::Listed,
     decode::reading::Unreadable,
-    decode::wire::{ConfirmedTransaction, Fate, InContext, ListedTransaction},
+    decode::wire::ConfirmedTransaction,
     patience::Setback,
     source::{
         evidence::{self, Absurd, Subject, TipWatch},
-        pager::{Page, Pages, WalkError},
+        pager::WalkError,
     },
 };
 
 /// Transactions of version 1 exist since September 2026; a lower number is answered with error -32015.
 const TRANSACTION_VERSION_MAX: u8 = 1;
+
+async fn slot_of(client: Arc<RpcClient>) -> Result<u64, ClientError> {
+    client.get_slot().await
+}
 
 /// The chain, as far as one program's history is concerned.
 #[derive(Clone)]
@@ -93,26 +91,68 @@ impl ProgramHistory {
         }
     }
 
-    /// The newest slot at the configured commitment. A slot that cannot be is believed of two endpoints, and not of one.
+    /// The newest slot at the configured commitment. A slot that cannot be is believed of two endpoints, and not of one; nor is
+    /// the first slot of all.
     ///
     /// # Errors
     /// [`HistoryError::AbsurdTip`] where one endpoint tells such a slot and no other bears it out.
     pub(crate) async fn tip(&self) -> Result<u64, HistoryError> {
-        let ask = |client: Arc<RpcClient>| async move { client.get_slot().await };
-        let tip = self.pool.call("getSlot", None, ask).await?;
+        let several = self.pool.endpoints().len() > 1;
+        if several && self.tips.is_new() {
+            if let Some(tip) = self.tips.choose(&self.tips_of_all().await) {
+                return Ok(tip);
+            }
+        }
+        let tip = self.pool.call("getSlot", None, slot_of).await?;
         let Err(absurd) = self.tips.check(tip) else {
             return Ok(tip);
         };
-        let answers = self.pool.on_each("getSlot", None, ask).await;
-        let told: Vec<(EndpointLabel, u64)> = self
-            .labelled(answers)
-            .filter_map(|(label, tip)| Some((label, tip.ok()?)))
-            .collect();
-        if let Some(tip) = self.tips.choose(&told) {
+        if let Some(tip) = self.tips.choose(&self.tips_of_all().await) {
             return Ok(tip);
         }
         let endpoint = self.pool.preferred().label();
         Err(HistoryError::AbsurdTip { endpoint, absurd })
+    }
+
+    /// The newest slot, which is `slot` or beyond: where the preferred endpoint is behind, the others are asked.
+    ///
+    /// # Errors
+    /// Those of [`tip`](Self::tip), and [`HistoryError::BehindCursor`] where no endpoint has reached the slot.
+    pub(crate) async fn tip_beyond(&self, slot: u64) -> Result<u64, HistoryError> {
+        let first = self.tip().await?;
+        if first >= slot {
+            return Ok(first);
+        }
+        let told = self.tips_of_all().await;
+        let tip = self.tips.choose(&told).unwrap_or(first).max(first);
+        if tip < slot {
+            return Err(HistoryError::BehindCursor { tip, cursor: slot });
+        }
+        for (endpoint, behind) in told.iter().filter(|(_, tip)| *tip < slot) {
+            let how = format!("it tells slot {behind}, and slot {slot} was passed before");
+            evidence::disagrees(endpoint, Subject::Tip, &how);
+        }
+        Ok(tip)
+    }
+
+    /// What every endpoint that answers tells.
+    async fn tips_of_all(&self) -> Vec<(EndpointLabel, u64)> {
+        let answers = self.pool.on_each("getSlot", None, slot_of).await;
+        let told = self.labelled(answers);
+        told.filter_map(|(label, tip)| Some((label, tip.ok()?))).collect()
+    }
+
+    /// Whether a slot can be, by what was heard before.
+    ///
+    /// # Errors
+    /// [`Absurd`] says which could be.
+    pub(super) fn check_slot(&self, slot: u64) -> Result<(), Absurd> {
+        self.tips.check(slot)
+    }
+
+    /// Of what several endpoints tell, the newest slot that is believed.
+    pub(super) fn believed_tip(&self, told: &[(EndpointLabel, u64)]) -> Option<u64> {
+        self.tips.choose(told)
     }
 
     /// A transaction with its logs and inner instructions, from the first endpoint that answers.
@@ -165,193 +205,6 @@ impl ProgramHistory {
         let labels = self.pool.endpoints().into_iter().map(|endpoint| endpoint.label());
         labels.zip(answers)
     }
-
-    /// The transactions of an address, by nodes that have reached `min_context_slot`.
-    pub(crate) fn pages_of(&self, address: Pubkey, min_context_slot: u64) -> AddressPages {
-        AddressPages {
-            history: self.clone(),
-            address,
-            min_context_slot,
-        }
-    }
-}
-
-/// `getSignaturesForAddress`, page by page.
-pub(crate) struct AddressPages {
-    history: ProgramHistory,
-    address: Pubkey,
-    min_context_slot: u64,
-}
-
-impl AddressPages {
-    fn parameters(&self, before: Option<Signature>, limit: usize) -> Value {
-        let config = RpcSignaturesForAddressConfig {
-            before: before.map(|signature| signature.to_string()),
-            until: None,
-            limit: Some(limit),
-            commitment: Some(self.history.pool.commitment()),
-            min_context_slot: Some(self.min_context_slot),
-        };
-        json!([self.address.to_string(), config])
-    }
-}
-
-impl Pages for AddressPages {
-    type Error = HistoryError;
-
-    /// One node tells how far it has finalized, and then what it lists: the one is no evidence for another's listing.
-    async fn page(&self, before: Option<Signature>, limit: usize) -> Result<Page, HistoryError> {
-        let parameters = self.parameters(before, limit);
-        let ask = |client: Arc<RpcClient>| {
-            let parameters = parameters.clone();
-            async move {
-                let finalized = client.get_slot_with_commitment(CommitmentConfig::finalized()).await?;
-                let entries = client.send(RpcRequest::GetSignaturesForAddress, parameters).await?;
-                Ok((finalized, entries))
-            }
-        };
-        let answer = self.history.pool.call("getSignaturesForAddress", None, ask).await?;
-        page(answer, None)
-    }
-
-    async fn page_beyond_empty(
-        &self,
-        before: Option<Signature>,
-        limit: usize,
-        floor_slot: u64,
-    ) -> Result<Page, HistoryError> {
-        let parameters = self.parameters(before, limit);
-        let commitment = self.history.pool.commitment();
-        let answers = self.history.pool.on_each("getSignaturesForAddress", None, |client| {
-            let parameters = parameters.clone();
-            async move {
-                let finalized = client.get_slot_with_commitment(CommitmentConfig::finalized()).await?;
-                let entries: Vec<ListedTransaction> =
-                    client.send(RpcRequest::GetSignaturesForAddress, parameters).await?;
-                let beginning = if entries.is_empty() {
-                    Some(beginning(&client, before, commitment).await?)
-                } else {
-                    None
-                };
-                Ok((finalized, entries, beginning))
-            }
-        });
-        let (mut found, mut proven, mut empty, mut reasons) = (None, None, Vec::new(), Vec::new());
-        let mut pruned = false;
-        for (label, answer) in self.history.labelled(answers.await) {
-            match answer {
-                Ok((finalized, entries, None)) => {
-                    found.get_or_insert((finalized, entries));
-                }
-                Ok((finalized, entries, Some(beginning))) => {
-                    match beginning.proves_nothing_after(floor_slot) {
-                        Ok(()) => {
-                            proven.get_or_insert(((finalized, entries), beginning.first_available));
-                        }
-                        Err(doubt) => {
-                            pruned |= matches!(doubt, Doubt::Pruned { .. });
-                            reasons.push(format!("{label} {doubt}"));
-                        }
-                    }
-                    empty.push(label);
-                }
-                Err(error) => reasons.push(format!("{label}: {error}")),
-            }
-        }
-        if let Some(answer) = found {
-            for label in &empty {
-                evidence::disagrees(
-                    label,
-                    Subject::History,
-                    "it lists nothing where another endpoint lists transactions",
-                );
-            }
-            return page(answer, None);
-        }
-        match proven {
-            Some((answer, first_available)) => page(answer, Some(first_available)),
-            // What is pruned stays pruned; a node that is asked again may have caught up or be reached.
-            None if pruned => Err(HistoryError::UnprovenEnd {
-                detail: reasons.join("; "),
-            }),
-            None => Err(HistoryError::NotYetProven {
-                detail: reasons.join("; "),
-            }),
-        }
-    }
-}
-
-/// Why a listing of nothing is no proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Doubt {
-    /// It lags, or is not the node that listed the transaction.
-    #[error("does not know the transaction before which it lists nothing")]
-    UnknownBefore,
-    /// Its history begins too late.
-    #[error("has no history before slot {first_available}, and slot {floor_slot} was the last that is listed")]
-    Pruned { first_available: u64, floor_slot: u64 },
-}
-
-/// What a node that lists nothing says about its history.
-struct Beginning {
-    /// The first slot that it has.
-    first_available: u64,
-    /// Whether it knows the transaction before which it lists nothing.
-    knows_before: bool,
-}
-
-impl Beginning {
-    /// Whether a listing of nothing means that nothing happened after the slot.
-    fn proves_nothing_after(&self, floor_slot: u64) -> Result<(), Doubt> {
-        if !self.knows_before {
-            return Err(Doubt::UnknownBefore);
-        }
-        // From the genesis on means from what the endpoints still have, and each of them was asked.
-        let first_available = self.first_available;
-        if floor_slot > 0 && first_available > floor_slot.saturating_add(1) {
-            return Err(Doubt::Pruned {
-                first_available,
-                floor_slot,
-            });
-        }
-        Ok(())
-    }
-}
-
-async fn beginning(
-    client: &RpcClient,
-    before: Option<Signature>,
-    commitment: CommitmentConfig,
-) -> Result<Beginning, session_chain::ClientError> {
-    let known = async {
-        match before {
-            None => Ok(true),
-            Some(signature) => knows(client, signature, commitment).await,
-        }
-    };
-    let (first_available, knows_before) = future::try_join(client.get_first_available_block(), known).await?;
-    Ok(Beginning {
-        first_available,
-        knows_before,
-    })
-}
-
-/// Whether the node has a transaction, in its statuses or in its blocks: for what was just confirmed, one of the two may
-/// still be missing.
-async fn knows(
-    client: &RpcClient,
-    signature: Signature,
-    commitment: CommitmentConfig,
-) -> Result<bool, session_chain::ClientError> {
-    let parameters = json!([[signature.to_string()], {"searchTransactionHistory": true}]);
-    let statuses: InContext<Vec<Option<IgnoredAny>>> =
-        client.send(RpcRequest::GetSignatureStatuses, parameters).await?;
-    if statuses.value.first().is_some_and(Option::is_some) {
-        return Ok(true);
-    }
-    let parameters = transaction_parameters(&signature, commitment);
-    let transaction: Option<IgnoredAny> = client.send(RpcRequest::GetTransaction, parameters).await?;
-    Ok(transaction.is_some())
 }
 
 pub(super) fn transaction_parameters(signature: &Signature, commitment: CommitmentConfig) -> Value {
@@ -361,26 +214,4 @@ pub(super) fn transaction_parameters(signature: &Signature, commitment: Commitme
         max_supported_transaction_version: Some(TRANSACTION_VERSION_MAX),
     };
     json!([signature.to_string(), config])
-}
-
-fn page(
-    (finalized, entries): (u64, Vec<ListedTransaction>),
-    first_available: Option<u64>,
-) -> Result<Page, HistoryError> {
-    Ok(Page {
-        entries: entries.iter().map(listed).collect::<Result<_, _>>()?,
-        finalized,
-        first_available,
-    })
-}
-
-fn listed(entry: &ListedTransaction) -> Result<Listed, HistoryError> {
-    let signature = entry.signature.parse().map_err(|_| HistoryError::BadSignature {
-        signature: entry.signature.clone(),
-    })?;
-    Ok(Listed {
-        signature,
-        slot: entry.slot,
-        failed: entry.err == Fate::Failed,
-    })
 }

@@ -5,6 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use metrics::{counter, gauge};
+use session_admin::Pulse;
 use session_chain::{Endpoint, RpcPool};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
@@ -18,6 +19,7 @@ use crate::{
     decode::wire::{Fate, LogsNotification},
     intake::slot_clock::SlotClock,
     patience::pauses,
+    source::owing::Owing,
     source::socket::{Heard, Socket, SocketError},
     status::StatusBoard,
 };
@@ -48,6 +50,10 @@ pub(crate) struct Subscription {
     pub(crate) status: Arc<StatusBoard>,
     /// Asks for a listing.
     pub(crate) gap: Arc<Notify>,
+    /// What it should have brought.
+    pub(crate) owing: Arc<Owing>,
+    /// Shows that it makes progress.
+    pub(crate) pulse: Pulse,
     pub(crate) stop: CancellationToken,
 }
 
@@ -60,6 +66,8 @@ enum SubscriptionError {
     ConnectTimeout(Duration),
     #[error("no sign of life for {} ms", .0.as_millis())]
     Silent(Duration),
+    #[error("the listing shows {0} transactions that this subscription has not brought")]
+    Owes(usize),
 }
 
 impl SubscriptionError {
@@ -72,6 +80,7 @@ impl SubscriptionError {
             Self::Socket(SocketError::Ended) => "ended",
             Self::ConnectTimeout(_) => "connect_timeout",
             Self::Silent(_) => "silent",
+            Self::Owes(_) => "owes",
         }
     }
 }
@@ -88,6 +97,7 @@ impl Subscription {
         let mut failures = 0;
         let mut delays = pauses();
         loop {
+            self.pulse.beat();
             let endpoint = self.endpoint(failures);
             let since = tokio::time::Instant::now();
             let error = Box::pin(self.hold(&endpoint)).await;
@@ -124,9 +134,13 @@ impl Subscription {
             Err(_) => return SubscriptionError::ConnectTimeout(self.connect_timeout),
         };
         tracing::info!(endpoint = %endpoint.label(), program = %self.program_id, "subscribed");
+        self.owing.subscribed();
         self.set_connected(true);
         self.gap.notify_one();
-        let error = self.listen(&mut socket).await;
+        let error = tokio::select! {
+            error = self.listen(&mut socket) => error,
+            owed = self.owing.too_much() => SubscriptionError::Owes(owed),
+        };
         // The connection ends when it is dropped; this only gives it time to say goodbye.
         let _ = timeout(CLOSE_LIMIT, socket.close()).await;
         error
@@ -144,7 +158,7 @@ impl Subscription {
 
     async fn listen(&self, socket: &mut Socket) -> SubscriptionError {
         loop {
-            match timeout(self.silence_limit, socket.next()).await {
+            match self.pulse.rest(timeout(self.silence_limit, socket.next())).await {
                 Ok(Ok(heard)) => self.heard(heard),
                 Ok(Err(error)) => return error.into(),
                 Err(_) => return SubscriptionError::Silent(self.silence_limit),
@@ -167,6 +181,7 @@ impl Subscription {
 
     fn saw_slot(&self, slot: u64) {
         self.clock.saw(slot);
+        self.owing.saw_slot(slot);
         self.status.saw_slot(slot);
         #[expect(
             clippy::cast_precision_loss,
@@ -187,6 +202,7 @@ impl Subscription {
         let Some(signature) = signature else {
             return left("no_signature");
         };
+        self.owing.heard(signature);
         let notification = Notification {
             signature,
             slot: context.slot,

@@ -151,6 +151,7 @@ pub(super) const DISCONNECTS: &[&str] = &[
     "malformed",
     "ended",
     "silent",
+    "owes",
 ];
 
 /// Why a notification is left to the listing.
@@ -182,6 +183,12 @@ pub(super) const QUARANTINE_REASONS: &[&str] = &["withheld", "unreadable", "unde
 
 /// What endpoints can disagree about.
 pub(super) const SUBJECTS: &[&str] = &["tip", "history", "transaction"];
+
+/// How it is known that everything up to a slot was delivered.
+pub(super) const BECAUSE: &[&str] = &["finality", "agreement", "beginning"];
+
+/// What becomes of a transaction that no listing shows in its slot.
+pub(super) const UNLISTED: &[&str] = &["moved", "gone", "not_listed", "unknown"];
 
 /// What a custom handler does instead of taking an event.
 pub(super) const HANDLER_FAILURES: &[&str] = &["backlog_full", "blocked", "error", "no_thread", "panic", "timed_out"];

@@ -50,6 +50,7 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
 
     let (watchers, stop_watching) = (TaskTracker::new(), CancellationToken::new());
     let (health, stats) = (HealthRegistry::default(), Arc::new(Stats::default()));
+    health.watch(listener.pulses());
     let interval = settings.monitoring.health_check_interval;
     watchers.spawn(status_line::log(listener.status(), stop_watching.clone()));
     let mut checks: Vec<Arc<dyn Check>> = vec![

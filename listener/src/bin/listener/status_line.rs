@@ -22,6 +22,8 @@ pub(crate) async fn log(status: watch::Receiver<ListenerStatus>, stop: Cancellat
             lag_slots = status.lag_slots(),
             last_slot = status.last_slot,
             cursor_slot = status.cursor_slot,
+            complete_slot = status.completeness.map(|known| known.slot),
+            complete_because = status.completeness.map(|known| known.because),
             backpressure = status.backpressure,
             stalled = status.stalled,
             quarantine = status.quarantine.items,

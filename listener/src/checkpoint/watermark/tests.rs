@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::checkpoint::{
     claim::{Claim, Share},
-    shared::SharedWatermark,
+    shared::{SharedWatermark, Sight},
 };
 
 const START: Mark = Mark {
@@ -172,6 +172,30 @@ impl Play {
         true
     }
 
+    /// The listing's claim: what was read from another slot is read again.
+    fn claim_listed(&mut self, number: usize) -> bool {
+        let slot = self.chain[number].slot;
+        let claim = match self.watermark.claim_listed(&succeeded(number, slot)) {
+            Sight::New(claim) => {
+                assert!(!self.read.contains(&number), "what is read is not read again");
+                claim
+            }
+            Sight::Moved(claim, seen_slot) => {
+                assert_ne!(seen_slot, slot);
+                self.read.remove(&number);
+                claim
+            }
+            Sight::Known => {
+                if self.claims.contains_key(&number) && self.chain[number].seen_slot != slot {
+                    self.damaged.insert(number);
+                }
+                return false;
+            }
+        };
+        assert!(self.claims.insert(number, claim).is_none(), "one at a time");
+        true
+    }
+
     fn finish(&mut self, number: usize) {
         let claim = self.claims.remove(&number).unwrap();
         for _ in 0..self.chain[number].messages {
@@ -200,7 +224,7 @@ impl Play {
     fn list_next(&mut self, then: fn(&mut Self, usize)) {
         let number = self.listed;
         if let Some(&OnChain { slot, .. }) = self.chain.get(number) {
-            if self.claim(number, slot) {
+            if self.claim_listed(number) {
                 then(self, number);
             }
             self.watermark.with(|watermark| watermark.list(succeeded(number, slot)));
@@ -334,4 +358,36 @@ fn a_transaction_that_no_listing_shows_is_let_go() {
     watermark.read(&signature(1));
     assert_eq!(watermark.unlisted(), 0);
     assert_eq!(watermark.cursor().slot, 20);
+}
+
+#[test]
+fn what_a_fork_has_put_into_another_slot_is_read_again_and_what_it_took_away_is_told() {
+    let watermark = Arc::new(SharedWatermark::new(Watermark::new(START)));
+    watermark.claim(signature(1), 11).unwrap().settle();
+    watermark.claim(signature(2), 12).unwrap().settle();
+    watermark.with(|watermark| watermark.complete_up_to(13));
+    let mut vanished = watermark.with(Watermark::take_vanished);
+    vanished.sort_by_key(|vanished| vanished.slot);
+    let told: Vec<_> = vanished
+        .iter()
+        .map(|vanished| (vanished.signature, vanished.slot))
+        .collect();
+    assert_eq!(told, [(signature(1), 11), (signature(2), 12)]);
+    assert!(watermark.with(Watermark::take_vanished).is_empty(), "once");
+
+    let Sight::Moved(claim, 11) = watermark.claim_listed(&succeeded(1, 15)) else {
+        panic!("it was seen in slot 11");
+    };
+    watermark.with(|watermark| {
+        watermark.list(succeeded(1, 15));
+        watermark.complete_up_to(20);
+    });
+    assert_eq!(
+        watermark.with(|watermark| watermark.cursor()).slot,
+        14,
+        "it is not read yet"
+    );
+    claim.settle();
+    assert_eq!(watermark.with(|watermark| watermark.cursor()).slot, 20);
+    assert!(matches!(watermark.claim_listed(&succeeded(1, 15)), Sight::Known));
 }

@@ -7,6 +7,7 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::*;
 use crate::{
+    status::Watched,
     checkpoint::settles::Settles,
     quarantine::{
         item::{QuarantineContent, Scope},
@@ -49,6 +50,10 @@ impl Post {
             sent: sent_sender,
             linger: Duration::from_millis(5),
             parking,
+            watched: Watched {
+                status: Arc::default(),
+                pulse: None,
+            },
             abort: CancellationToken::new(),
         };
         let task = tokio::spawn(publisher.run());

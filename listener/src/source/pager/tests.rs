@@ -71,6 +71,18 @@ impl Pages for Node {
     }
 }
 
+/// The next transactions; `None` at the tip.
+async fn next_segment<P: Pages>(pager: &mut Pager, pages: &P) -> Result<Option<Vec<Listed>>, WalkError<P::Error>> {
+    loop {
+        match pager.step(pages).await? {
+            Step::Back => {}
+            Step::Segment(segment) if segment.is_empty() => {}
+            Step::Segment(segment) => return Ok(Some(segment)),
+            Step::Tip => return Ok(None),
+        }
+    }
+}
+
 const FINALIZED: u64 = 1_000_000;
 
 fn history() -> impl Strategy<Value = Vec<Listed>> {
@@ -95,7 +107,7 @@ fn walk(history: Vec<Listed>, growth: Vec<Listed>, cuts: Vec<usize>, mark: Mark)
     let seen = RefCell::new(Vec::new());
     let all = async {
         let mut walk = Pager::after(mark);
-        while let Some(segment) = walk.next_segment(&node).await.unwrap() {
+        while let Some(segment) = next_segment(&mut walk, &node).await.unwrap() {
             seen.borrow_mut().extend(segment);
         }
     };
@@ -204,8 +216,7 @@ fn an_empty_page_is_no_beginning_of_history_unless_it_is_proven() {
         slot: 15,
         signature: None,
     };
-    let answer = Pager::after(mark)
-        .next_segment(&forgetful(false))
+    let answer = next_segment(&mut Pager::after(mark), &forgetful(false))
         .now_or_never()
         .unwrap();
     assert!(matches!(answer, Err(WalkError::Page(_))), "{answer:?}");
@@ -213,7 +224,7 @@ fn an_empty_page_is_no_beginning_of_history_unless_it_is_proven() {
     let node = forgetful(true);
     let mut pager = Pager::after(mark);
     let mut seen = Vec::new();
-    while let Some(segment) = pager.next_segment(&node).now_or_never().unwrap().unwrap() {
+    while let Some(segment) = next_segment(&mut pager, &node).now_or_never().unwrap().unwrap() {
         seen.extend(segment);
     }
     let all: Vec<Listed> = node.whole.history.lock().unwrap().clone();
@@ -237,7 +248,7 @@ fn a_quiet_program_whose_last_transaction_was_pruned_is_no_gap() {
         slot: 15,
         signature: Some(transaction(1, 3).signature),
     };
-    let answer = Pager::after(mark).next_segment(&node).now_or_never().unwrap();
+    let answer = next_segment(&mut Pager::after(mark), &node).now_or_never().unwrap();
     assert!(matches!(answer, Ok(None)), "{answer:?}");
 }
 
@@ -249,13 +260,11 @@ fn a_listing_that_is_not_newest_first_is_refused() {
         cuts: vec![9],
         pages: AtomicUsize::new(0),
     };
-    let answer = Pager::after(Mark {
+    let mark = Mark {
         slot: 15,
         signature: None,
-    })
-    .next_segment(&node)
-    .now_or_never()
-    .unwrap();
+    };
+    let answer = next_segment(&mut Pager::after(mark), &node).now_or_never().unwrap();
     assert!(
         matches!(answer, Err(WalkError::Disordered { slot: 30, before: 20 })),
         "{answer:?}"
