@@ -35,6 +35,15 @@ pub(crate) trait Setback: Display {
 #[derive(Default)]
 pub(crate) struct Stall(Option<Stalled>);
 
+impl Stall {
+    /// Reports that it goes on, if it had stalled.
+    pub(crate) fn overcome(&mut self, what: &str) {
+        if self.0.take().is_some() {
+            tracing::info!("going on: {what}");
+        }
+    }
+}
+
 struct Stalled {
     pauses: Box<dyn Iterator<Item = Duration> + Send + Sync>,
     number: StallNumber,
@@ -106,7 +115,7 @@ impl Patience {
         loop {
             match self.wait(attempt()).await? {
                 Ok(answer) => {
-                    self.overcome(&mut stall, what);
+                    stall.overcome(what);
                     return Some(answer);
                 }
                 Err(error) => self.bear(&mut stall, what, &error).await?,
@@ -128,13 +137,6 @@ impl Patience {
         });
         let pause = stalled.pauses.next().unwrap_or(DELAY_MAX);
         self.wait(tokio::time::sleep(pause)).await
-    }
-
-    /// Reports that it goes on, if it had stalled.
-    pub(crate) fn overcome(&self, stall: &mut Stall, what: &str) {
-        if stall.0.take().is_some() {
-            tracing::info!("going on: {what}");
-        }
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod binaries;
 pub mod chain;
 pub mod creation;
+pub mod deaf_socket;
 pub mod entries_node;
 pub mod fault_proxy;
 pub mod function_stub;
@@ -22,6 +23,7 @@ pub mod lambda;
 pub mod listener_process;
 pub mod listening;
 pub mod lying_node;
+pub mod metrics;
 pub mod on_aws;
 pub mod on_each_chain;
 pub mod ports;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use session_admin::Pulses;
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_listener::{
     CursorStore, EventHandler, Lasting, Listener, ListenerConfig, ListenerError, ListenerStatus, Quarantine, Served,
@@ -144,6 +145,7 @@ pub fn lasting_in(folder: &Path) -> Lasting {
 /// A running listener.
 pub struct Listening {
     status: watch::Receiver<ListenerStatus>,
+    pulses: Pulses,
     stop: CancellationToken,
     task: JoinHandle<Result<(), ListenerError>>,
 }
@@ -164,16 +166,27 @@ impl Listening {
     ) -> Self {
         let lasting = lasting_in(folder);
         let listener = Listener::new(config, pool, queue, lasting, handlers).unwrap();
-        let status = listener.status();
+        let (status, pulses) = (listener.status(), listener.pulses());
         let stop = CancellationToken::new();
         let task = tokio::spawn(listener.run(stop.clone()));
-        Self { status, stop, task }
+        Self {
+            status,
+            pulses,
+            stop,
+            task,
+        }
     }
 
     /// What the listener says about itself.
     #[must_use]
     pub fn status(&self) -> ListenerStatus {
         self.status.borrow().clone()
+    }
+
+    /// Whether its tasks make progress.
+    #[must_use]
+    pub fn pulses(&self) -> &Pulses {
+        &self.pulses
     }
 
     /// Waits until the listener says so about itself.

@@ -1,4 +1,5 @@
-//! A listener that is killed again and again, at any moment, loses no session; and its cursor is never ahead of the queue.
+//! The listener as it is shipped, killed again and again at any moment: it loses no session, its cursor gets ahead all the
+//! time, and is never ahead of the queue.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,14 +16,16 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use rand::Rng;
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use session_message::Message;
 use session_queue::{Queue, ReceiveRequest};
 use session_queue_sqs::SqsQueue;
 use session_tests::{
+    binaries::built,
     chain::TestChain,
     on_aws,
+    ports::free_port,
     sqs_server::{QueueAttributes, QueuePair, SqsServer},
     wait,
 };
@@ -30,9 +33,12 @@ use solana_sdk::signature::Signature;
 use tokio::process::{Child, Command};
 
 const SESSIONS: usize = 500;
-const KILLS: usize = 20;
-/// Requests that wait for their confirmation at once; with the embedded chain's 400 ms slots the traffic outlasts the kills.
-const REQUESTS_AT_ONCE: usize = 5;
+const KILLS: usize = 50;
+/// The cursor is saved anew in the time of so many kills at least: one of them comes before anything could be saved.
+const KILLS_PER_ADVANCE: usize = 5;
+/// Requests that wait for their confirmation at once; with the embedded chain's 400 ms slots the traffic lasts about as long as
+/// the kills.
+const REQUESTS_AT_ONCE: usize = 4;
 /// A process lives for so long at most: long enough to subscribe, fill, send and save.
 const LIFE_MAX_MS: u64 = 2_000;
 const LIMIT: Duration = Duration::from_mins(3);
@@ -57,16 +63,24 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
     let requested = Requested::default();
     let traffic = tokio::spawn(request_all(Arc::clone(&chain), Arc::clone(&requested)));
 
-    let mut queued = BTreeSet::new();
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let (mut queued, mut cursors) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..KILLS {
         let mut listener = start(&chain, &pair, state.path());
-        let life = rand::rng().random_range(0..LIFE_MAX_MS);
+        let life = random.random_range(0..LIFE_MAX_MS);
         // Killed at any moment, and at another one each time.
         tokio::time::sleep(Duration::from_millis(life)).await;
         listener.kill().await.unwrap();
         // Nobody sends now: what the cursor has passed must be in the queue.
         drain(&queue, &mut queued).await;
         let cursor = saved_cursor(state.path());
+        assert!(
+            cursor >= cursors.last().copied(),
+            "the cursor went back to {cursor:?} from {cursors:?}"
+        );
+        cursors.extend(cursor);
         for session_id in confirmed_until(&chain, &requested, cursor).await {
             assert!(
                 queued.contains(&session_id),
@@ -83,7 +97,20 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
         queued.len() >= SESSIONS
     })
     .await;
+    let newest = newest_slot(&chain, &requested).await;
+    wait::until_true("a cursor behind which everything lies", LIMIT, || async {
+        saved_cursor(state.path()).is_some_and(|cursor| cursor >= newest)
+    })
+    .await;
     listener.kill().await.unwrap();
+    println!(
+        "{KILLS} kills, the cursor was seen in {} places: {cursors:?}",
+        cursors.len()
+    );
+    assert!(
+        cursors.len() > KILLS / KILLS_PER_ADVANCE,
+        "the cursor hardly moved: {cursors:?}"
+    );
     let all: BTreeSet<String> = requested
         .lock()
         .unwrap()
@@ -105,7 +132,8 @@ async fn request_all(chain: Arc<TestChain>, requested: Requested) {
 
 fn start(chain: &TestChain, pair: &QueuePair, state: &Path) -> Child {
     let endpoint = chain.endpoint();
-    Command::new(env!("CARGO_BIN_EXE_listen_to_sqs"))
+    Command::new(built("listener"))
+        .args(["--metrics-port", &free_port().to_string()])
         .env("SESSION_BUILDER__RPC__URL", endpoint.http)
         .env("SESSION_BUILDER__RPC__WS_URL", endpoint.ws)
         .env("SESSION_BUILDER__SERVICE__STATE_DIR", state)
@@ -116,6 +144,8 @@ fn start(chain: &TestChain, pair: &QueuePair, state: &Path) -> Child {
         .env("SESSION_BUILDER__QUEUE__DEAD_LETTER_URL", &pair.dead_letter_url)
         .env("SESSION_BUILDER__QUEUE__ENDPOINT_URL", &pair.endpoint_url)
         .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .expect("the listener starts")
@@ -148,6 +178,21 @@ fn saved_cursor(state: &Path) -> Option<u64> {
         .find(|path| path.extension().is_some_and(|end| end == "json"))?;
     let document: Value = serde_json::from_slice(&std::fs::read(saved).unwrap()).unwrap();
     document["slot"].as_u64()
+}
+
+/// The slot of the last request.
+async fn newest_slot(chain: &TestChain, requested: &Requested) -> u64 {
+    let (mut low, mut high) = (0, chain.rpc().get_slot().await.unwrap());
+    let all = confirmed_until(chain, requested, Some(high)).await.len();
+    while low < high {
+        let middle = low.midpoint(high);
+        if confirmed_until(chain, requested, Some(middle)).await.len() == all {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
 }
 
 /// The sessions that were requested in slots up to this one.

@@ -71,7 +71,7 @@ impl Fetcher {
         loop {
             match self.patience.wait(walk.next()).await.ok_or(Stopped)? {
                 Ok(delivery) => {
-                    self.patience.overcome(&mut stall, WHAT);
+                    stall.overcome(WHAT);
                     return Ok(delivery);
                 }
                 Err(error) => self.patience.bear(&mut stall, WHAT, &error).await.ok_or(Stopped)?,

@@ -98,10 +98,11 @@ impl ProgramHistory {
     /// [`HistoryError::AbsurdTip`] where one endpoint tells such a slot and no other bears it out.
     pub(crate) async fn tip(&self) -> Result<u64, HistoryError> {
         let several = self.pool.endpoints().len() > 1;
-        if several && self.tips.is_new() {
-            if let Some(tip) = self.tips.choose(&self.tips_of_all().await) {
-                return Ok(tip);
-            }
+        if several
+            && self.tips.is_new()
+            && let Some(tip) = self.tips.choose(&self.tips_of_all().await)
+        {
+            return Ok(tip);
         }
         let tip = self.pool.call("getSlot", None, slot_of).await?;
         let Err(absurd) = self.tips.check(tip) else {

@@ -1,13 +1,13 @@
 //! One of two endpoints lies: nothing is lost, and the metrics say who it was.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use session_chain::Endpoint;
-use session_telemetry::{PrometheusHandle, names};
 use session_tests::{
     chain::TestChain,
     listening::{Collector, Listening, pool_over, quick_config},
     lying_node::{Lie, LyingNode},
+    metrics::{disagreements, metrics},
     ports::free_port,
 };
 
@@ -15,26 +15,6 @@ use super::events::request;
 
 const BEFORE: usize = 12;
 const DURING: usize = 6;
-
-/// What is counted in this process.
-fn metrics() -> String {
-    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    RECORDER
-        .get_or_init(|| session_telemetry::install_prometheus().unwrap())
-        .render()
-}
-
-/// Disagreements of an endpoint about a subject.
-fn disagreements(endpoint: &Endpoint, subject: &str) -> u64 {
-    let series = format!(
-        "{}{{endpoint=\"{}\",subject=\"{subject}\"}} ",
-        names::LISTENER_DISAGREEMENTS_TOTAL,
-        endpoint.label()
-    );
-    let metrics = metrics();
-    let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
-    value.map_or(0, |value| value.parse().unwrap())
-}
 
 /// Behind a liar and an honest node, without any notifications: everything comes, and the watermark passes it.
 async fn outlives(chain: &TestChain, lie: Lie, subject: Option<&str>) {

@@ -5,6 +5,7 @@ mod events;
 mod evidence;
 mod handlers;
 mod hostile;
+mod liveness;
 mod network;
 mod queue;
 mod rpc;
@@ -33,6 +34,9 @@ session_tests::scenarios![
     evidence::a_node_that_prunes_is_contradicted,
     evidence::a_late_index_loses_nothing,
     evidence::an_absurd_slot_is_contradicted,
+    liveness::a_task_that_hangs_is_named_and_the_others_are_not,
+    liveness::a_subscription_that_brings_slots_and_no_transactions_is_replaced,
+    liveness::what_is_found_late_counts_as_late,
     queue::refused_entries_are_sent_again,
     queue::the_cursor_waits_for_a_closed_queue,
     hostile::events_of_another_program_are_not_believed,

@@ -7,13 +7,13 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::*;
 use crate::{
-    status::Watched,
     checkpoint::settles::Settles,
     quarantine::{
         item::{QuarantineContent, Scope},
         keeper::Keeping,
         place::Quarantine,
     },
+    status::Watched,
 };
 
 /// A publisher, the real queue that it sends to, and what it says was sent.
