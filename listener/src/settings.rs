@@ -2,13 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use object_store::{ObjectStore, aws::AmazonS3Builder};
 use session_config::{QueueKind, Settings};
 use session_events::idl::{Idl, IdlError};
 
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 
 use crate::{
+    checkpoint::aws,
     checkpoint::cursor::{CursorError, CursorStore},
     config::{ListenerConfig, ReconcileConfig, StartAt},
     lasting::Lasting,
@@ -111,7 +111,7 @@ impl Lasting {
     ///
     /// # Errors
     /// [`SettingsError::CursorUrl`], [`SettingsError::Cursor`], [`SettingsError::Quarantine`].
-    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
+    pub async fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
         let Some(url) = settings.listener.cursor_url.as_deref() else {
             let state = &settings.service.state_dir;
             return Self::folders(&state.join(CURSORS_FOLDER), state);
@@ -123,12 +123,9 @@ impl Lasting {
         }
         let place = url.strip_prefix("s3://").ok_or_else(refuse)?;
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-        // Credentials, region and endpoint come from where AWS's own tools look for them.
-        let store = AmazonS3Builder::from_env()
-            .with_bucket_name(bucket)
-            .build()
-            .map_err(CursorError::from)?;
-        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        // Credentials and endpoint come from where AWS's own tools look for them, as for the queue, whose region it shares.
+        let store = Box::pin(aws::bucket(bucket, settings.queue.region.as_deref())).await;
+        let store = store.map_err(CursorError::from)?;
         let beside = |folder| object_store::path::Path::from(prefix).join(folder);
         Ok(Self {
             cursors: CursorStore::object_store(Arc::clone(&store), prefix),

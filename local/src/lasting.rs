@@ -14,8 +14,8 @@ use session_store::{Reader, Store, StoreError};
 ///
 /// # Errors
 /// [`SettingsError`].
-pub fn lasting(settings: &Settings, store: Option<&Store>) -> Result<Lasting, SettingsError> {
-    let lasting = Lasting::from_settings(settings)?;
+pub async fn lasting(settings: &Settings, store: Option<&Store>) -> Result<Lasting, SettingsError> {
+    let lasting = Lasting::from_settings(settings).await?;
     Ok(match store {
         Some(store) if settings.listener.cursor_url.is_none() => Lasting {
             quarantine: in_store(store),

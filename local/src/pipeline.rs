@@ -109,7 +109,7 @@ impl Pipeline {
         let handling = Handling::start(settings, parts.pool.clone(), parts.signers, observer, Some(passing)).await?;
         let queues = handling.queues.clone();
         let listener_config = ListenerConfig::from_settings(settings)?;
-        let lasting = lasting(settings, handling.store.as_ref())?;
+        let lasting = lasting(settings, handling.store.as_ref()).await?;
         let ward = Ward::of(lasting.quarantine.clone());
         let listener = Listener::new(
             listener_config,

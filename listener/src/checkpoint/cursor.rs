@@ -1,13 +1,14 @@
-//! The saved cursor: one JSON object per program and cluster, in a folder, in S3 or in memory.
+//! The saved cursor: one JSON object per queue, program and cluster, in a folder, in S3 or in memory.
 //!
 //! Objects are replaced atomically: a file by renaming, an S3 object by a put on the condition that nobody else has
-//! replaced it since. Of two listeners' cursors the one that is further ahead stays, because both are true.
+//! replaced it since. A cursor never goes back: it is compared with what is saved before each put, and of two listeners'
+//! cursors the one that is further ahead stays, because both are true. Where none is saved yet, the first to save one
+//! decides where listening begins, for all.
 
 use std::{path::Path as FilePath, sync::Arc};
 
 use object_store::{
-    ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion, local::LocalFileSystem, memory::InMemory,
-    path::Path,
+    ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, local::LocalFileSystem, memory::InMemory, path::Path,
 };
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
@@ -64,25 +65,41 @@ impl CursorStore {
         Self::object_store(Arc::new(InMemory::new()), "")
     }
 
-    /// The cursor of one program on the cluster with this genesis hash, not yet read.
+    /// The cursor of one program's listening for one queue on the cluster with this genesis hash, not yet read.
     #[must_use]
-    pub fn of(&self, program_id: &Pubkey, genesis_hash: &str) -> SavedCursor {
-        self.named("cursor", program_id, genesis_hash)
+    pub fn of(&self, queue: &str, program_id: &Pubkey, genesis_hash: &str) -> SavedCursor {
+        SavedCursor {
+            // As cursors were named when there was one queue.
+            before: Some(self.path("cursor", program_id, genesis_hash)),
+            ..self.named(&format!("cursor-{queue}"), program_id, genesis_hash)
+        }
     }
 
     /// The same for something else than listening.
     pub(crate) fn named(&self, name: &str, program_id: &Pubkey, genesis_hash: &str) -> SavedCursor {
         SavedCursor {
             store: self.clone(),
-            path: self
-                .prefix
-                .clone()
-                .join(format!("{name}-{program_id}-{genesis_hash}.json")),
+            path: self.path(name, program_id, genesis_hash),
+            before: None,
             program_id: program_id.to_string(),
             genesis_hash: genesis_hash.to_owned(),
-            version: None,
+            saved: Saved::Unknown,
         }
     }
+
+    fn path(&self, name: &str, program_id: &Pubkey, genesis_hash: &str) -> Path {
+        self.prefix
+            .clone()
+            .join(format!("{name}-{program_id}-{genesis_hash}.json"))
+    }
+}
+
+/// What has come of a put on a condition.
+#[derive(Debug, PartialEq, Eq)]
+enum Put {
+    Done,
+    /// Somebody else has saved since.
+    Overtaken,
 }
 
 /// One program's cursor on one cluster.
@@ -90,10 +107,32 @@ impl CursorStore {
 pub struct SavedCursor {
     store: CursorStore,
     path: Path,
+    /// Where it was kept by an earlier version of this service.
+    before: Option<Path>,
     program_id: String,
     genesis_hash: String,
-    /// Of the object as it was last read or written.
-    version: Option<UpdateVersion>,
+    saved: Saved,
+}
+
+/// What is known to be saved.
+#[derive(Debug, Clone)]
+enum Saved {
+    /// Nothing is known: it is read before the next put.
+    Unknown,
+    /// There was no object, and it goes on from this mark of the one before, if there was one.
+    Absent(Option<Mark>),
+    /// The object as it was last read or written.
+    Present(Mark, UpdateVersion),
+}
+
+impl Saved {
+    fn mark(&self) -> Option<Mark> {
+        match self {
+            Self::Unknown => None,
+            Self::Absent(before) => *before,
+            Self::Present(mark, _) => Some(*mark),
+        }
+    }
 }
 
 /// The JSON.
@@ -116,19 +155,27 @@ impl SavedCursor {
     /// # Errors
     /// [`CursorError`] if it cannot be read, or isn't this program's on this cluster.
     pub async fn load(&mut self) -> Result<Option<Mark>, CursorError> {
-        let object = match self.store.store.get(&self.path).await {
-            Err(object_store::Error::NotFound { .. }) => {
-                self.version = None;
-                return Ok(None);
-            }
+        self.saved = match self.read(&self.path).await? {
+            Some((mark, version)) => Saved::Present(mark, version),
+            None => Saved::Absent(match &self.before {
+                Some(before) => self.read(before).await?.map(|(mark, _)| mark),
+                None => None,
+            }),
+        };
+        Ok(self.saved.mark())
+    }
+
+    async fn read(&self, path: &Path) -> Result<Option<(Mark, UpdateVersion)>, CursorError> {
+        let object = match self.store.store.get(path).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
             object => object?,
         };
-        self.version = Some(UpdateVersion {
+        let version = UpdateVersion {
             e_tag: object.meta.e_tag.clone(),
             version: object.meta.version.clone(),
-        });
+        };
         let bytes = object.bytes().await?;
-        self.parse(&bytes).map(Some)
+        Ok(Some((self.parse(&bytes)?, version)))
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Mark, CursorError> {
@@ -166,30 +213,39 @@ impl SavedCursor {
         })
     }
 
+    /// Saves a first mark, unless there is one: where several start for the first time, all begin where the first of them does.
+    /// Answers what is saved now.
+    ///
+    /// # Errors
+    /// [`CursorError`] if it cannot be written.
+    pub async fn begin(&mut self, mark: Mark) -> Result<Mark, CursorError> {
+        if let Some(saved) = self.load().await? {
+            return Ok(saved);
+        }
+        match self.put(mark, PutMode::Create).await? {
+            Put::Done => Ok(mark),
+            Put::Overtaken => Ok(self.load().await?.unwrap_or(mark)),
+        }
+    }
+
     /// Saves `mark`, unless what is saved already is as far or further. Answers what is saved now.
     ///
     /// # Errors
     /// [`CursorError`] if it cannot be written: the old one stays.
     pub async fn advance(&mut self, mark: Mark) -> Result<Mark, CursorError> {
         for _ in 0..CONFLICTS_MAX {
-            let written = self
-                .store
-                .store
-                .put_opts(&self.path, self.document(mark)?.into(), self.put_options())
-                .await;
-            match written {
-                Ok(result) => {
-                    self.version = Some(result.into());
-                    return Ok(mark);
-                }
-                Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => {
-                    if let Some(other) = self.load().await?
-                        && other.slot >= mark.slot
-                    {
-                        return Ok(other);
-                    }
-                }
-                Err(error) => return Err(error.into()),
+            if matches!(self.saved, Saved::Unknown) || !self.store.conditional {
+                self.load().await?;
+            }
+            let mode = match &self.saved {
+                Saved::Present(saved, _) if saved.slot >= mark.slot => return Ok(*saved),
+                Saved::Absent(Some(before)) if before.slot > mark.slot => return Ok(*before),
+                Saved::Present(_, version) if self.store.conditional => PutMode::Update(version.clone()),
+                Saved::Present(..) => PutMode::Overwrite,
+                Saved::Absent(_) | Saved::Unknown => PutMode::Create,
+            };
+            if let Put::Done = self.put(mark, mode).await? {
+                return Ok(mark);
             }
         }
         Err(CursorError::Contended {
@@ -197,24 +253,32 @@ impl SavedCursor {
         })
     }
 
+    async fn put(&mut self, mark: Mark, mode: PutMode) -> Result<Put, CursorError> {
+        let document = self.document(mark)?.into();
+        // Whatever happens now, what was known is known no more.
+        self.saved = Saved::Unknown;
+        match self.store.store.put_opts(&self.path, document, mode.into()).await {
+            Ok(written) => {
+                self.saved = Saved::Present(mark, written.into());
+                Ok(Put::Done)
+            }
+            Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => {
+                Ok(Put::Overtaken)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Forgets it.
     ///
     /// # Errors
     /// [`CursorError::Store`].
     pub(crate) async fn remove(&mut self) -> Result<(), CursorError> {
+        self.saved = Saved::Unknown;
         match self.store.store.delete(&self.path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn put_options(&self) -> PutOptions {
-        let mode = match &self.version {
-            _ if !self.store.conditional => PutMode::Overwrite,
-            Some(version) => PutMode::Update(version.clone()),
-            None => PutMode::Create,
-        };
-        mode.into()
     }
 
     fn document(&self, mark: Mark) -> Result<Vec<u8>, CursorError> {
@@ -230,6 +294,20 @@ impl SavedCursor {
             path: self.path.to_string(),
             detail: error.to_string(),
         })
+    }
+}
+
+impl CursorError {
+    /// Whether the store may take it later; otherwise somebody has to act.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(object_store::Error::Generic { .. }) | Self::Silent { .. } | Self::Contended { .. } => true,
+            Self::Store(_)
+            | Self::Folder { .. }
+            | Self::Malformed { .. }
+            | Self::Version { .. }
+            | Self::Foreign { .. } => false,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns the watermark (the end of the contiguous, acknowledged prefix of the program's transactions), each transaction's claim,
 //! and the saved cursor. It may know what was decoded; it may not know who finds transactions or sends messages.
 
+pub(crate) mod aws;
 pub(crate) mod claim;
 pub(crate) mod cursor;
 pub(crate) mod saver;

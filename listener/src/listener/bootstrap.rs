@@ -3,11 +3,11 @@
 use session_chain::ChainError;
 
 use crate::{
-    checkpoint::cursor::SavedCursor,
+    checkpoint::cursor::{CursorError, SavedCursor},
     checkpoint::watermark::Mark,
     config::StartAt,
     error::ListenerError,
-    patience::{Patience, Setback},
+    patience::{Patience, Setback, Stall},
     source::rpc::ProgramHistory,
 };
 
@@ -47,7 +47,10 @@ pub(crate) async fn mark(
     cursor: &mut SavedCursor,
     start_at: StartAt,
 ) -> Result<Option<Mark>, ListenerError> {
-    if let Some(mark) = cursor.load().await? {
+    let Some(saved) = insist_on_store(patience, cursor, Wanted::Saved).await? else {
+        return Ok(None);
+    };
+    if let Some(mark) = saved {
         tracing::info!(slot = mark.slot, signature = ?mark.signature, "listening goes on from the saved cursor");
         return Ok(Some(mark));
     }
@@ -59,9 +62,61 @@ pub(crate) async fn mark(
         after_slot = mark.slot,
         "there is no saved cursor: listening begins as configured"
     );
-    // A crash before the first regular save must not make this decision anew.
-    cursor.advance(mark).await?;
-    Ok(Some(mark))
+    // A crash before the first regular save must not make this decision anew, nor may another listener.
+    let begun = insist_on_store(patience, cursor, Wanted::FirstOf(mark)).await?;
+    Ok(begun.flatten())
+}
+
+/// What is asked of the cursor's store.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// The mark that is saved.
+    Saved,
+    /// The same, and this one if there is none.
+    FirstOf(Mark),
+}
+
+/// A store that does not answer for the moment.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Away(CursorError);
+
+impl Setback for Away {
+    fn needs_action(&self) -> bool {
+        false
+    }
+}
+
+/// Asks a store until it answers; `None` if told to stop before.
+///
+/// # Errors
+/// What no repetition mends.
+async fn insist_on_store(
+    patience: &Patience,
+    cursor: &mut SavedCursor,
+    wanted: Wanted,
+) -> Result<Option<Option<Mark>>, ListenerError> {
+    let mut stall = Stall::default();
+    loop {
+        let asked = async {
+            match wanted {
+                Wanted::Saved => cursor.load().await,
+                Wanted::FirstOf(mark) => cursor.begin(mark).await.map(Some),
+            }
+        };
+        match patience.wait(asked).await {
+            None => return Ok(None),
+            Some(Err(error)) if error.is_passing() => {
+                let borne = patience
+                    .bear(&mut stall, "asking for the saved cursor", &Away(error))
+                    .await;
+                if borne.is_none() {
+                    return Ok(None);
+                }
+            }
+            Some(answer) => return Ok(Some(answer?)),
+        }
+    }
 }
 
 async fn first_mark(history: &ProgramHistory, patience: &Patience, start_at: StartAt) -> Option<Mark> {

@@ -105,7 +105,10 @@ impl Listener {
         let Some(genesis_hash) = bootstrap::cluster(&self.history, &patience).await? else {
             return Ok(());
         };
-        let mut cursor = self.lasting.cursors.of(&self.config.program_id, &genesis_hash);
+        let mut cursor = self
+            .lasting
+            .cursors
+            .of(self.queue.name(), &self.config.program_id, &genesis_hash);
         let mark = bootstrap::mark(&self.history, &patience, &mut cursor, self.config.start_at).await?;
         let Some(mark) = mark else { return Ok(()) };
         self.status.cursor(mark.slot);

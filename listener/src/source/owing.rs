@@ -15,7 +15,7 @@ const OWED_MAX: usize = 2;
 /// How long a notification may take after the listing has shown its transaction.
 const GRACE: Duration = Duration::from_secs(3);
 /// Slots after the first that is heard in which a subscription may not be complete yet: what is confirmed is some slots behind.
-const SETTLING_SLOTS: u64 = 64;
+const SETTLING_SLOTS: u64 = 16;
 /// Notified transactions that are remembered, in case the listing finds them later.
 const HEARD_MAX: usize = 4_096;
 
@@ -126,7 +126,7 @@ mod tests {
     async fn what_the_listing_finds_again_and_again_is_owed() {
         assert_eq!(after_a_listing(200, |_| {}).await, Some(3));
         assert_eq!(
-            after_a_listing(120, |_| {}).await,
+            after_a_listing(110, |_| {}).await,
             None,
             "the subscription was hardly there"
         );

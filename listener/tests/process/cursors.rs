@@ -1,5 +1,7 @@
 //! Where the listener goes on.
 
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use session_listener::Mark;
 use session_tests::{http, wait};
 
 use crate::stage::{LIMIT, Queued, Requested, Stage};
@@ -51,6 +53,47 @@ pub(crate) async fn two_at_once() {
         assert_eq!(listener.metric("listener_cursor_save_failures_total").await, 0);
         assert!(http::get(listener.address(), "/health").await.status.is_success());
         assert!(listener.terminate().await.success());
+    }
+    stage.stop().await;
+}
+
+/// Whatever several listeners save, read and forget in which order, what S3 holds never goes back.
+pub(crate) async fn never_back() {
+    const STEPS: usize = 300;
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let stage = Stage::start().await;
+    let mut cursors = [
+        stage.s3_cursor().await,
+        stage.s3_cursor().await,
+        stage.s3_cursor().await,
+    ];
+    let mut last = None;
+    for step in 0..STEPS {
+        let mark = Mark {
+            slot: random.random_range(0..=step as u64 / 4),
+            signature: None,
+        };
+        let cursor = &mut cursors[random.random_range(0..3)];
+        match random.random_range(0..5) {
+            0 => drop(cursor.load().await.unwrap()),
+            1 => *cursor = stage.s3_cursor().await,
+            2 => drop(cursor.begin(mark).await.unwrap()),
+            _ => assert!(cursor.advance(mark).await.unwrap().slot >= mark.slot),
+        }
+        let saved = stage.cursor_in_s3().await;
+        assert!(saved >= last, "step {step}: from {last:?} to {saved:?}");
+        last = saved;
+    }
+    assert!(last > Some(STEPS as u64 / 8), "{last:?}");
+    // Two at the same time: one of them is told so, and the further one stays.
+    let [one, other, _] = &mut cursors;
+    for slot in 1_000..1_010 {
+        let mark = |slot| Mark { slot, signature: None };
+        let (first, second) = tokio::join!(one.advance(mark(slot)), other.advance(mark(slot + 1)));
+        assert!(first.unwrap().slot >= slot && second.unwrap().slot == slot + 1);
+        assert_eq!(stage.cursor_in_s3().await, Some(slot + 1));
     }
     stage.stop().await;
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use object_store::aws::AmazonS3Builder;
 use session_chain::Endpoint;
 use session_events::factory::{SESSION_FACTORY_ID, SessionRequest};
-use session_listener::CursorStore;
+use session_listener::{CursorStore, SavedCursor};
 use session_message::Message;
 use session_queue::{Queue, ReceiveRequest, ReceivedMessage};
 use session_queue_sqs::SqsQueue;
@@ -38,6 +38,14 @@ pub(crate) struct Stage {
     queues: QueuePair,
     queue: SqsQueue,
     folder: TempDir,
+}
+
+/// Everything that a listener depends on, each behind a proxy.
+pub(crate) struct Dependencies {
+    pub(crate) rpc: TcpProxy,
+    pub(crate) socket: TcpProxy,
+    pub(crate) sqs: TcpProxy,
+    pub(crate) s3: TcpProxy,
 }
 
 impl Stage {
@@ -86,7 +94,6 @@ impl Stage {
         environment.extend([
             variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
             (String::from("AWS_ENDPOINT_URL"), s3.to_owned()),
-            (String::from("AWS_ALLOW_HTTP"), String::from("true")),
         ]);
         ListenerProcess::start(&environment, self.folder()).await
     }
@@ -102,7 +109,6 @@ impl Stage {
             variable("LISTENER__RECONCILE_INTERVAL_SECS", "0"),
             variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
             (String::from("AWS_ENDPOINT_URL"), self.aws().to_owned()),
-            (String::from("AWS_ALLOW_HTTP"), String::from("true")),
         ]);
         environment
     }
@@ -110,6 +116,40 @@ impl Stage {
     /// A listener with this environment.
     pub(crate) async fn started(&self, environment: &[(String, String)]) -> ListenerProcess {
         ListenerProcess::start(environment, self.folder()).await
+    }
+
+    /// The environment of a listener with its cursor in S3 whose every dependency is behind a proxy, and that is soon alarmed.
+    pub(crate) fn environment_behind(&self, away: &Dependencies) -> Vec<(String, String)> {
+        let url = |proxy: &TcpProxy| format!("http://{}", proxy.address());
+        let mut environment = self.environment(&url(&away.sqs));
+        environment.extend([
+            variable("RPC__URL", &url(&away.rpc)),
+            variable("RPC__WS_URL", &format!("ws://{}", away.socket.address())),
+            variable("RPC__REQUEST_TIMEOUT_MS", "2000"),
+            variable("LISTENER__SILENCE_LIMIT_SECS", "2"),
+            variable("LISTENER__COMPLETENESS_AGE_MAX_SECS", "6"),
+            variable("LISTENER__ACKNOWLEDGEMENT_AGE_MAX_SECS", "4"),
+            variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
+            (String::from("AWS_ENDPOINT_URL"), url(&away.s3)),
+        ]);
+        environment
+    }
+
+    /// Proxies in front of everything that a listener depends on.
+    pub(crate) async fn dependencies(&self) -> Dependencies {
+        let chain = self.chain.endpoint();
+        let host = |url: &str| {
+            url.trim_start_matches("http://")
+                .trim_start_matches("ws://")
+                .trim_end_matches('/')
+                .to_owned()
+        };
+        Dependencies {
+            rpc: TcpProxy::start(host(&chain.http)).await,
+            socket: TcpProxy::start(host(&chain.ws)).await,
+            sqs: self.proxy().await,
+            s3: self.proxy().await,
+        }
     }
 
     /// Waits until each of the sessions was in the queue.
@@ -190,23 +230,35 @@ impl Stage {
 
     /// The same of another program.
     pub(crate) async fn cursor_in_s3_of(&self, program: &Pubkey) -> Option<u64> {
+        self.cursor(&self.s3(), program).await
+    }
+
+    /// The cursor in S3, as somebody has it who has just started.
+    pub(crate) async fn s3_cursor(&self) -> SavedCursor {
+        self.saved(&self.s3(), &SESSION_FACTORY_ID).await
+    }
+
+    fn s3(&self) -> CursorStore {
         let store = AmazonS3Builder::from_env()
             .with_endpoint(self.aws())
             .with_allow_http(true)
             .with_bucket_name(BUCKET)
             .build()
             .unwrap();
-        let cursors = CursorStore::object_store(Arc::new(store), PREFIX);
-        self.cursor(&cursors, program).await
+        CursorStore::object_store(Arc::new(store), PREFIX)
     }
 
     async fn cursor(&self, cursors: &CursorStore, program: &Pubkey) -> Option<u64> {
-        let genesis_hash = self.chain.rpc().get_genesis_hash().await.unwrap().to_string();
-        let saved = cursors.of(program, &genesis_hash).load().await.unwrap();
+        let saved = self.saved(cursors, program).await.load().await.unwrap();
         saved.map(|mark| mark.slot)
+    }
+
+    async fn saved(&self, cursors: &CursorStore, program: &Pubkey) -> SavedCursor {
+        let genesis_hash = self.chain.rpc().get_genesis_hash().await.unwrap().to_string();
+        cursors.of(self.queue.name(), program, &genesis_hash)
     }
 }
 
-fn variable(key: &str, value: &str) -> (String, String) {
+pub(crate) fn variable(key: &str, value: &str) -> (String, String) {
     (format!("SESSION_BUILDER__{key}"), value.to_owned())
 }

@@ -29,8 +29,8 @@ impl Ward {
     ///
     /// # Errors
     /// [`OperationError::Unavailable`].
-    pub fn open(settings: &Settings) -> Result<Self, OperationError> {
-        let place = Lasting::from_settings(settings).map_err(unavailable)?.quarantine;
+    pub async fn open(settings: &Settings) -> Result<Self, OperationError> {
+        let place = Lasting::from_settings(settings).await.map_err(unavailable)?.quarantine;
         let folder = &settings.service.state_dir;
         let has_store = settings.listener.cursor_url.is_none() && folder.join(FILE).is_file();
         Ok(Self {

@@ -13,7 +13,7 @@ async fn main() -> anyhow::Result<()> {
         listing_margin_slots: 1,
         ..ListenerConfig::from_settings(&settings)?
     };
-    let lasting = Lasting::from_settings(&settings)?;
+    let lasting = Lasting::from_settings(&settings).await?;
     let listener = Listener::new(config, rpc_pool(&settings)?, queue, lasting, Vec::new())?;
     Ok(listener.run(CancellationToken::new()).await?)
 }

@@ -36,5 +36,5 @@ async fn main() -> Result<()> {
     };
     session_telemetry::withhold(settings.secrets());
     session_telemetry::init_logs(&settings.monitoring.log_level, format)?;
-    with_signals(|stop| service::run(&settings, stop)).await?
+    Box::pin(with_signals(|stop| service::run(&settings, stop))).await?
 }

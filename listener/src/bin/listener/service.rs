@@ -43,7 +43,7 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
         config,
         pool.clone(),
         Arc::clone(&queue) as Arc<dyn Queue>,
-        Lasting::from_settings(settings)?,
+        Lasting::from_settings(settings).await?,
         Vec::new(),
     )?;
     let socket = session_admin::bind(settings.monitoring.bind_address, settings.monitoring.metrics_port).await?;

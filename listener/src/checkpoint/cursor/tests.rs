@@ -1,5 +1,8 @@
 //! The saved cursor never goes back, is never somebody else's, and "never saved" is no slot.
 
+use futures::FutureExt;
+use proptest::prelude::*;
+
 use super::*;
 
 const GENESIS: &str = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";
@@ -19,15 +22,18 @@ fn mark(slot: u64) -> Mark {
 async fn what_was_saved_is_read_from_a_folder_and_from_an_object_store() {
     let folder = tempfile::tempdir().unwrap();
     for store in [CursorStore::folder(folder.path()).unwrap(), CursorStore::in_memory()] {
-        let mut cursor = store.of(&program(), GENESIS);
+        let mut cursor = store.of("sessions", &program(), GENESIS);
         assert_eq!(cursor.load().await.unwrap(), None, "never saved is no slot");
         for slot in [7, 8] {
             assert_eq!(cursor.advance(mark(slot)).await.unwrap(), mark(slot));
         }
-        assert_eq!(store.of(&program(), GENESIS).load().await.unwrap(), Some(mark(8)));
+        assert_eq!(
+            store.of("sessions", &program(), GENESIS).load().await.unwrap(),
+            Some(mark(8))
+        );
         let other = Pubkey::new_from_array([8; 32]);
         assert_eq!(
-            store.of(&other, GENESIS).load().await.unwrap(),
+            store.of("sessions", &other, GENESIS).load().await.unwrap(),
             None,
             "each program has its own"
         );
@@ -37,7 +43,10 @@ async fn what_was_saved_is_read_from_a_folder_and_from_an_object_store() {
 #[tokio::test]
 async fn of_two_listeners_the_cursor_that_is_further_stays() {
     let store = CursorStore::in_memory();
-    let (mut one, mut other) = (store.of(&program(), GENESIS), store.of(&program(), GENESIS));
+    let (mut one, mut other) = (
+        store.of("sessions", &program(), GENESIS),
+        store.of("sessions", &program(), GENESIS),
+    );
     one.advance(mark(5)).await.unwrap();
     assert_eq!(
         other.advance(mark(9)).await.unwrap(),
@@ -45,17 +54,33 @@ async fn of_two_listeners_the_cursor_that_is_further_stays() {
         "it is ahead of what it did not know"
     );
     assert_eq!(one.advance(mark(6)).await.unwrap(), mark(9), "what is saved is further");
-    assert_eq!(store.of(&program(), GENESIS).load().await.unwrap(), Some(mark(9)));
+    assert_eq!(
+        one.advance(mark(7)).await.unwrap(),
+        mark(9),
+        "and stays so, whoever saved it"
+    );
+    assert_eq!(
+        store.of("sessions", &program(), GENESIS).load().await.unwrap(),
+        Some(mark(9))
+    );
 }
 
 #[tokio::test]
 async fn a_cursor_of_another_cluster_or_of_another_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = CursorStore::folder(folder.path()).unwrap();
-    store.of(&program(), "elsewhere").advance(mark(5)).await.unwrap();
-    let file = |genesis: &str| folder.path().join(format!("cursor-{}-{genesis}.json", program()));
+    store
+        .of("sessions", &program(), "elsewhere")
+        .advance(mark(5))
+        .await
+        .unwrap();
+    let file = |genesis: &str| {
+        folder
+            .path()
+            .join(format!("cursor-sessions-{}-{genesis}.json", program()))
+    };
     std::fs::copy(file("elsewhere"), file(GENESIS)).unwrap();
-    let refused = store.of(&program(), GENESIS).load().await;
+    let refused = store.of("sessions", &program(), GENESIS).load().await;
     assert!(
         matches!(
             refused,
@@ -71,13 +96,81 @@ async fn a_cursor_of_another_cluster_or_of_another_version_is_refused() {
         .unwrap()
         .replace("\"version\": 1", "\"version\": 2");
     std::fs::write(file("elsewhere"), newer).unwrap();
-    let refused = store.of(&program(), "elsewhere").load().await;
+    let refused = store.of("sessions", &program(), "elsewhere").load().await;
     assert!(
         matches!(refused, Err(CursorError::Version { found: 2, .. })),
         "{refused:?}"
     );
 
     std::fs::write(file(GENESIS), b"{\"version\": 1,").unwrap();
-    let refused = store.of(&program(), GENESIS).load().await;
+    let refused = store.of("sessions", &program(), GENESIS).load().await;
     assert!(matches!(refused, Err(CursorError::Malformed { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn of_two_first_starts_the_first_one_decides_for_both() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in [CursorStore::folder(folder.path()).unwrap(), CursorStore::in_memory()] {
+        let (mut one, mut other) = (of(&store), of(&store));
+        assert_eq!((one.load().await.unwrap(), other.load().await.unwrap()), (None, None));
+        assert_eq!(one.begin(mark(100)).await.unwrap(), mark(100));
+        assert_eq!(
+            other.begin(mark(105)).await.unwrap(),
+            mark(100),
+            "nobody knows what happened from 101 to 105"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_queue_has_its_own_and_goes_on_where_the_only_one_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CursorStore::folder(folder.path()).unwrap();
+    // As it was named when there was one queue.
+    store
+        .named("cursor", &program(), GENESIS)
+        .advance(mark(7))
+        .await
+        .unwrap();
+    let mut one = store.of("one", &program(), GENESIS);
+    assert_eq!(one.load().await.unwrap(), Some(mark(7)));
+    assert_eq!(one.advance(mark(6)).await.unwrap(), mark(7));
+    assert_eq!(one.advance(mark(9)).await.unwrap(), mark(9));
+    assert_eq!(
+        store.of("other", &program(), GENESIS).load().await.unwrap(),
+        Some(mark(7))
+    );
+    assert_eq!(
+        store.of("one", &program(), GENESIS).load().await.unwrap(),
+        Some(mark(9))
+    );
+}
+
+fn of(store: &CursorStore) -> SavedCursor {
+    store.of("sessions", &program(), GENESIS)
+}
+
+proptest! {
+    /// Whatever several listeners save, read and forget in which order, what is saved never goes back.
+    #[test]
+    fn what_is_saved_never_goes_back(steps in prop::collection::vec((0_usize..3, 0_u64..20, 0_u8..4), 0..60)) {
+        let store = CursorStore::in_memory();
+        let all = async {
+            let mut cursors = [of(&store), of(&store), of(&store)];
+            let mut last = None;
+            for (who, slot, what) in steps {
+                let cursor = &mut cursors[who];
+                match what {
+                    0 => drop(cursor.load().await.unwrap()),
+                    1 => *cursor = of(&store),
+                    2 => drop(cursor.begin(mark(slot)).await.unwrap()),
+                    _ => assert!(cursor.advance(mark(slot)).await.unwrap().slot >= slot),
+                }
+                let saved = of(&store).load().await.unwrap().map(|mark| mark.slot);
+                assert!(saved >= last, "from {last:?} to {saved:?}");
+                last = saved;
+            }
+        };
+        all.now_or_never().expect("memory answers at once");
+    }
 }

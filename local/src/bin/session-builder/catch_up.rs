@@ -53,9 +53,9 @@ impl Workshop {
     }
 
     /// Where what must last is kept. A dry run keeps nothing.
-    fn lasting(&self, settings: &Settings) -> Result<Lasting> {
+    async fn lasting(&self, settings: &Settings) -> Result<Lasting> {
         let store = self.handling.as_ref().and_then(Handling::store);
-        Ok(lasting(settings, store)?)
+        Ok(lasting(settings, store).await?)
     }
 
     /// Waits until what was queued is served, and says whether all of it was.
@@ -97,7 +97,7 @@ pub(crate) async fn reconcile(
     let config = ListenerConfig::from_settings(&settings)?;
     let workshop = Workshop::open(&settings, screen, request.dry_run).await?;
     let queue = Arc::clone(&workshop.queue);
-    let lasting = workshop.lasting(&settings)?;
+    let lasting = workshop.lasting(&settings).await?;
     let report = run_reconcile(&config, rpc_pool(&settings)?, queue, &lasting, request, stop).await;
     drop(lasting);
     if let Ok(report) = &report {
@@ -163,7 +163,7 @@ pub(crate) async fn backfill(
     // Nobody waits for a stretch of the past as one waits for a shutdown.
     config.drain_limit = Duration::from_mins(5);
     let workshop = Workshop::open(&settings, screen, request.dry_run).await?;
-    let lasting = workshop.lasting(&settings)?;
+    let lasting = workshop.lasting(&settings).await?;
     let (queue, display) = (Arc::clone(&workshop.queue), Arc::clone(&workshop.display));
     let progress = |report: &BackfillReport| display.say(&line("at", report));
     let report = run_backfill(&config, rpc_pool(&settings)?, queue, &lasting, request, progress, stop).await;

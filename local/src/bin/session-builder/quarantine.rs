@@ -96,7 +96,7 @@ impl Held {
         };
         match running {
             Ok(client) => Ok(Self::Service(Box::new(client))),
-            Err(none) if none.is_no_service() => Ok(Self::Own(Ward::open(settings)?)),
+            Err(none) if none.is_no_service() => Ok(Self::Own(Ward::open(settings).await?)),
             Err(error) => Err(error.into()),
         }
     }
