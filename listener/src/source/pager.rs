@@ -76,6 +76,8 @@ pub(crate) enum WalkError<E> {
 /// A walk towards the tip. Every segment that it gives ends where the next one begins.
 #[derive(Debug)]
 pub(crate) struct Pager {
+    /// Where it begins.
+    mark: Mark,
     floor_slot: u64,
     edge: Edge,
     /// What pages are asked before, the tip (`None`) at the bottom and the oldest boundary on top.
@@ -112,6 +114,7 @@ impl Pager {
     /// A walk over everything after `mark`.
     pub(crate) fn after(mark: Mark) -> Self {
         Self {
+            mark,
             floor_slot: mark.slot,
             edge: mark.signature.map_or(Edge::Floor, Edge::After),
             boundaries: vec![None],
@@ -120,8 +123,17 @@ impl Pager {
         }
     }
 
-    /// Asks for one page. Can be called again after an error.
+    /// Asks for one page. Can be called again after an error: where pages contradict each other, as those of two nodes do of
+    /// which one is behind, the walk begins anew.
     pub(crate) async fn step<P: Pages>(&mut self, pages: &P) -> Result<Step, WalkError<P::Error>> {
+        let step = self.one_page(pages).await;
+        if let Err(WalkError::HistoryEnds { .. } | WalkError::Disordered { .. }) = &step {
+            *self = Self::after(self.mark);
+        }
+        step
+    }
+
+    async fn one_page<P: Pages>(&mut self, pages: &P) -> Result<Step, WalkError<P::Error>> {
         let Some(&before) = self.boundaries.last() else {
             return Ok(Step::Tip);
         };

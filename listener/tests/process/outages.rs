@@ -39,7 +39,7 @@ pub(crate) async fn each_dependency_in_turn() {
         ("the WebSocket", &[&away.socket], "no notifications come in"),
         ("SQS", &[&away.sqs], "the queue has acknowledged none"),
         ("S3", &[&away.s3], "the cursor cannot be saved"),
-        ("the RPC and the WebSocket", &both, "no notifications come in"),
+        ("the RPC and the socket", &both, "no notifications come in"),
     ];
     let missed = listener.metric("deadline_missed_total").await;
     for (what, proxies, cause) in outages {

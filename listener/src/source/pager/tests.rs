@@ -270,3 +270,65 @@ fn a_listing_that_is_not_newest_first_is_refused() {
         "{answer:?}"
     );
 }
+
+/// Nodes that list these pages one after the other, the newest first, whatever they are asked.
+struct Script(Mutex<Vec<Vec<usize>>>);
+
+impl Script {
+    fn next(&self) -> Page {
+        let numbers = self.0.lock().unwrap().remove(0);
+        let listed = |number: usize| transaction(number, 10 + number as u64);
+        Page {
+            entries: numbers.into_iter().map(listed).collect(),
+            finalized: FINALIZED,
+            first_available: None,
+        }
+    }
+}
+
+impl Pages for Script {
+    type Error = Infallible;
+
+    async fn page(&self, _: Option<Signature>, _: usize) -> Result<Page, Infallible> {
+        Ok(self.next())
+    }
+
+    async fn page_beyond_empty(&self, _: Option<Signature>, _: usize, _: u64) -> Result<Page, Infallible> {
+        Ok(self.next())
+    }
+}
+
+#[test]
+fn a_walk_over_pages_that_contradict_each_other_begins_anew() {
+    let genesis = Mark {
+        slot: 0,
+        signature: None,
+    };
+    let script = Script(Mutex::new(vec![
+        // One node is ahead, and the other, which lists less, is asked for the rest.
+        vec![5, 4],
+        vec![1],
+        vec![],
+        vec![],
+        vec![1],
+        // Now the one behind is asked for what came first: what was listed before is nowhere.
+        vec![1],
+        vec![],
+        vec![],
+        // Anew, of a node that has caught up.
+        vec![5, 4, 3, 2, 1],
+        vec![],
+        vec![],
+        vec![5, 4, 3, 2, 1],
+    ]));
+    let mut pager = Pager::after(genesis);
+    let mut next = || next_segment(&mut pager, &script).now_or_never().unwrap();
+    assert_eq!(next().unwrap().unwrap().len(), 1);
+    let contradiction = next();
+    assert!(
+        matches!(contradiction, Err(WalkError::HistoryEnds { .. })),
+        "{contradiction:?}"
+    );
+    assert_eq!(next().unwrap().unwrap().len(), 5);
+    assert!(next().unwrap().is_none());
+}
