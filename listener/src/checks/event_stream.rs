@@ -90,7 +90,9 @@ impl EventStream {
         }
         if status.is_unacknowledged() {
             let limit = status.age_limits.acknowledgement;
-            return fail(format!("messages wait, and the queue has acknowledged none for {limit:?}"));
+            return fail(format!(
+                "messages wait, and the queue has acknowledged none for {limit:?}"
+            ));
         }
         if let (count, Some(since)) = memory.withheld
             && self.arrivals.worked_at(Operation::Send).is_none_or(|at| at < since)
