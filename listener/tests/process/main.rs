@@ -6,7 +6,6 @@
 )]
 
 mod cursors;
-mod outages;
 mod pages;
 mod quarantine;
 mod signals;
@@ -39,10 +38,6 @@ const ALL: &[(&str, Scenario)] = &[
     ("two_listeners_can_share_a_cursor_in_s3", || {
         Box::pin(cursors::two_at_once())
     }),
-    (
-        "each_dependency_goes_away_in_turn_and_it_lives_says_so_and_makes_up_for_it",
-        || Box::pin(outages::each_dependency_in_turn()),
-    ),
     (
         "each_reason_of_quarantine_is_listed_and_dealt_with_by_one_command",
         || Box::pin(quarantine::each_reason_is_listed_and_dealt_with_by_one_command()),

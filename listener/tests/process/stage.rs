@@ -40,14 +40,6 @@ pub(crate) struct Stage {
     folder: TempDir,
 }
 
-/// Everything that a listener depends on, each behind a proxy.
-pub(crate) struct Dependencies {
-    pub(crate) rpc: TcpProxy,
-    pub(crate) socket: TcpProxy,
-    pub(crate) sqs: TcpProxy,
-    pub(crate) s3: TcpProxy,
-}
-
 impl Stage {
     pub(crate) async fn start() -> Self {
         let chain = Arc::new(TestChain::embedded().await);
@@ -116,40 +108,6 @@ impl Stage {
     /// A listener with this environment.
     pub(crate) async fn started(&self, environment: &[(String, String)]) -> ListenerProcess {
         ListenerProcess::start(environment, self.folder()).await
-    }
-
-    /// The environment of a listener with its cursor in S3 whose every dependency is behind a proxy, and that is soon alarmed.
-    pub(crate) fn environment_behind(&self, away: &Dependencies) -> Vec<(String, String)> {
-        let url = |proxy: &TcpProxy| format!("http://{}", proxy.address());
-        let mut environment = self.environment(&url(&away.sqs));
-        environment.extend([
-            variable("RPC__URL", &url(&away.rpc)),
-            variable("RPC__WS_URL", &format!("ws://{}", away.socket.address())),
-            variable("RPC__REQUEST_TIMEOUT_MS", "2000"),
-            variable("LISTENER__SILENCE_LIMIT_SECS", "2"),
-            variable("LISTENER__COMPLETENESS_AGE_MAX_SECS", "6"),
-            variable("LISTENER__ACKNOWLEDGEMENT_AGE_MAX_SECS", "4"),
-            variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
-            (String::from("AWS_ENDPOINT_URL"), url(&away.s3)),
-        ]);
-        environment
-    }
-
-    /// Proxies in front of everything that a listener depends on.
-    pub(crate) async fn dependencies(&self) -> Dependencies {
-        let chain = self.chain.endpoint();
-        let host = |url: &str| {
-            url.trim_start_matches("http://")
-                .trim_start_matches("ws://")
-                .trim_end_matches('/')
-                .to_owned()
-        };
-        Dependencies {
-            rpc: TcpProxy::start(host(&chain.http)).await,
-            socket: TcpProxy::start(host(&chain.ws)).await,
-            sqs: self.proxy().await,
-            s3: self.proxy().await,
-        }
     }
 
     /// Waits until each of the sessions was in the queue.
@@ -259,6 +217,6 @@ impl Stage {
     }
 }
 
-pub(crate) fn variable(key: &str, value: &str) -> (String, String) {
+fn variable(key: &str, value: &str) -> (String, String) {
     (format!("SESSION_BUILDER__{key}"), value.to_owned())
 }
