@@ -181,7 +181,7 @@ mod tests {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, item(2, QuarantineReason::Undecodable).to_json().unwrap()).unwrap();
 
-        let ward = Ward::open(&settings).unwrap();
+        let ward = Ward::open(&settings).await.unwrap();
         let all = QuarantineFilter::default();
         assert_eq!(ids(&ward.list(&all).await.unwrap()), ["1sig", "2sig", "3sig"]);
         let withheld = QuarantineFilter {
