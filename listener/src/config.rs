@@ -21,6 +21,10 @@ pub struct ListenerConfig {
     pub start_at: StartAt,
     /// How often the chain's own listing is compared with what was seen, at the latest.
     pub listing_interval: Duration,
+    /// The same while listings find nothing that the subscription had not delivered.
+    pub listing_interval_complete: Duration,
+    /// Transactions whose logs were cut that are fetched in any hour; those on top wait.
+    pub truncated_fetches_per_hour: u32,
     /// Slots below the tip whose listing is not final yet: nodes index transactions a moment after they confirm them.
     pub listing_margin_slots: u64,
     /// How often two endpoints' listings are compared at most, while something new is not final: each time costs a listing of
@@ -65,6 +69,8 @@ impl Default for ListenerConfig {
             idl: None,
             start_at: StartAt::Now,
             listing_interval: Duration::from_secs(5),
+            listing_interval_complete: Duration::from_mins(1),
+            truncated_fetches_per_hour: 3_600,
             listing_margin_slots: 8,
             comparison_interval: Duration::from_secs(10),
             fetch_concurrency: 8,

@@ -85,6 +85,8 @@ impl ListenerConfig {
             idl: listener.idl_path.as_deref().map(read_idl).transpose()?,
             start_at: start_at(&listener.start)?,
             listing_interval: listener.listing_interval,
+            listing_interval_complete: listener.listing_interval_complete,
+            truncated_fetches_per_hour: listener.truncated_fetches_per_hour,
             silence_limit: listener.silence_limit,
             linger: listener.linger,
             unsettled_events_max: listener.max_unsettled_events,

@@ -29,6 +29,7 @@ impl ListenerProcess {
             .args(["--enable-metrics", "--metrics-port", &address.port().to_string()])
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("SESSION_BUILDER__SERVICE__STATE_DIR", folder)
+            .env("SESSION_BUILDER__LISTENER__LISTING_INTERVAL_COMPLETE_SECS", "1")
             .env("SESSION_BUILDER__MONITORING__HEALTH_CHECK_INTERVAL_SECS", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -108,6 +108,7 @@ pub fn quick_config() -> ListenerConfig {
     ListenerConfig {
         start_at: StartAt::Genesis,
         listing_interval: Duration::from_secs(1),
+        listing_interval_complete: Duration::from_secs(1),
         silence_limit: Duration::from_secs(3),
         connect_timeout: Duration::from_secs(2),
         cursor_interval: Duration::from_millis(200),

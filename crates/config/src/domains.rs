@@ -123,6 +123,8 @@ pub(crate) fn listener(reader: &mut Reader) -> Listener {
         completeness_age_max: reader.seconds("listener.completeness_age_max_secs", 1..=86_400),
         acknowledgement_age_max: reader.seconds("listener.acknowledgement_age_max_secs", 1..=86_400),
         listing_interval: reader.seconds("listener.listing_interval_secs", 1..=3_600),
+        listing_interval_complete: reader.seconds("listener.listing_interval_complete_secs", 1..=3_600),
+        truncated_fetches_per_hour: small(reader, "listener.truncated_fetches_per_hour", 1, 36_000_000),
         reconcile_interval: Some(reader.seconds("listener.reconcile_interval_secs", 0..=7 * DAY_SECS))
             .filter(|interval| *interval > Duration::ZERO),
         reconcile_calls_per_second: small(reader, "listener.reconcile_calls_per_second", 0, 10_000),

@@ -125,6 +125,8 @@ pub struct Listener {
     pub completeness_age_max: Duration,
     pub acknowledgement_age_max: Duration,
     pub listing_interval: Duration,
+    pub listing_interval_complete: Duration,
+    pub truncated_fetches_per_hour: u32,
     pub reconcile_interval: Option<Duration>,
     pub reconcile_calls_per_second: u32,
     pub max_unsettled_events: usize,

@@ -210,6 +210,7 @@ impl Settings {
             retry,
             queue,
             policy,
+            listener,
             ..
         } = self;
         let mut refuse = |unless: bool, key: &str, value: u128, relation: &str, other: &str| {
@@ -230,6 +231,14 @@ impl Settings {
             queue.visibility_timeout.as_secs().into(),
             "be at least 6 times",
             "service.function_timeout_secs",
+        );
+        // Otherwise a complete stream would look like a listing that stands still.
+        refuse(
+            listener.completeness_age_max > listener.listing_interval_complete,
+            "listener.completeness_age_max_secs",
+            listener.completeness_age_max.as_secs().into(),
+            "be more than",
+            "listener.listing_interval_complete_secs",
         );
         // Otherwise the warning would come after the end.
         refuse(

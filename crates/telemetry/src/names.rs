@@ -117,6 +117,8 @@ metrics! {
     LISTENER_QUARANTINE_SAVE_FAILURES_TOTAL = "listener_quarantine_save_failures_total", Counter, Unit::Count, [], "Times that the quarantine could not be saved; the watermark waits.";
     LISTENER_UNRECOVERED_TOTAL = "listener_unrecovered_total", Counter, Unit::Count, [reason: UNRECOVERED], "Instructions of the factory whose events, if they had any, are not known, by reason.";
     LISTENER_INCOMPLETE_LOGS_TOTAL = "listener_incomplete_logs_total", Counter, Unit::Count, [], "Transactions whose logs were cut or do not balance.";
+    LISTENER_INCOMPLETE_LOGS_WAITING = "listener_incomplete_logs_waiting", Gauge, Unit::Count, [], "Transactions with such logs that wait to be fetched.";
+    LISTENER_STREAM_COMPLETE = "listener_stream_complete", Gauge, Unit::Count, [], "1 while listings find nothing that the subscription had not delivered, and are therefore rare, else 0.";
     LISTENER_HANDLER_FAILURES_TOTAL = "listener_handler_failures_total", Counter, Unit::Count, [handler: ANY, reason: HANDLER_FAILURES], "Events that a custom handler did not take, by handler and reason.";
     LISTENER_HANDLER_DURATION_SECONDS = "listener_handler_duration_seconds", Histogram, Unit::Seconds, [handler: ANY], "How long a custom handler took over an event, in seconds, by handler.";
     LISTENER_DISAGREEMENTS_TOTAL = "listener_disagreements_total", Counter, Unit::Count, [endpoint: ANY, subject: SUBJECTS], "Answers of an endpoint that another endpoint contradicts, by endpoint and subject.";

@@ -1,6 +1,9 @@
 //! Backfill by hand: queues what a stretch of the past asked for, again or for the first time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use session_chain::RpcPool;
 use session_message::Origin;
@@ -174,6 +177,7 @@ impl<P: Fn(&BackfillReport)> Underway<P> {
             fetch_concurrency: config.fetch_concurrency,
             origin: Origin::Backfill,
             owing: None,
+            found: AtomicU64::default(),
         };
         let source = RpcSource::new(&job.history, config.listing_margin_slots, config.comparison_interval);
         let mut complete = mark.slot;

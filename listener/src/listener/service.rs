@@ -1,6 +1,9 @@
 //! A listener: its tasks, and the order in which they start and end.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use session_admin::Pulses;
 use session_chain::RpcPool;
@@ -32,14 +35,17 @@ use crate::{
     publish::outlet::{Outlet, OutletTasks},
     quarantine::{item::Scope, keeper::Keeping, place::Quarantine, retrier::Retrier},
     reconcile::{comparison::Reconciliation, served::Served},
+    source::bucket::Bucket,
     source::fast_path::FastPath,
     source::fetcher::Fetcher,
     source::owing::Owing,
     source::poller::Poller,
+    source::rhythm::Rhythm,
     source::rpc::ProgramHistory,
     source::rpc_walk::RpcSource,
     source::second_look::AskAgain,
     source::subscription::Subscription,
+    source::truncated::{TruncatedFetches, WAITING_MAX},
     status::{ListenerStatus, StatusBoard, Watched},
 };
 
@@ -239,6 +245,7 @@ fn start_readers(
     let (gap, owing) = (Arc::new(Notify::new()), Arc::<Owing>::default());
     let pulse = |task| pulses.task(task, config.hung_after);
     let (notifications, notified) = mpsc::channel(config.notifications_max);
+    let (truncated, waiting) = mpsc::channel(WAITING_MAX);
     let live = Subscription {
         pool: history.pool.clone(),
         program_id: config.program_id,
@@ -246,6 +253,7 @@ fn start_readers(
         connect_timeout: config.connect_timeout,
         notifications,
         clock: Arc::clone(&intake.clock),
+        heard: Arc::clone(&history.heard),
         status: Arc::clone(&intake.status),
         gap: Arc::clone(&gap),
         owing: Arc::clone(&owing),
@@ -257,27 +265,38 @@ fn start_readers(
         intake: Arc::clone(intake),
         notifications: notified,
         unlisted_max: config.notifications_max,
+        truncated,
         gap: Arc::clone(&gap),
         pulse: pulse("notification"),
     };
-    let feed = Fetcher {
+    let fetcher = |patience, origin, owing| Fetcher {
         history: history.clone(),
         intake: Arc::clone(intake),
-        patience: patience.of(pulse("listing")),
+        patience,
         fetch_concurrency: config.fetch_concurrency,
-        origin: Origin::Fill,
-        owing: Some(owing),
+        origin,
+        owing,
+        found: AtomicU64::default(),
+    };
+    let truncated_fetches = TruncatedFetches {
+        fetcher: fetcher(patience.clone(), Origin::Live, None),
+        waiting,
+        bucket: Bucket::new(config.truncated_fetches_per_hour),
+        gap: Arc::clone(&gap),
     };
     let poller = Poller {
         source: RpcSource::new(history, config.listing_margin_slots, config.comparison_interval),
-        feed,
+        feed: fetcher(patience.of(pulse("listing")), Origin::Fill, Some(owing)),
         interval: config.listing_interval,
+        rhythm: Rhythm::new(config.listing_interval_complete.max(config.listing_interval)),
+        status: intake.status.watch(),
         gap,
         subscription_grace: config.connect_timeout,
     };
     let mut readers = vec![
         ("subscription", spawn_reader(live.run(), stop)),
         ("notification", spawn_reader(fast_path.run(), stop)),
+        ("fetching", spawn_reader(truncated_fetches.run(), stop)),
         ("listing", spawn_reader(poller.run(), stop)),
     ];
     if let Some(interval) = config.reconcile.interval {

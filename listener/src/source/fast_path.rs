@@ -14,11 +14,12 @@ use tokio::{
 
 use crate::{
     checkpoint::{claim::Claim, settles::Behalf},
-    decode::{reading::Reading, transaction::fee_payer, wire::Fate},
+    decode::{listed::Listed, reading::Reading, transaction::fee_payer, wire::Fate},
     intake::transactions::{Intake, Room, Taken, messages_of},
     source::{
         rpc::ProgramHistory,
         subscription::{Notification, left},
+        truncated::Cut,
     },
 };
 use session_telemetry::names;
@@ -35,6 +36,8 @@ pub(crate) struct FastPath {
     pub(crate) notifications: mpsc::Receiver<Notification>,
     /// Transactions that may be known from notifications alone.
     pub(crate) unlisted_max: usize,
+    /// Transactions whose logs are cut.
+    pub(crate) truncated: mpsc::Sender<Cut>,
     /// Asks for a listing.
     pub(crate) gap: Arc<Notify>,
     /// Shows that it makes progress.
@@ -105,10 +108,15 @@ impl FastPath {
         let whole = fate == Fate::Succeeded;
         let reading = whole.then(|| intake.reader.read_logs(&signature, &logs, Origin::Live));
         let Some(reading) = reading.flatten() else {
-            // The whole transaction is needed, and the listing reads whole transactions.
-            drop(claim);
-            left("incomplete_logs");
-            self.gap.notify_one();
+            // The whole transaction is needed: strangers decide how many such there are.
+            let listed = Listed {
+                signature,
+                slot,
+                failed: false,
+            };
+            if self.truncated.try_send((listed, claim)).is_err() {
+                left("incomplete_logs");
+            }
             return None;
         };
         let Some(room) = intake.try_room(messages_of(&reading.events)) else {

@@ -1,6 +1,9 @@
 //! Takes listed transactions in: fetches those that nobody has seen yet, several at a time, and keeps their order.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use futures::{StreamExt, stream};
 use metrics::counter;
@@ -40,6 +43,8 @@ pub(crate) struct Fetcher {
     pub(crate) origin: Origin,
     /// What the subscription should have brought; `None` where there is none.
     pub(crate) owing: Option<Arc<Owing>>,
+    /// Listed transactions that nobody had delivered.
+    pub(crate) found: AtomicU64,
 }
 
 /// What asking for a listed transaction has come to.
@@ -127,6 +132,22 @@ impl Fetcher {
         Ok(messages)
     }
 
+    /// Asks once for a transaction that is claimed already, and takes it in if it comes whole. `None` if it does not, or if it
+    /// is too late: then it is given back.
+    pub(crate) async fn take_claimed(&self, listed: Listed, claim: Claim) -> Option<()> {
+        let reading = match self.read(listed).await {
+            Ok(reading @ Reading { gap: None, .. }) => reading,
+            Ok(_) => return None,
+            Err(error) => {
+                tracing::debug!(signature = %listed.signature, %error, "it cannot be had at once: it is left to the listing");
+                return None;
+            }
+        };
+        self.take(&claim, listed, reading.events).await.ok()?;
+        self.intake.settle(claim, listed.slot, &reading.undecodable).await;
+        Some(())
+    }
+
     /// Reads listed transactions and does nothing with them but count the messages that they would make.
     pub(crate) async fn look_at(&self, segment: Vec<Listed>) -> Result<u64, Stopped> {
         let fetches = stream::iter(segment)
@@ -164,6 +185,7 @@ impl Fetcher {
             Sight::Moved(claim, seen_slot) => (claim, Some(seen_slot)),
             Sight::Known => return Ok((listed, Fetched::Known)),
         };
+        self.found.fetch_add(1, Ordering::Relaxed);
         if let Some(seen_slot) = seen_slot {
             counter!(names::LISTENER_MOVED_TRANSACTIONS_TOTAL).increment(1);
             tracing::warn!(signature = %listed.signature, slot = listed.slot, seen_slot, "a fork has put a transaction into another slot: it is read again");

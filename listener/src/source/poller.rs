@@ -4,26 +4,41 @@
 //! A walk begins where the last statement ended, so the fill after a start or a broken connection is the same thing as the
 //! regular comparison, only longer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use metrics::{counter, gauge};
 use session_telemetry::names;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
 
-use crate::source::{
-    fetcher::{Fetcher, Stopped},
-    statement::Statement,
-    walk::{Delivery, Source},
+use crate::{
+    source::{
+        fetcher::{Fetcher, Stopped},
+        rhythm::Rhythm,
+        statement::Statement,
+        walk::{Delivery, Source},
+    },
+    status::ListenerStatus,
 };
 
 /// Requests for a listing are answered together if they come faster than this.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
+/// What a listing costs most by.
+const LISTING: &str = "getSignaturesForAddress";
 
 /// The one task that lists.
 pub(crate) struct Poller<S> {
     pub(crate) source: S,
     pub(crate) feed: Fetcher,
+    /// Between two listings, or two looks whether one is due.
     pub(crate) interval: Duration,
+    pub(crate) rhythm: Rhythm,
+    pub(crate) status: watch::Receiver<ListenerStatus>,
     /// A listing is wanted before the interval is over.
     pub(crate) gap: Arc<Notify>,
     /// How long the first listing waits for the subscription, so that nothing falls between the two.
@@ -31,12 +46,18 @@ pub(crate) struct Poller<S> {
 }
 
 impl<S: Source> Poller<S> {
-    /// Polls at least once per interval until told to stop.
-    pub(crate) async fn run(self) {
-        let patience = &self.feed.patience;
+    /// Polls once per interval, or more rarely while the stream is complete, until told to stop.
+    pub(crate) async fn run(mut self) {
+        let patience = self.feed.patience.clone();
         let mut wait_max = self.subscription_grace;
-        while patience.rest(timeout(wait_max, self.gap.notified())).await.is_some() {
-            if self.poll().await.is_err() {
+        while let Some(asked) = patience.rest(timeout(wait_max, self.gap.notified())).await {
+            let polled = if asked.is_ok() || self.is_due() {
+                self.poll().await
+            } else {
+                // What was given back meanwhile is listed already.
+                self.feed.take_owed().await
+            };
+            if polled.is_err() {
                 return;
             }
             wait_max = self.interval;
@@ -50,8 +71,31 @@ impl<S: Source> Poller<S> {
         }
     }
 
+    fn is_due(&self) -> bool {
+        let credits = self.feed.history.pool.credits();
+        let until_room = credits.until_room(credits.price(LISTING));
+        let unlisted = self.feed.intake.watermark.with(|watermark| watermark.unlisted());
+        self.rhythm.is_due(&self.status.borrow(), unlisted, until_room)
+    }
+
+    /// Has the source walked, and notes what the stream owed.
+    async fn poll(&mut self) -> Result<(), Stopped> {
+        let before = self.feed.found.load(Ordering::Relaxed);
+        self.walk().await?;
+        let owed = self.feed.found.load(Ordering::Relaxed) - before;
+        let status = self.status.borrow().clone();
+        let was_complete = self.rhythm.is_proven(&status);
+        self.rhythm.listed(&status, owed);
+        let complete = self.rhythm.is_proven(&status);
+        if was_complete != complete {
+            tracing::info!(complete, owed, "what listings show of the stream");
+        }
+        gauge!(names::LISTENER_STREAM_COMPLETE).set(if complete { 1.0 } else { 0.0 });
+        Ok(())
+    }
+
     /// Takes in everything between the last statement and the tip.
-    async fn poll(&self) -> Result<(), Stopped> {
+    async fn walk(&self) -> Result<(), Stopped> {
         self.feed.take_owed().await?;
         let mark = self.feed.intake.watermark.with(|watermark| watermark.listed());
         let mut walk = self.feed.begin(&self.source, mark).await?;

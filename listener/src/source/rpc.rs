@@ -15,6 +15,7 @@ use crate::{
     patience::Setback,
     source::{
         evidence::{self, Absurd, Subject, TipWatch},
+        heard::HeardSlot,
         pager::WalkError,
     },
 };
@@ -32,6 +33,8 @@ pub(crate) struct ProgramHistory {
     pub(crate) pool: RpcPool,
     pub(crate) program_id: Pubkey,
     tips: Arc<TipWatch>,
+    /// The slots that the stream tells.
+    pub(crate) heard: Arc<HeardSlot>,
 }
 
 /// Why the chain did not answer a question about the program's history.
@@ -88,6 +91,7 @@ impl ProgramHistory {
             pool,
             program_id,
             tips: Arc::default(),
+            heard: Arc::default(),
         }
     }
 
@@ -115,11 +119,23 @@ impl ProgramHistory {
         Err(HistoryError::AbsurdTip { endpoint, absurd })
     }
 
-    /// The newest slot, which is `slot` or beyond: where the preferred endpoint is behind, the others are asked.
+    /// The newest slot that should be confirmed, as the stream tells it: nobody has to be asked. `None` where it tells none, or
+    /// none that can be, and where something else counts than what is confirmed.
+    fn heard(&self) -> Option<u64> {
+        let confirmed = self.pool.commitment() == CommitmentConfig::confirmed();
+        let heard = self.heard.confirmed().filter(|_| confirmed);
+        heard.filter(|slot| self.tips.check(*slot).is_ok())
+    }
+
+    /// The newest slot, which is `slot` or beyond: as the stream tells it; where that is silent or behind, the preferred endpoint
+    /// is asked, and where that is behind, too, the others.
     ///
     /// # Errors
     /// Those of [`tip`](Self::tip), and [`HistoryError::BehindCursor`] where no endpoint has reached the slot.
     pub(crate) async fn tip_beyond(&self, slot: u64) -> Result<u64, HistoryError> {
+        if let Some(heard) = self.heard().filter(|heard| *heard >= slot) {
+            return Ok(heard);
+        }
         let first = self.tip().await?;
         if first >= slot {
             return Ok(first);

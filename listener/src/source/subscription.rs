@@ -19,6 +19,7 @@ use crate::{
     decode::wire::{Fate, LogsNotification},
     intake::slot_clock::SlotClock,
     patience::pauses,
+    source::heard::HeardSlot,
     source::owing::Owing,
     source::socket::{Heard, Socket, SocketError},
     status::StatusBoard,
@@ -47,6 +48,7 @@ pub(crate) struct Subscription {
     pub(crate) connect_timeout: Duration,
     pub(crate) notifications: mpsc::Sender<Notification>,
     pub(crate) clock: Arc<SlotClock>,
+    pub(crate) heard: Arc<HeardSlot>,
     pub(crate) status: Arc<StatusBoard>,
     /// Asks for a listing.
     pub(crate) gap: Arc<Notify>,
@@ -181,6 +183,7 @@ impl Subscription {
 
     fn saw_slot(&self, slot: u64) {
         self.clock.saw(slot);
+        self.heard.heard(slot);
         self.owing.saw_slot(slot);
         self.status.saw_slot(slot);
         #[expect(

@@ -33,12 +33,12 @@ fn log_operation(text: &str) -> Vec<u8> {
 }
 
 /// Prints so many bytes.
-fn spam_operation(bytes: u32) -> Vec<u8> {
+pub(super) fn spam_operation(bytes: u32) -> Vec<u8> {
     [&[SPAM][..], &bytes.to_le_bytes()].concat()
 }
 
 /// An instruction of the hostile program that runs these operations.
-fn hostile(operations: &[Vec<u8>]) -> Instruction {
+pub(super) fn hostile(operations: &[Vec<u8>]) -> Instruction {
     Instruction::new_with_bytes(HOSTILE_PROGRAM_ID, &operations.concat(), Vec::new())
 }
 

@@ -1,6 +1,7 @@
 //! What a listener has to do on every chain.
 
 mod by_hand;
+mod credits;
 mod events;
 mod evidence;
 mod handlers;
@@ -37,6 +38,8 @@ session_tests::scenarios![
     liveness::a_task_that_hangs_is_named_and_the_others_are_not,
     liveness::a_subscription_that_brings_slots_and_no_transactions_is_replaced,
     liveness::what_is_found_late_counts_as_late,
+    credits::a_complete_stream_is_hardly_listed_and_a_broken_one_at_once,
+    credits::truncated_logs_cost_what_the_bucket_allows,
     queue::refused_entries_are_sent_again,
     queue::the_cursor_waits_for_a_closed_queue,
     hostile::events_of_another_program_are_not_believed,

@@ -17,7 +17,7 @@ const NONSENSE_FRAME: &[u8] = b"\x81\x0fthis is no JSON";
 const NONSENSE_BYTES: &[u8] = &[0xff; 64];
 
 /// The chain with its WebSocket behind a proxy.
-async fn behind_proxy(chain: &TestChain) -> (TcpProxy, Endpoint) {
+pub(super) async fn behind_proxy(chain: &TestChain) -> (TcpProxy, Endpoint) {
     let endpoint = chain.endpoint();
     let proxy = TcpProxy::start(endpoint.ws.trim_start_matches("ws://").trim_end_matches('/').to_owned()).await;
     let ws = format!("ws://{}", proxy.address());
