@@ -19,7 +19,10 @@ pub struct ListenerConfig {
     pub idl: Option<Idl>,
     /// Where to begin when there is no cursor yet.
     pub start_at: StartAt,
-    /// How often the chain's own listing is compared with what was seen, at the latest.
+    /// How long the lease on listening lasts after each renewal, where the cursor's store can have one; `None`: no lease, whoever
+    /// runs listens.
+    pub lease: Option<Duration>,
+    /// How often the chain's own listing is compared with what was seen.
     pub listing_interval: Duration,
     /// The same while listings find nothing that the subscription had not delivered.
     pub listing_interval_complete: Duration,
@@ -68,6 +71,7 @@ impl Default for ListenerConfig {
             session_program: SESSION_PROGRAM_ID,
             idl: None,
             start_at: StartAt::Now,
+            lease: Some(Duration::from_secs(15)),
             listing_interval: Duration::from_secs(5),
             listing_interval_complete: Duration::from_mins(1),
             truncated_fetches_per_hour: 3_600,

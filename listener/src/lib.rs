@@ -31,6 +31,7 @@ mod quarantine;
 mod reconcile;
 mod settings;
 mod source;
+mod sparing;
 mod status;
 
 pub use checkpoint::cursor::{CursorError, CursorStore, SavedCursor};
@@ -57,6 +58,7 @@ pub use reconcile::{
 };
 pub use session_chain::rpc_pool;
 pub use settings::{SettingsError, sqs_queue};
+pub use sparing::Sparing;
 pub use status::{AgeLimits, Completeness, ListenerStatus, QuarantineSummary};
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ impl ListenerConfig {
             session_program: settings.service.session_program_id,
             idl: listener.idl_path.as_deref().map(read_idl).transpose()?,
             start_at: start_at(&listener.start)?,
+            lease: listener.lease,
             listing_interval: listener.listing_interval,
             listing_interval_complete: listener.listing_interval_complete,
             truncated_fetches_per_hour: listener.truncated_fetches_per_hour,

@@ -15,6 +15,8 @@ use tokio::{sync::watch, time::Instant};
 /// A listener at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListenerStatus {
+    /// Who listens instead, while this listener stands by.
+    pub standby: Option<String>,
     /// Whether notifications are coming in.
     pub connected: bool,
     /// Subscriptions since the start.
@@ -145,6 +147,10 @@ impl StatusBoard {
     /// From now on the listener is expected to get ahead.
     pub(crate) fn started(&self) {
         self.change(|status| &mut status.complete_since, Some(Instant::now()));
+    }
+
+    pub(crate) fn standby(&self, holder: Option<String>) {
+        self.change(|status| &mut status.standby, holder);
     }
 
     pub(crate) fn connected(&self, connected: bool) {

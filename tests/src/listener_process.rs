@@ -27,10 +27,10 @@ impl ListenerProcess {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let child = Command::new(built("listener"))
             .args(["--enable-metrics", "--metrics-port", &address.port().to_string()])
-            .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("SESSION_BUILDER__SERVICE__STATE_DIR", folder)
             .env("SESSION_BUILDER__LISTENER__LISTING_INTERVAL_COMPLETE_SECS", "1")
             .env("SESSION_BUILDER__MONITORING__HEALTH_CHECK_INTERVAL_SECS", "1")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

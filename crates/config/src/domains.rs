@@ -122,6 +122,7 @@ pub(crate) fn listener(reader: &mut Reader) -> Listener {
         silence_limit: reader.seconds("listener.silence_limit_secs", 1..=600),
         completeness_age_max: reader.seconds("listener.completeness_age_max_secs", 1..=86_400),
         acknowledgement_age_max: reader.seconds("listener.acknowledgement_age_max_secs", 1..=86_400),
+        lease: Some(reader.seconds("listener.lease_secs", 0..=3_600)).filter(|lease| *lease > Duration::ZERO),
         listing_interval: reader.seconds("listener.listing_interval_secs", 1..=3_600),
         listing_interval_complete: reader.seconds("listener.listing_interval_complete_secs", 1..=3_600),
         truncated_fetches_per_hour: small(reader, "listener.truncated_fetches_per_hour", 1, 36_000_000),

@@ -124,6 +124,7 @@ pub struct Listener {
     pub silence_limit: Duration,
     pub completeness_age_max: Duration,
     pub acknowledgement_age_max: Duration,
+    pub lease: Option<Duration>,
     pub listing_interval: Duration,
     pub listing_interval_complete: Duration,
     pub truncated_fetches_per_hour: u32,

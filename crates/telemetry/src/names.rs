@@ -95,6 +95,8 @@ metrics! {
     CREATION_TRANSACTIONS_IN_FLIGHT = "creation_transactions_in_flight", Gauge, Unit::Count, [], "Creation transactions under way; at most `service.max_concurrent_creations`.";
     TRANSACTIONS_SETTLED_TOTAL = "transactions_settled_total", Counter, Unit::Count, [outcome: FATES], "Transactions whose end is known, by outcome.";
     WALLET_LOW = "wallet_low", Gauge, Unit::Count, [], "Wallets that have less than they should be refilled at.";
+    LISTENER_STANDBY = "listener_standby", Gauge, Unit::Count, [], "1 while another listener holds the lease on listening and this one stands by, else 0.";
+    LISTENER_TAKEOVERS_TOTAL = "listener_takeovers_total", Counter, Unit::Count, [], "Leases that this listener took over from one that had stopped renewing them.";
     LISTENER_CONNECTED = "listener_connected", Gauge, Unit::Count, [], "1 while notifications come in, else 0.";
     LISTENER_DISCONNECTS_TOTAL = "listener_disconnects_total", Counter, Unit::Count, [reason: DISCONNECTS], "WebSocket connections that ended, by reason.";
     LISTENER_NOTIFICATIONS_LEFT_TOTAL = "listener_notifications_left_total", Counter, Unit::Count, [reason: LEFT], "Notifications that were left to the listing, by reason.";

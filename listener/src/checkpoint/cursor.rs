@@ -5,7 +5,7 @@
 //! cursors the one that is further ahead stays, because both are true. Where none is saved yet, the first to save one
 //! decides where listening begins, for all.
 
-use std::{path::Path as FilePath, sync::Arc};
+use std::{path::Path as FilePath, sync::Arc, time::Duration};
 
 use object_store::{
     ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, local::LocalFileSystem, memory::InMemory, path::Path,
@@ -15,7 +15,7 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use time::OffsetDateTime;
 
-use crate::checkpoint::watermark::Mark;
+use crate::checkpoint::{lease::Lease, watermark::Mark};
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -73,6 +73,19 @@ impl CursorStore {
             before: Some(self.path("cursor", program_id, genesis_hash)),
             ..self.named(&format!("cursor-{queue}"), program_id, genesis_hash)
         }
+    }
+
+    /// The lease on listening for it, which lasts so long after each renewal. `None` where the store can have none: files cannot be
+    /// replaced on a condition.
+    pub(crate) fn lease(&self, queue: &str, program_id: &Pubkey, genesis_hash: &str, lasts: Duration) -> Option<Lease> {
+        let path = self.path(&format!("lease-{queue}"), program_id, genesis_hash);
+        let me = uuid::Uuid::new_v4().to_string();
+        self.conditional.then(|| Lease::new(self.clone(), path, me, lasts))
+    }
+
+    /// The objects themselves.
+    pub(super) fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
     }
 
     /// The same for something else than listening.
@@ -357,7 +370,7 @@ pub enum CursorError {
     #[error("the cursor's store has not answered within {limit:?}")]
     Silent {
         /// How long it was given.
-        limit: std::time::Duration,
+        limit: Duration,
     },
     /// Somebody else saves all the time.
     #[error("the cursor {path} was replaced by others each of {CONFLICTS_MAX} times that it was to be saved")]

@@ -80,6 +80,14 @@ impl EventStream {
         memory.note(status, Instant::now());
         let fail = |reason: String| Err(CheckFailure::new(reason));
         let warn = |reason: String| Ok(Health::Degraded(reason));
+        if let Some(holder) = &status.standby {
+            // All that whoever stands by has to do is to see who listens.
+            return status.stalled.as_ref().map_or(Ok(Health::Good), |reason| {
+                fail(format!(
+                    "this listener stands by for {holder} and does not see it any more: {reason}"
+                ))
+            });
+        }
         if let (Some(reason), Some(since)) = (&status.stalled, memory.stalled_since) {
             let reason = format!("the listener does not get ahead: {reason}");
             return if status.connected && self.arrived_since(since) {

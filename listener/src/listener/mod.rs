@@ -4,3 +4,4 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod service;
+pub(crate) mod tenure;

@@ -31,6 +31,7 @@ use crate::{
     intake::transactions::Intake,
     lasting::Lasting,
     listener::bootstrap,
+    listener::tenure::Tenure,
     patience::Patience,
     publish::outlet::{Outlet, OutletTasks},
     quarantine::{item::Scope, keeper::Keeping, place::Quarantine, retrier::Retrier},
@@ -111,20 +112,51 @@ impl Listener {
         let Some(genesis_hash) = bootstrap::cluster(&self.history, &patience).await? else {
             return Ok(());
         };
+        loop {
+            let Some(tenure) = self.tenure(&genesis_hash, &patience, &stop).await else {
+                return Ok(());
+            };
+            let listened = self.listen(&genesis_hash, &tenure.stop).await;
+            let lost = tenure
+                .end()
+                .await
+                .map_err(|source| ListenerError::Task { task: "lease", source });
+            listened?;
+            if !lost? || stop.is_cancelled() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Stands by until it is this listener's turn; `None` if told to stop before.
+    async fn tenure(&self, genesis_hash: &str, patience: &Patience, stop: &CancellationToken) -> Option<Tenure> {
+        let Self {
+            config, lasting, queue, ..
+        } = self;
+        let lease = |lasts| {
+            lasting
+                .cursors
+                .lease(queue.name(), &config.program_id, genesis_hash, lasts)
+        };
+        Tenure::begin(config.lease.and_then(lease), &self.status, patience, stop).await
+    }
+
+    /// Listens from the saved cursor on, until told to stop.
+    async fn listen(&self, genesis_hash: &str, stop: &CancellationToken) -> Result<(), ListenerError> {
+        // A reader that ends, for whatever reason, ends the others, too: nobody may be listening with one ear.
+        let stop = stop.child_token();
+        let patience = Patience::new(Arc::clone(&self.status), stop.clone());
         let mut cursor = self
             .lasting
             .cursors
-            .of(self.queue.name(), &self.config.program_id, &genesis_hash);
+            .of(self.queue.name(), &self.config.program_id, genesis_hash);
         let mark = bootstrap::mark(&self.history, &patience, &mut cursor, self.config.start_at).await?;
         let Some(mark) = mark else { return Ok(()) };
         self.status.cursor(mark.slot);
         self.status.started();
-        // A reader that ends, for whatever reason, ends the others, too: nobody may be listening with one ear.
-        let stop = stop.child_token();
-        let patience = Patience::new(Arc::clone(&self.status), stop.clone());
         let scope = Scope {
             program_id: self.config.program_id,
-            genesis_hash,
+            genesis_hash: genesis_hash.to_owned(),
         };
         Running::start(self, cursor, mark, scope, &patience, &stop)
             .finish(&stop)
@@ -150,7 +182,7 @@ struct Running {
 
 impl Running {
     fn start(
-        listener: Listener,
+        listener: &Listener,
         cursor: SavedCursor,
         mark: Mark,
         scope: Scope,
@@ -167,6 +199,7 @@ impl Running {
             lasting,
             pulses,
         } = listener;
+        let (queue, status) = (Arc::clone(queue), Arc::clone(status));
         let pulse = |task| pulses.task(task, config.hung_after);
         let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
         let settled = CancellationToken::new();
@@ -181,7 +214,7 @@ impl Running {
                 pulse: Some(pulse("publishing")),
             },
         );
-        let (dispatcher, handlers) = Dispatcher::start(&handlers, config.handler_limits());
+        let (dispatcher, handlers) = Dispatcher::start(handlers, config.handler_limits());
         let saver = Saver {
             cursor,
             saved: mark,
@@ -192,7 +225,7 @@ impl Running {
         };
         let intake = Arc::new(Intake {
             program_id: config.program_id,
-            reader: Reader::new(decoder, &config.program_id).naming_requesters(config.look_up_requesters),
+            reader: Reader::new(decoder.clone(), &config.program_id).naming_requesters(config.look_up_requesters),
             clock: Arc::default(),
             watermark,
             lifecycle: Lifecycle::default(),
@@ -202,8 +235,8 @@ impl Running {
             status,
             parking,
         });
-        let mut readers = start_readers(&config, &history, &intake, &lasting.served, &pulses, patience, stop);
-        let retrier = retrier(lasting.quarantine, queue, history, intake, patience);
+        let mut readers = start_readers(config, history, &intake, &lasting.served, pulses, patience, stop);
+        let retrier = retrier(lasting.quarantine.clone(), queue, history.clone(), intake, patience);
         readers.push(("quarantine", spawn_reader(retrier.run(), stop)));
         Self {
             readers,

@@ -1,8 +1,10 @@
-//! Where the listener goes on.
+//! Where the listener goes on, and which of several listens.
+
+use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use session_listener::Mark;
-use session_tests::{http, wait};
+use session_tests::{http, listener_process::ListenerProcess, wait};
 
 use crate::stage::{LIMIT, Queued, Requested, Stage};
 
@@ -95,6 +97,68 @@ pub(crate) async fn never_back() {
         assert!(first.unwrap().slot >= slot && second.unwrap().slot == slot + 1);
         assert_eq!(stage.cursor_in_s3().await, Some(slot + 1));
     }
+    stage.stop().await;
+}
+
+/// How long the lease lasts, and how soon after that another listener has to have taken over: a look at the lease and a start.
+const LEASE: Duration = Duration::from_secs(6);
+const TAKEOVER_MAX: Duration = Duration::from_secs(15);
+/// How long credits are counted.
+const IDLE: Duration = Duration::from_secs(15);
+
+pub(crate) async fn a_standby_takes_over() {
+    let stage = Stage::start().await;
+    let active = stage.listener_with_lease(stage.aws(), LEASE).await;
+    let standby = stage.listener_with_lease(stage.aws(), LEASE).await;
+    assert_eq!(active.metric("listener_standby").await, 0);
+    wait::until_true("a listener that stands by", LIMIT, || async {
+        standby.metric("listener_standby").await == 1
+    })
+    .await;
+    assert!(http::get(standby.address(), "/health").await.status.is_success());
+
+    let credits = |listener: &ListenerProcess| {
+        let address = listener.address();
+        async move { http::metric(address, "rpc_credits_total").await }
+    };
+    let before = (credits(&active).await, credits(&standby).await);
+    tokio::time::sleep(IDLE).await;
+    let spent = (credits(&active).await - before.0, credits(&standby).await - before.1);
+    println!(
+        "credits in {IDLE:?}: {} of the active listener, {} of the one that stands by",
+        spent.0, spent.1
+    );
+    assert!(spent.1 * 10 <= spent.0, "{spent:?}");
+
+    let mut requested = stage.request_sessions(FEW).await;
+    stage.take_all(&requested, &mut Queued::new()).await;
+    active.kill().await;
+    let killed = Instant::now();
+    // Nobody listens while these are requested.
+    requested.extend(stage.request_sessions(FEW).await);
+    wait::until_true("a takeover", LIMIT, || async {
+        standby.metric("listener_standby").await == 0 && standby.metric("listener_connected").await == 1
+    })
+    .await;
+    let took = killed.elapsed();
+    println!("a standby takes over {took:?} after the active listener was killed, by a lease of {LEASE:?}");
+    assert!(took <= TAKEOVER_MAX, "{took:?}");
+    assert!(took + LEASE / 3 >= LEASE, "{took:?}: the lease was still held");
+    let mut queued = Queued::new();
+    let missed = &requested[FEW..];
+    stage.take_all(missed, &mut queued).await;
+    assert_eq!(standby.metric("listener_takeovers_total").await, 1);
+
+    // Whoever stops in good order is waited for no longer than for a look.
+    let next = stage.listener_with_lease(stage.aws(), LEASE).await;
+    assert_eq!(next.metric("listener_standby").await, 1);
+    assert!(standby.terminate().await.success());
+    wait::until_true("a lease that was given back", LEASE, || async {
+        next.metric("listener_standby").await == 0
+    })
+    .await;
+    assert_eq!(next.metric("listener_takeovers_total").await, 0);
+    assert!(next.terminate().await.success());
     stage.stop().await;
 }
 

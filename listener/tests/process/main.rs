@@ -35,6 +35,9 @@ const ALL: &[(&str, Scenario)] = &[
         || Box::pin(cursors::killed_and_restarted()),
     ),
     ("a_cursor_in_s3_never_goes_back", || Box::pin(cursors::never_back())),
+    ("a_standby_takes_over_when_the_lease_is_not_renewed", || {
+        Box::pin(cursors::a_standby_takes_over())
+    }),
     ("two_listeners_can_share_a_cursor_in_s3", || {
         Box::pin(cursors::two_at_once())
     }),

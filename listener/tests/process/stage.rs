@@ -80,9 +80,15 @@ impl Stage {
         ListenerProcess::start(&self.environment(sqs), self.folder()).await
     }
 
-    /// The same with its cursor in S3.
+    /// The same with its cursor in S3, and no lease.
     pub(crate) async fn listener_with_s3(&self, s3: &str) -> ListenerProcess {
+        self.listener_with_lease(s3, Duration::ZERO).await
+    }
+
+    /// The same with a lease that lasts so long.
+    pub(crate) async fn listener_with_lease(&self, s3: &str, lease: Duration) -> ListenerProcess {
         let mut environment = self.environment(self.aws());
+        environment.push(variable("LISTENER__LEASE_SECS", &lease.as_secs().to_string()));
         environment.extend([
             variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
             (String::from("AWS_ENDPOINT_URL"), s3.to_owned()),

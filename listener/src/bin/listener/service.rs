@@ -9,7 +9,7 @@ use session_chain::Credits;
 use session_config::Settings;
 use session_listener::{
     EventStream, Lasting, Listener, ListenerConfig, ListenerError, Pulse, QuarantineDepth, QueueCheck, RpcSlot,
-    WalletBalance, WatchedQueue, rpc_pool, sqs_queue,
+    Sparing, WalletBalance, WatchedQueue, rpc_pool, sqs_queue,
 };
 use session_queue::Queue;
 use session_telemetry::{PrometheusHandle, names};
@@ -54,7 +54,7 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     let interval = settings.monitoring.health_check_interval;
     watchers.spawn(status_line::log(listener.status(), stop_watching.clone()));
     let mut checks: Vec<Arc<dyn Check>> = vec![
-        Arc::new(RpcSlot::new(pool.clone())),
+        Arc::new(Sparing::new(RpcSlot::new(pool.clone()), listener.status())),
         Arc::new(EventStream::new(
             listener.status(),
             Arc::clone(&pulse),
@@ -68,12 +68,13 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     if wallets.is_empty() {
         tracing::info!("no wallet is watched here; name its address in monitoring.wallet_addresses to have it checked");
     } else {
-        checks.push(Arc::new(WalletBalance {
+        let balance = WalletBalance {
             pool: pool.clone(),
             addresses: wallets,
             low_lamports: settings.policy.wallet_low_lamports,
             reserve_lamports: settings.policy.wallet_reserve_lamports,
-        }));
+        };
+        checks.push(Arc::new(Sparing::new(balance, listener.status())));
     }
     watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
     watchers.spawn(upkeep(
