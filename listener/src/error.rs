@@ -26,6 +26,14 @@ pub enum ListenerError {
     /// The endpoints don't answer, or belong to different clusters.
     #[error("the cluster cannot be told: {0}")]
     Cluster(#[from] ChainError),
+    /// The chain did not answer a question about the program's history.
+    #[error("the chain does not tell {what}: {reason}")]
+    History {
+        /// What was asked.
+        what: &'static str,
+        /// Why it wasn't answered.
+        reason: String,
+    },
     /// The saved cursor.
     #[error(transparent)]
     Cursor(#[from] CursorError),

@@ -34,7 +34,7 @@ mod source;
 mod sparing;
 mod status;
 
-pub use checkpoint::cursor::{CursorError, CursorStore, SavedCursor};
+pub use checkpoint::cursor::{CursorError, CursorStore, Provenance, SavedCursor};
 pub use checkpoint::watermark::Mark;
 pub use checks::{
     EventStream, Operation, Passing, Pulse, QuarantineDepth, QueueCheck, RpcSlot, WalletBalance, WatchedQueue,
@@ -45,6 +45,7 @@ pub use error::{ListenerError, ReconcileError};
 pub use intake::handlers::EventHandler;
 pub use jobs::backfill::{BackfillReport, BackfillRequest, Point, backfill};
 pub use jobs::job::reconcile;
+pub use jobs::kept::KeptWatermark;
 pub use lasting::Lasting;
 pub use listener::service::Listener;
 pub use quarantine::{

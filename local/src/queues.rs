@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use session_config::{QueueKind, Settings};
-use session_listener::{Passing, Pulse, WatchedQueue};
+use session_listener::{Passing, Pulse, SettingsError, WatchedQueue, sqs_queue};
 use session_queue::{InMemoryConfig, InMemoryQueue, MessageStore, Queue, QueueError};
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 use session_store::{Store, StoreError};
 
 /// Dead letters wait for a person; a bound there is only against a disk that fills up.
 const DEAD_LETTERS_MAX: usize = 1_000_000;
+
+/// The name of the queue in memory.
+const SOURCE: &str = "sessions";
 
 /// The queue that feeds the handler, and the one where its failures end.
 #[derive(Clone)]
@@ -75,7 +78,7 @@ impl Queues {
         let dead_letters = InMemoryQueue::dead_letters(config("dead-letters", DEAD_LETTERS_MAX), messages).await?;
         let dead_letters = Arc::new(dead_letters);
         let source = InMemoryQueue::new(
-            config("sessions", queue.capacity),
+            config(SOURCE, queue.capacity),
             Arc::clone(&dead_letters),
             queue.max_receive_count,
         );
@@ -105,4 +108,15 @@ impl Queues {
             dead_letters_pulse: Arc::default(),
         })
     }
+}
+
+/// The name of the queue that feeds the handler, without opening what may have another owner.
+///
+/// # Errors
+/// The queue in SQS is named by no URL.
+pub async fn source_name(settings: &Settings) -> Result<String, SettingsError> {
+    Ok(match settings.queue.kind {
+        QueueKind::Memory => SOURCE.to_owned(),
+        QueueKind::Sqs => sqs_queue(settings).await?.name().to_owned(),
+    })
 }

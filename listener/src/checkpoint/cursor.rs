@@ -27,6 +27,8 @@ const CONFLICTS_MAX: u32 = 5;
 pub struct CursorStore {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
+    /// How the place is called where somebody asks.
+    place: String,
     /// Files cannot be replaced on a condition; a folder belongs to one listener.
     conditional: bool,
 }
@@ -45,6 +47,7 @@ impl CursorStore {
         Ok(Self {
             store: Arc::new(store),
             prefix: Path::default(),
+            place: folder.display().to_string(),
             conditional: false,
         })
     }
@@ -53,6 +56,7 @@ impl CursorStore {
     #[must_use]
     pub fn object_store(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
         Self {
+            place: store.to_string(),
             store,
             prefix: Path::from(prefix),
             conditional: true,
@@ -97,6 +101,7 @@ impl CursorStore {
             program_id: program_id.to_string(),
             genesis_hash: genesis_hash.to_owned(),
             saved: Saved::Unknown,
+            provenance: None,
         }
     }
 
@@ -125,6 +130,17 @@ pub struct SavedCursor {
     program_id: String,
     genesis_hash: String,
     saved: Saved,
+    /// Of what was last read.
+    provenance: Option<Provenance>,
+}
+
+/// How a cursor came to be where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provenance {
+    /// When it was saved.
+    pub at: OffsetDateTime,
+    /// By an operator, rather than by a listener that had everything before it settled.
+    pub by_hand: bool,
 }
 
 /// What is known to be saved.
@@ -160,6 +176,9 @@ struct Document {
     signature: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
+    /// An operator chose it: nobody says that all before it is settled.
+    #[serde(default)]
+    set_by_hand: bool,
 }
 
 impl SavedCursor {
@@ -168,17 +187,22 @@ impl SavedCursor {
     /// # Errors
     /// [`CursorError`] if it cannot be read, or isn't this program's on this cluster.
     pub async fn load(&mut self) -> Result<Option<Mark>, CursorError> {
-        self.saved = match self.read(&self.path).await? {
-            Some((mark, version)) => Saved::Present(mark, version),
-            None => Saved::Absent(match &self.before {
-                Some(before) => self.read(before).await?.map(|(mark, _)| mark),
-                None => None,
-            }),
+        let (saved, provenance) = match self.read(&self.path).await? {
+            Some((mark, provenance, version)) => (Saved::Present(mark, version), Some(provenance)),
+            None => match &self.before {
+                Some(before) => {
+                    let before = self.read(before).await?;
+                    let provenance = before.as_ref().map(|(_, provenance, _)| *provenance);
+                    (Saved::Absent(before.map(|(mark, ..)| mark)), provenance)
+                }
+                None => (Saved::Absent(None), None),
+            },
         };
+        (self.saved, self.provenance) = (saved, provenance);
         Ok(self.saved.mark())
     }
 
-    async fn read(&self, path: &Path) -> Result<Option<(Mark, UpdateVersion)>, CursorError> {
+    async fn read(&self, path: &Path) -> Result<Option<(Mark, Provenance, UpdateVersion)>, CursorError> {
         let object = match self.store.store.get(path).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             object => object?,
@@ -188,10 +212,23 @@ impl SavedCursor {
             version: object.meta.version.clone(),
         };
         let bytes = object.bytes().await?;
-        Ok(Some((self.parse(&bytes)?, version)))
+        let (mark, provenance) = self.parse(&bytes)?;
+        Ok(Some((mark, provenance, version)))
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<Mark, CursorError> {
+    /// How what was last [loaded](Self::load) came to be there, if there was anything.
+    #[must_use]
+    pub fn provenance(&self) -> Option<Provenance> {
+        self.provenance
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn location(&self) -> String {
+        format!("{}/{}", self.store.place, self.path)
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Result<(Mark, Provenance), CursorError> {
         let malformed = |detail: String| CursorError::Malformed {
             path: self.path.to_string(),
             detail,
@@ -207,10 +244,15 @@ impl SavedCursor {
         self.check("genesis_hash", &self.genesis_hash, &document.genesis_hash)?;
         let signature = document.signature.map(|text| text.parse::<Signature>()).transpose();
         let signature = signature.map_err(|error| malformed(format!("signature: {error}")))?;
-        Ok(Mark {
+        let mark = Mark {
             slot: document.slot,
             signature,
-        })
+        };
+        let provenance = Provenance {
+            at: document.updated_at,
+            by_hand: document.set_by_hand,
+        };
+        Ok((mark, provenance))
     }
 
     fn check(&self, field: &'static str, expected: &str, found: &str) -> Result<(), CursorError> {
@@ -235,7 +277,7 @@ impl SavedCursor {
         if let Some(saved) = self.load().await? {
             return Ok(saved);
         }
-        match self.put(mark, PutMode::Create).await? {
+        match self.put(mark, PutMode::Create, false).await? {
             Put::Done => Ok(mark),
             Put::Overtaken => Ok(self.load().await?.unwrap_or(mark)),
         }
@@ -257,7 +299,7 @@ impl SavedCursor {
                 Saved::Present(..) => PutMode::Overwrite,
                 Saved::Absent(_) | Saved::Unknown => PutMode::Create,
             };
-            if let Put::Done = self.put(mark, mode).await? {
+            if let Put::Done = self.put(mark, mode, false).await? {
                 return Ok(mark);
             }
         }
@@ -266,8 +308,25 @@ impl SavedCursor {
         })
     }
 
-    async fn put(&mut self, mark: Mark, mode: PutMode) -> Result<Put, CursorError> {
-        let document = self.document(mark)?.into();
+    /// Saves `mark` because an operator says so, wherever it was before; not over what somebody else has saved since it was
+    /// [loaded](Self::load).
+    ///
+    /// # Errors
+    /// [`CursorError::Moved`] if somebody else has saved, otherwise as [`Self::advance`]: the old one stays.
+    pub(crate) async fn set(&mut self, mark: Mark) -> Result<(), CursorError> {
+        let mode = match &self.saved {
+            Saved::Present(..) if !self.store.conditional => PutMode::Overwrite,
+            Saved::Present(_, version) => PutMode::Update(version.clone()),
+            Saved::Absent(_) | Saved::Unknown => PutMode::Create,
+        };
+        match self.put(mark, mode, true).await? {
+            Put::Done => Ok(()),
+            Put::Overtaken => Err(CursorError::Moved { path: self.location() }),
+        }
+    }
+
+    async fn put(&mut self, mark: Mark, mode: PutMode, by_hand: bool) -> Result<Put, CursorError> {
+        let document = self.document(mark, by_hand)?.into();
         // Whatever happens now, what was known is known no more.
         self.saved = Saved::Unknown;
         match self.store.store.put_opts(&self.path, document, mode.into()).await {
@@ -294,7 +353,7 @@ impl SavedCursor {
         }
     }
 
-    fn document(&self, mark: Mark) -> Result<Vec<u8>, CursorError> {
+    fn document(&self, mark: Mark, set_by_hand: bool) -> Result<Vec<u8>, CursorError> {
         let document = Document {
             version: VERSION,
             program_id: self.program_id.clone(),
@@ -302,6 +361,7 @@ impl SavedCursor {
             slot: mark.slot,
             signature: mark.signature.map(|signature| signature.to_string()),
             updated_at: OffsetDateTime::now_utc(),
+            set_by_hand,
         };
         serde_json::to_vec_pretty(&document).map_err(|error| CursorError::Malformed {
             path: self.path.to_string(),
@@ -316,6 +376,8 @@ impl CursorError {
         match self {
             Self::Store(object_store::Error::Generic { .. }) | Self::Silent { .. } | Self::Contended { .. } => true,
             Self::Store(_)
+            | Self::Leased { .. }
+            | Self::Moved { .. }
             | Self::Folder { .. }
             | Self::Malformed { .. }
             | Self::Version { .. }
@@ -365,6 +427,20 @@ pub enum CursorError {
         expected: String,
         /// What it is.
         found: String,
+    },
+    /// A listener listens, and saves it.
+    #[error("the listener {holder} listens, and would move the cursor {path} again: stop all that share it first")]
+    Leased {
+        /// The object.
+        path: String,
+        /// Who holds the lease.
+        holder: String,
+    },
+    /// A listener has saved it while it was to be set.
+    #[error("the cursor {path} was saved by somebody else meanwhile: stop the listener that does, and set it then")]
+    Moved {
+        /// The object.
+        path: String,
     },
     /// The store does not answer.
     #[error("the cursor's store has not answered within {limit:?}")]

@@ -7,9 +7,11 @@
 )]
 
 mod alerting;
+mod mending;
 mod operating;
 mod process;
 mod service;
 mod streams;
 mod surroundings;
 mod telling;
+mod watermark;

@@ -4,33 +4,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde_json::Value;
 use session_builder::{embedded::EmbeddedChain, traffic::Traffic};
-use tokio::time::timeout;
 
-use crate::process::{LIMIT, Run, binary, configured_chain, field};
-
-/// A command's exit code, lines and errors.
-struct Ended {
-    code: i32,
-    lines: Vec<String>,
-    errors: String,
-}
-
-impl Ended {
-    fn last(&self) -> &str {
-        self.lines.last().map_or("", String::as_str)
-    }
-}
-
-async fn ended(arguments: &[&str]) -> Ended {
-    let running = binary().args(arguments).output();
-    let output = timeout(LIMIT, running).await.expect("an end in time").unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended {
-        code: output.status.code().unwrap(),
-        lines: text(output.stdout).lines().map(str::to_owned).collect(),
-        errors: text(output.stderr),
-    }
-}
+use crate::process::{Run, binary, configured_chain, ended, field, give_up};
 
 /// A service that has given up three sessions for two reasons, and is stopped.
 async fn three_letters(folder: &Path) -> (EmbeddedChain, Traffic, String) {
@@ -52,21 +27,6 @@ async fn three_letters(folder: &Path) -> (EmbeddedChain, Traffic, String) {
     )
     .await;
     (chain, traffic, config)
-}
-
-/// Runs a service that is configured so that it gives sessions up, and stops it.
-async fn give_up(traffic: &Traffic, config: &str, variable: (&str, &str), sessions: &[u64]) {
-    let mut run = Run::start_in(&[variable], &["--config", config]);
-    run.line_of("listening").await;
-    for number in sessions {
-        traffic.request(*number).await.unwrap();
-    }
-    for _ in sessions {
-        run.line_of("dead-letter ").await;
-    }
-    run.interrupt().await;
-    run.rest().await;
-    assert!(run.end().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

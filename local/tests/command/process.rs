@@ -118,8 +118,13 @@ impl Run {
         lines
     }
 
+    /// Of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     pub(crate) async fn interrupt(&self) {
-        let id = self.child.id().unwrap().to_string();
+        let id = self.pid().to_string();
         assert!(
             Command::new("kill")
                 .args(["-INT", &id])
@@ -238,4 +243,44 @@ pub(crate) async fn page(address: SocketAddr, path: &str) -> (u16, String) {
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// A command's exit code, lines and errors.
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) lines: Vec<String>,
+    pub(crate) errors: String,
+}
+
+impl Ended {
+    pub(crate) fn last(&self) -> &str {
+        self.lines.last().map_or("", String::as_str)
+    }
+}
+
+/// Runs a command to its end, whatever that is.
+pub(crate) async fn ended(arguments: &[&str]) -> Ended {
+    let running = binary().args(arguments).output();
+    let output = timeout(LIMIT, running).await.expect("an end in time").unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended {
+        code: output.status.code().unwrap(),
+        lines: text(output.stdout).lines().map(str::to_owned).collect(),
+        errors: text(output.stderr),
+    }
+}
+
+/// Runs a service that is configured so that it gives sessions up, and stops it.
+pub(crate) async fn give_up(traffic: &Traffic, config: &str, variable: (&str, &str), sessions: &[u64]) {
+    let mut run = Run::start_in(&[variable], &["--config", config]);
+    run.line_of("listening").await;
+    for number in sessions {
+        traffic.request(*number).await.unwrap();
+    }
+    for _ in sessions {
+        run.line_of("dead-letter ").await;
+    }
+    run.interrupt().await;
+    run.rest().await;
+    assert!(run.end().await.success());
 }

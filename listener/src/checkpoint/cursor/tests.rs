@@ -174,3 +174,30 @@ proptest! {
         all.now_or_never().expect("memory answers at once");
     }
 }
+
+#[tokio::test]
+async fn an_operator_sets_it_back_and_not_over_what_a_listener_saved_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in [CursorStore::folder(folder.path()).unwrap(), CursorStore::in_memory()] {
+        let mut listener = of(&store);
+        listener.advance(mark(9)).await.unwrap();
+        let mut operator = of(&store);
+        operator.load().await.unwrap();
+        assert!(!operator.provenance().unwrap().by_hand);
+        operator.set(mark(5)).await.unwrap();
+        assert_eq!(operator.load().await.unwrap(), Some(mark(5)));
+        assert!(operator.provenance().unwrap().by_hand);
+        let mut restarted = of(&store);
+        restarted.load().await.unwrap();
+        restarted.advance(mark(6)).await.unwrap();
+        restarted.load().await.unwrap();
+        assert!(!restarted.provenance().unwrap().by_hand, "settled, and not chosen");
+    }
+    let store = CursorStore::in_memory();
+    let (mut listener, mut operator) = (of(&store), of(&store));
+    operator.load().await.unwrap();
+    listener.advance(mark(9)).await.unwrap();
+    let refused = operator.set(mark(5)).await;
+    assert!(matches!(refused, Err(CursorError::Moved { .. })), "{refused:?}");
+    assert_eq!(listener.load().await.unwrap(), Some(mark(9)));
+}

@@ -75,7 +75,7 @@ impl Workshop {
 }
 
 /// A queue for nothing.
-fn nothing() -> InMemoryQueue {
+pub(crate) fn nothing() -> InMemoryQueue {
     let config = || InMemoryConfig {
         name: String::from("dry-run"),
         visibility_timeout: Duration::ZERO,

@@ -8,7 +8,7 @@ use session_builder::service::DemoArgs;
 use session_builder::service::{CommonArgs, ServiceArgs};
 use session_listener::Point;
 
-use crate::quarantine::QuarantineAction;
+use crate::{quarantine::QuarantineAction, watermark::WatermarkAction};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -115,6 +115,12 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         action: QuarantineAction,
+    },
+    /// Look how far everything is settled, or have the next start begin elsewhere.
+    Watermark {
+        /// What to do.
+        #[command(subcommand)]
+        action: WatermarkAction,
     },
     /// Say what the wallets have, and for how many sessions that is enough.
     Wallet {
@@ -239,7 +245,7 @@ fn age(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(number.saturating_mul(seconds)))
 }
 
-fn point(text: &str) -> Result<Point, String> {
+pub(crate) fn point(text: &str) -> Result<Point, String> {
     match (text.parse(), text.parse()) {
         (Ok(slot), _) => Ok(Point::Slot(slot)),
         (_, Ok(signature)) => Ok(Point::Signature(signature)),

@@ -1,7 +1,5 @@
 //! The command `dead-letters`: what was given up and why, what mends it, and another try for it.
 
-use std::io::IsTerminal;
-
 use anyhow::Result;
 use session_admin::{Letter, LetterFilter, Moved};
 use session_builder::{
@@ -16,6 +14,7 @@ use session_telemetry::{Escaped, Quoted};
 
 use crate::{
     cli::{DeadLettersAction, LetterArgs},
+    consent,
     exit::{Ending, Usage},
 };
 
@@ -135,7 +134,7 @@ async fn agreed(
     yes: bool,
     harmless: bool,
 ) -> Result<bool> {
-    let somebody = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let somebody = consent::somebody_is_there();
     if yes || (harmless && !somebody) {
         return Ok(true);
     }
@@ -146,13 +145,7 @@ async fn agreed(
         .into());
     }
     let count = letters.list(filter).await?.len();
-    screen.print(&format!("{count} dead letters to {what}. Go on? [y/N]"));
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = answer.await??;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    consent::agreed(screen, &format!("{count} dead letters to {what}.")).await
 }
 
 fn list(screen: &Screen, letters: &[Letter], json: bool) -> Result<Ending> {

@@ -2,11 +2,13 @@
 
 mod catch_up;
 mod cli;
+mod consent;
 mod dead_letters;
 mod doctor;
 mod exit;
 mod look;
 mod quarantine;
+mod watermark;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -98,6 +100,12 @@ async fn one_errand(command: Command, common: &CommonArgs, screen: &Arc<Screen>)
         }
         Command::DeadLetters { action } => dead_letters(&settings, screen, action).await,
         Command::Quarantine { action } => quarantine::quarantine(&settings, screen, action).await,
+        Command::Watermark { action } => {
+            Box::pin(with_signals(|stop| {
+                watermark::watermark(&settings, screen, action, stop)
+            }))
+            .await?
+        }
         Command::Status { watch, json } => {
             with_signals(|stop| look::status(&settings, screen, watch, json, stop)).await?
         }

@@ -1,7 +1,5 @@
 //! The command `quarantine`: what could not be read or sent and why, another try for it, and its release.
 
-use std::io::IsTerminal;
-
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use session_admin::{QuarantineFilter, Quarantined};
@@ -9,7 +7,10 @@ use session_builder::{advice::advice, client::Client, operations::Ward, screen::
 use session_config::Settings;
 use session_telemetry::{Escaped, Quoted};
 
-use crate::exit::{Ending, Usage};
+use crate::{
+    consent,
+    exit::{Ending, Usage},
+};
 
 /// What can be done with the quarantine.
 #[derive(Debug, Clone, Subcommand)]
@@ -170,19 +171,12 @@ pub(crate) async fn quarantine(settings: &Settings, screen: &Screen, action: Qua
 
 /// Asks whoever sits there. A script says --yes.
 async fn agreed(screen: &Screen, count: usize) -> Result<bool> {
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+    if !consent::somebody_is_there() {
         let how = "nobody is there to be asked: say --yes, or look first with quarantine list";
         return Err(Usage(String::from(how)).into());
     }
-    screen.print(&format!(
-        "{count} to release: nothing will come of them any more. Go on? [y/N]"
-    ));
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = answer.await??;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let question = format!("{count} to release: nothing will come of them any more.");
+    consent::agreed(screen, &question).await
 }
 
 fn list(screen: &Screen, items: &[Quarantined], json: bool) -> Result<Ending> {
