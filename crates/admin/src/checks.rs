@@ -48,13 +48,13 @@ async fn beat(registry: &HealthRegistry) {
 
 async fn run(registry: &HealthRegistry, check: &dyn Check, every: Duration, limit: Duration) {
     let every = check.every(every);
-    let mut soon = FIRST_PAUSE;
+    let mut soon = FIRST_PAUSE.min(every);
     let mut has_passed = false;
     loop {
         let made_at = Instant::now();
         has_passed |= make(registry, check, limit).await;
-        let pause = if has_passed { every } else { soon.min(every) };
-        soon *= 2;
+        let pause = if has_passed { every } else { soon };
+        soon = every.min(soon * 2);
         sleep(SHORTEST_PAUSE.min(every)).await;
         tokio::select! {
             () = sleep_until(made_at + pause) => {}
@@ -183,6 +183,18 @@ mod tests {
         assert_eq!(check.times.load(Ordering::SeqCst), 5, "before the interval is over");
         sleep(Duration::from_secs(20)).await;
         assert_eq!(check.times.load(Ordering::SeqCst), 6, "once an interval");
+        running.stop().await;
+    }
+
+    /// Whose pause doubled without an end was over after some 70 checks: nobody looked any more, and `/live` said so.
+    #[tokio::test(start_paused = true)]
+    async fn checks_go_on_for_ever_whether_they_pass_or_not() {
+        let late = Arc::new(Late::default());
+        let running = Running::start(vec![Arc::clone(&late) as _, Arc::new(Hangs)]);
+        sleep(200 * INTERVAL).await;
+        assert!(late.times.load(Ordering::SeqCst) > 200);
+        assert!(!running.task.is_finished());
+        assert_eq!(running.registry.hung(), None);
         running.stop().await;
     }
 

@@ -6,6 +6,7 @@
 )]
 
 mod cursors;
+mod outages;
 mod pages;
 mod quarantine;
 mod signals;
@@ -45,6 +46,9 @@ const ALL: &[(&str, Scenario)] = &[
         "each_reason_of_quarantine_is_listed_and_dealt_with_by_one_command",
         || Box::pin(quarantine::each_reason_is_listed_and_dealt_with_by_one_command()),
     ),
+    ("each_dependency_goes_away_in_turn_and_nothing_is_lost", || {
+        Box::pin(outages::each_dependency_in_turn())
+    }),
     ("a_kill_between_quarantine_and_cursor_loses_nothing", || {
         Box::pin(quarantine::a_kill_before_the_cursor_moves_loses_nothing())
     }),

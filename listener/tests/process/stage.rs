@@ -31,6 +31,14 @@ pub(crate) type Requested = (SessionRequest, Signature);
 /// What came out of the queue, by session id.
 pub(crate) type Queued = BTreeMap<String, ReceivedMessage>;
 
+/// Everything that a listener depends on, each behind a proxy.
+pub(crate) struct Dependencies {
+    pub(crate) rpc: TcpProxy,
+    pub(crate) socket: TcpProxy,
+    pub(crate) sqs: TcpProxy,
+    pub(crate) s3: TcpProxy,
+}
+
 /// Everything around the listener.
 pub(crate) struct Stage {
     pub(crate) chain: Arc<TestChain>,
@@ -78,6 +86,40 @@ impl Stage {
     /// that did not find its cursor would lose what happened before.
     pub(crate) async fn listener(&self, sqs: &str) -> ListenerProcess {
         ListenerProcess::start(&self.environment(sqs), self.folder()).await
+    }
+
+    /// The environment of a listener with its cursor in S3 whose every dependency is behind a proxy, and that is soon alarmed.
+    pub(crate) fn environment_behind(&self, away: &Dependencies) -> Vec<(String, String)> {
+        let url = |proxy: &TcpProxy| format!("http://{}", proxy.address());
+        let mut environment = self.environment(&url(&away.sqs));
+        environment.extend([
+            variable("RPC__URL", &url(&away.rpc)),
+            variable("RPC__WS_URL", &format!("ws://{}", away.socket.address())),
+            variable("RPC__REQUEST_TIMEOUT_MS", "2000"),
+            variable("LISTENER__SILENCE_LIMIT_SECS", "2"),
+            variable("LISTENER__COMPLETENESS_AGE_MAX_SECS", "6"),
+            variable("LISTENER__ACKNOWLEDGEMENT_AGE_MAX_SECS", "4"),
+            variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
+            (String::from("AWS_ENDPOINT_URL"), url(&away.s3)),
+        ]);
+        environment
+    }
+
+    /// Proxies in front of everything that a listener depends on.
+    pub(crate) async fn dependencies(&self) -> Dependencies {
+        let chain = self.chain.endpoint();
+        let host = |url: &str| {
+            url.trim_start_matches("http://")
+                .trim_start_matches("ws://")
+                .trim_end_matches('/')
+                .to_owned()
+        };
+        Dependencies {
+            rpc: TcpProxy::start(host(&chain.http)).await,
+            socket: TcpProxy::start(host(&chain.ws)).await,
+            sqs: self.proxy().await,
+            s3: self.proxy().await,
+        }
     }
 
     /// The same with its cursor in S3, and no lease.
