@@ -2,10 +2,13 @@
 //!
 //! A machine without `solana-test-validator` shows the validator's tests as ignored.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tokio::{runtime::Runtime, sync::OnceCell};
+use tokio::runtime::Runtime;
 
 use crate::chain::{TestChain, validator_path};
 
@@ -32,8 +35,9 @@ impl Validators {
     }
 }
 
-/// The one that is shared.
-static SHARED: OnceCell<Option<Arc<TestChain>>> = OnceCell::const_new();
+/// The one that is shared, while no scenario has it. One that fails does not give it back: what it has left running would
+/// serve the next one's sessions.
+static SHARED: Mutex<Option<Arc<TestChain>>> = Mutex::new(None);
 
 /// Names scenarios by the functions that they are.
 #[macro_export]
@@ -65,22 +69,26 @@ pub fn run(scenarios: &'static [(&'static str, Scenario)], validators: Validator
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // The validator is a child process: it has to go before this process does.
-    if let Some(Some(chain)) = SHARED.get() {
+    if let Some(chain) = shared().take() {
         runtime.block_on(chain.shut_down());
     }
     conclusion.exit()
 }
 
 async fn on_validator(scenario: Scenario, validators: Validators) -> Result<(), Failed> {
-    let start = || async { TestChain::validator().await.map(Arc::new) };
-    let chain = match validators {
-        Validators::Shared => SHARED.get_or_init(start).await.clone(),
-        Validators::Each => start().await,
+    let kept = (validators == Validators::Shared).then(|| shared().take()).flatten();
+    let chain = match kept {
+        Some(chain) => chain,
+        None => Arc::new(TestChain::validator().await.ok_or("solana-test-validator has gone")?),
     };
-    let chain = chain.ok_or("solana-test-validator has gone")?;
     scenario(Arc::clone(&chain)).await;
-    if validators == Validators::Each {
-        chain.shut_down().await;
+    match validators {
+        Validators::Shared => *shared() = Some(chain),
+        Validators::Each => chain.shut_down().await,
     }
     Ok(())
+}
+
+fn shared() -> MutexGuard<'static, Option<Arc<TestChain>>> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -141,7 +141,8 @@ async fn one_command_serves_what_was_requested_before_the_service_existed() {
     let reconciled = command(&["reconcile", "--config", &config]).await;
     let last = reconciled.last().unwrap();
     assert!(
-        last.starts_with("reconciled entries 3 ") && last.ends_with("underivable 0  malformed 0  queued 0"),
+        last.starts_with("reconciled entries 3 ")
+            && last.ends_with("underivable 0  malformed 0  failed shards 0  queued 0"),
         "{last}"
     );
     chain.stop().unwrap();

@@ -98,7 +98,8 @@ pub(crate) async fn requests_as_upstream_encodes_them_are_served_with_upstreams_
     }
     for report in rig.recorder.verified(wanted.len()).await {
         let event = &report.message.as_ref().unwrap().event;
-        let request = wanted.remove(&event.session_id).expect("each session is verified once");
+        let request = wanted.remove(&event.session_id);
+        let request = request.unwrap_or_else(|| panic!("each session is verified once, and not this: {report:?}"));
         assert!(
             matches!(report.conclusion, Conclusion::Verified(Outcome::Created { .. })),
             "{report:?}"

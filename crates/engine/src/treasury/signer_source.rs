@@ -176,7 +176,8 @@ mod tests {
         let pool = SignerPool::open(vec![SignerSource::KeypairFile(path)]).await.unwrap();
         assert_eq!(pool.addresses(), [address]);
 
-        for mode in [0o640, 0o604, 0o666] {
+        // What only the group may read is another matter where root is the owner, as whoever runs the tests may be.
+        for mode in [0o660, 0o604, 0o644, 0o666] {
             let (_folder, path, _) = keypair_file(mode);
             let error = SignerPool::open(vec![SignerSource::KeypairFile(path)])
                 .await
