@@ -41,6 +41,9 @@ pub struct ListenerConfig {
     pub connect_timeout: Duration,
     /// Notifications between the socket and their decoding; what comes on top is left to the listing.
     pub notifications_max: usize,
+    /// Transactions that may be known from notifications alone, some 200 bytes each; what comes on top is left to the listing.
+    /// A listing counts what is finalized, some 13 s behind, and may come but once a minute.
+    pub unlisted_max: usize,
     /// Events under way, which the queue has not settled. At this many nothing more is read.
     pub unsettled_events_max: usize,
     /// How long a batch waits for more messages (at most 50 ms by the design of this service).
@@ -81,6 +84,7 @@ impl Default for ListenerConfig {
             silence_limit: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             notifications_max: 4_096,
+            unlisted_max: 65_536,
             unsettled_events_max: 1_000,
             linger: Duration::from_millis(20),
             cursor_interval: Duration::from_secs(1),
@@ -159,6 +163,7 @@ impl ListenerConfig {
         }
         let counts = [
             ("notifications_max", self.notifications_max),
+            ("unlisted_max", self.unlisted_max),
             ("fetch_concurrency", self.fetch_concurrency),
             ("handler_backlog_max", self.handler_backlog_max),
         ];

@@ -297,7 +297,7 @@ fn start_readers(
         history: history.clone(),
         intake: Arc::clone(intake),
         notifications: notified,
-        unlisted_max: config.notifications_max,
+        unlisted_max: config.unlisted_max,
         truncated,
         gap: Arc::clone(&gap),
         pulse: pulse("notification"),

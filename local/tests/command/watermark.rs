@@ -37,7 +37,12 @@ async fn it_is_shown_set_back_and_kept_from_going_forward_over_events() {
     assert_eq!(none.code, 0, "{}", none.errors);
     assert!(none.lines[0].contains("none is saved"), "{:#?}", none.lines);
 
-    let mut run = Run::start(&["--config", &config]);
+    // The watermark moves with each listing.
+    let often = [
+        ("SESSION_BUILDER__LISTENER__LISTING_INTERVAL_SECS", "1"),
+        ("SESSION_BUILDER__LISTENER__LISTING_INTERVAL_COMPLETE_SECS", "1"),
+    ];
+    let mut run = Run::start_in(&often, &["--config", &config]);
     let first = run.line_of("listening").await;
     let start: u64 = first.rsplit(' ').next().unwrap().parse().unwrap();
     traffic.request(1).await.unwrap();
