@@ -57,7 +57,6 @@ pub use reconcile::{
     report::{MissedSession, Named, ReconcileReport, ReconcileRequest, UnderivableSession},
     served::{Served, ServedError, ServedStore},
 };
-pub use session_chain::rpc_pool;
 pub use settings::{SettingsError, sqs_queue};
 pub use sparing::Sparing;
 pub use status::{AgeLimits, Completeness, ListenerStatus, QuarantineSummary};

@@ -11,7 +11,7 @@ use session_builder::embedded::EmbeddedChain;
 use session_chain::{CommitmentConfig, Endpoint, cluster::RENT_SYSVAR};
 use session_events::{
     PdaComputedEvent,
-    factory::{self, SESSION_FACTORY_ID, SessionRequest},
+    factory::{self, ReservationRequest, SESSION_FACTORY_ID, SessionRequest},
     session::SESSION_PROGRAM_ID,
 };
 use solana_client::nonblocking::rpc_client::RpcClient;
@@ -296,6 +296,24 @@ impl TestChain {
             .as_embedded()
             .expect("only the embedded chain's programs can be replaced");
         chain.deploy(program_id, elf).unwrap();
+    }
+
+    /// Reserves a session for the payer and waits until that is confirmed: an event of which no account follows.
+    ///
+    /// # Panics
+    /// Where the chain refuses it, as it does a second time with the same name.
+    pub async fn reserve_session(&self, name: &str) {
+        let payer = self.payer.pubkey();
+        let reservation = ReservationRequest {
+            reservation_id: name.to_owned(),
+            session_id: name.to_owned(),
+            session_owner: payer,
+            template_id: Some("template".to_owned()),
+            custom_config: None,
+            reservation_duration_hours: 1,
+        };
+        let reserve = factory::reserve_session(&SESSION_FACTORY_ID, &payer, &reservation).unwrap();
+        self.send(&[reserve]).await.expect("a session is reserved");
     }
 
     /// Requests one new session and waits until the request is confirmed.

@@ -17,7 +17,7 @@ use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signer};
 
-use crate::chain::TestChain;
+use crate::{chain::TestChain, fault_proxy::FaultProxy};
 
 /// A request's answer.
 pub type Answer = Result<Outcome, session_engine::CreationError>;
@@ -50,7 +50,19 @@ impl CreationRig {
         Self::start_with(chain, endpoints, wallet, config).await
     }
 
-    /// The same with a wallet that exists.
+    /// An engine with a wallet of 10 SOL whose two endpoints, both leading to `chain`, are behind a proxy each, the preferred
+    /// one's first.
+    pub async fn behind_two(chain: &TestChain) -> (Self, [FaultProxy; 2]) {
+        let proxies = [
+            FaultProxy::start(&chain.endpoint()).await,
+            FaultProxy::start(&chain.endpoint()).await,
+        ];
+        let endpoints = proxies.iter().map(FaultProxy::endpoint).collect();
+        let rig = Self::start_at(chain, endpoints, 10_000_000_000, EngineConfig::default()).await;
+        (rig, proxies)
+    }
+
+    /// The same as [`start_at`](Self::start_at) with a wallet that exists.
     pub async fn start_with(
         chain: &TestChain,
         endpoints: Vec<Endpoint>,

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use create_accounts::{Conclusion, RecordObserver, RecordReport, rpc_pool_of};
+use create_accounts::{Conclusion, RecordObserver, RecordReport};
 use session_builder::pipeline::{Pipeline, PipelineParts};
-use session_chain::Endpoint;
+use session_chain::{Endpoint, rpc_pool_of};
 use session_config::Settings;
 use session_engine::SignerPool;
 use session_queue::ReceivedMessage;

@@ -7,12 +7,12 @@ use std::{
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use create_accounts::{
-    EngineSource, Handler, LogObserver, SetupError, UnusableRecord, engine_config, handler_config, policy, rpc_pool,
+    EngineSource, Handler, LogObserver, SetupError, UnusableRecord, engine_config, handler_config, policy,
     shared_ledger, signers, spending_limits,
 };
 use futures::FutureExt;
 use lambda_runtime::{Context, Diagnostic};
-use session_chain::RpcPool;
+use session_chain::{RpcPool, rpc_pool};
 use session_config::{QueueKind, Settings};
 use session_engine::{CreationError, Deferral, Engine, EngineError};
 use session_ledger::{InMemoryLedger, Ledger};

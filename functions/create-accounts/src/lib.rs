@@ -19,5 +19,4 @@ pub use engine_source::{EngineSource, Later, Start};
 pub use handler::{Handler, HandlerConfig};
 pub use record::{Record, UnusableRecord};
 pub use report::{LogObserver, RecordObserver, RecordReport};
-pub use session_chain::{rpc_pool, rpc_pool_of};
 pub use setup::{SetupError, engine_config, handler_config, policy, shared_ledger, signers, spending_limits};

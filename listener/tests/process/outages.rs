@@ -9,9 +9,7 @@ use std::{
     time::Duration,
 };
 
-use session_events::factory::{self, ReservationRequest, SESSION_FACTORY_ID};
 use session_tests::{http, tcp_proxy::TcpProxy, wait};
-use solana_sdk::signature::Signer;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{LIMIT, Queued, Requested, Stage};
@@ -66,7 +64,7 @@ async fn outage(stage: &Stage, address: SocketAddr, what: &str, proxies: &[&TcpP
         proxy.cut();
     }
     let requested = stage.request_sessions(FEW).await;
-    reserve(stage, what).await;
+    stage.chain.reserve_session(&format!("without {what}")).await;
     let slot = stage.chain.rpc().get_slot().await.unwrap();
     let page = wait::until(&format!("/health naming that {what} is away"), LIMIT, || async {
         let page = http::get(address, "/health").await;
@@ -90,20 +88,6 @@ async fn outage(stage: &Stage, address: SocketAddr, what: &str, proxies: &[&TcpP
     })
     .await;
     requested
-}
-
-async fn reserve(stage: &Stage, what: &str) {
-    let payer = stage.chain.payer().pubkey();
-    let reservation = ReservationRequest {
-        reservation_id: format!("without {what}"),
-        session_id: format!("without {what}"),
-        session_owner: payer,
-        template_id: Some("template".to_owned()),
-        custom_config: None,
-        reservation_duration_hours: 1,
-    };
-    let reserve = factory::reserve_session(&SESSION_FACTORY_ID, &payer, &reservation).unwrap();
-    stage.chain.send(&[reserve]).await.unwrap();
 }
 
 /// Asks `/live` all the time.

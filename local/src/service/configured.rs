@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use create_accounts::{SetupError, rpc_pool, signers};
+use create_accounts::{SetupError, signers};
+use session_chain::rpc_pool;
 use session_config::Settings;
 use session_listener::{EventHandler, ListenerStatus};
 use session_telemetry::PrometheusHandle;

@@ -2,7 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use create_accounts::{SetupError, rpc_pool_of};
+use create_accounts::SetupError;
+use session_chain::rpc_pool_of;
 use session_config::{QueueKind, Settings, configured_in_environment};
 use session_engine::{SignerError, SignerPool};
 use session_events::factory::SESSION_FACTORY_ID;

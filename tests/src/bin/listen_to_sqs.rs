@@ -1,7 +1,8 @@
 //! A listener in a process of its own, so that a test can kill it: settings from the environment, messages to SQS.
 
+use session_chain::rpc_pool;
 use session_config::{Overrides, Settings};
-use session_listener::{Lasting, Listener, ListenerConfig, rpc_pool, sqs_queue};
+use session_listener::{Lasting, Listener, ListenerConfig, sqs_queue};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use session_engine::{EngineConfig, Outcome};
+use session_engine::Outcome;
 use session_tests::{
     chain::TestChain,
     creation::{CreationRig, LIMIT, assert_all_created, assert_all_there, requests},
@@ -32,12 +32,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 async fn quick_beside(what: &str, spoil: impl Fn(&FaultProxy)) {
     let _alone = ALONE.lock().await;
     let chain = TestChain::embedded().await;
-    let proxies = [
-        FaultProxy::start(&chain.endpoint()).await,
-        FaultProxy::start(&chain.endpoint()).await,
-    ];
-    let endpoints = proxies.iter().map(FaultProxy::endpoint).collect();
-    let rig = CreationRig::start_at(&chain, endpoints, 10_000_000_000, EngineConfig::default()).await;
+    let (rig, proxies) = CreationRig::behind_two(&chain).await;
     let rig = Arc::new(rig);
     assert_all_created(&rig.create(&requests(20, 100)).await);
     spoil(&proxies[0]);
@@ -127,12 +122,7 @@ async fn an_endpoint_on_another_fork() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_the_preferred_endpoint_does_not_see_is_found_on_the_other_one() {
     let chain = TestChain::embedded().await;
-    let proxies = [
-        FaultProxy::start(&chain.endpoint()).await,
-        FaultProxy::start(&chain.endpoint()).await,
-    ];
-    let endpoints = proxies.iter().map(FaultProxy::endpoint).collect();
-    let rig = CreationRig::start_at(&chain, endpoints, 10_000_000_000, EngineConfig::default()).await;
+    let (rig, proxies) = CreationRig::behind_two(&chain).await;
     let wanted = requests(10, 100);
     assert_all_created(&rig.create(&wanted).await);
     proxies[0].spoil_all("getMultipleAccounts", Fault::Blind);

@@ -244,12 +244,7 @@ async fn a_version_that_was_asked_for_by_name_is_not_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_endpoint_is_replaced_by_the_next_one() {
     let chain = TestChain::embedded().await;
-    let proxies = [
-        FaultProxy::start(&chain.endpoint()).await,
-        FaultProxy::start(&chain.endpoint()).await,
-    ];
-    let endpoints = proxies.iter().map(FaultProxy::endpoint).collect();
-    let rig = CreationRig::start_at(&chain, endpoints, 10_000_000_000, EngineConfig::default()).await;
+    let (rig, proxies) = CreationRig::behind_two(&chain).await;
     for method in [
         "getMultipleAccounts",
         "getLatestBlockhash",

@@ -7,14 +7,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use session_events::factory::{self, ReservationRequest, SESSION_FACTORY_ID};
 use session_listener::{EventHandler, ListenerConfig, ObservedEvent};
 use session_tests::{
     chain::TestChain,
     listening::{Collector, LIMIT, Listening, pool, quick_config},
     wait,
 };
-use solana_sdk::signature::Signer;
 
 use super::events::request;
 
@@ -123,17 +121,7 @@ pub(crate) async fn a_failing_handler_harms_nobody(chain: Arc<TestChain>) {
     );
     listening.connected().await;
     let sessions = request(&chain, 2).await;
-    let payer = chain.payer().pubkey();
-    let reservation = ReservationRequest {
-        reservation_id: "reservation".to_owned(),
-        session_id: "later".to_owned(),
-        session_owner: payer,
-        template_id: Some("template".to_owned()),
-        custom_config: None,
-        reservation_duration_hours: 1,
-    };
-    let reserve = factory::reserve_session(&SESSION_FACTORY_ID, &payer, &reservation).unwrap();
-    chain.send(&[reserve]).await.expect("a session is reserved");
+    chain.reserve_session("later").await;
     collector.all_of(&sessions).await;
     wait::until_true("all events", LIMIT, || async {
         let seen = witness.0.lock().unwrap().clone();

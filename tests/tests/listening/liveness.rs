@@ -10,7 +10,6 @@ use std::{
 
 use async_trait::async_trait;
 use session_chain::Endpoint;
-use session_events::factory::{self, ReservationRequest, SESSION_FACTORY_ID};
 use session_listener::ListenerConfig;
 use session_message::Origin;
 use session_queue::{
@@ -26,7 +25,6 @@ use session_tests::{
     ports::free_port,
     wait,
 };
-use solana_sdk::signature::Signer;
 
 use super::events::request;
 
@@ -128,7 +126,7 @@ pub(crate) async fn what_is_found_late_counts_as_late(chain: Arc<TestChain>) {
     );
     let before = (count(&missed), series(&slowest));
     let sessions = request(&chain, 1).await;
-    reserve(&chain).await;
+    chain.reserve_session("late").await;
     let requested_at = time::OffsetDateTime::now_utc();
     let slot = chain.rpc().get_slot().await.unwrap();
     // Nobody listens for a while.
@@ -158,19 +156,4 @@ pub(crate) async fn what_is_found_late_counts_as_late(chain: Arc<TestChain>) {
         "{took} s, after an outage of {outage}"
     );
     listening.stop().await.unwrap();
-}
-
-/// Reserves a session.
-async fn reserve(chain: &TestChain) {
-    let payer = chain.payer().pubkey();
-    let reservation = ReservationRequest {
-        reservation_id: "reservation".to_owned(),
-        session_id: "late".to_owned(),
-        session_owner: payer,
-        template_id: Some("template".to_owned()),
-        custom_config: None,
-        reservation_duration_hours: 1,
-    };
-    let reserve = factory::reserve_session(&SESSION_FACTORY_ID, &payer, &reservation).unwrap();
-    chain.send(&[reserve]).await.expect("a session is reserved");
 }

@@ -2,9 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use create_accounts::rpc_pool_of;
 use session_builder::handling::Handling;
-use session_chain::Endpoint;
+use session_chain::{Endpoint, rpc_pool_of};
 use session_config::{QueueKind, Settings};
 use session_engine::SignerPool;
 use session_events::{PdaComputedEvent, factory::SessionRequest, session::SESSION_PROGRAM_ID};

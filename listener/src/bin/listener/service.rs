@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use metrics::counter;
 use session_admin::{Check, HealthRegistry, Pages, Stats, patience, run_checks, serve};
-use session_chain::Credits;
+use session_chain::{Credits, rpc_pool};
 use session_config::Settings;
 use session_listener::{
     EventStream, Lasting, Listener, ListenerConfig, ListenerError, Pulse, QuarantineDepth, QueueCheck, RpcSlot,
-    Sparing, WalletBalance, WatchedQueue, rpc_pool, sqs_queue,
+    Sparing, WalletBalance, WatchedQueue, sqs_queue,
 };
 use session_queue::Queue;
 use session_telemetry::{PrometheusHandle, names};

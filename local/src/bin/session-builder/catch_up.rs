@@ -6,7 +6,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use create_accounts::{RecordObserver, rpc_pool, signers};
+use create_accounts::{RecordObserver, signers};
+use session_chain::rpc_pool;
 use session_config::{QueueKind, Settings};
 use session_listener::{
     BackfillReport, BackfillRequest, Lasting, ListenerConfig, ReconcileReport, ReconcileRequest,

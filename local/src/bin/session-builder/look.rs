@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use create_accounts::{rpc_pool, shared_ledger, signers, spending_limits};
+use create_accounts::{shared_ledger, signers, spending_limits};
 use serde_json::{Value, json};
 use session_admin::ServiceStatus;
 use session_builder::{
@@ -15,7 +15,7 @@ use session_builder::{
     queues::Queues,
     screen::Screen,
 };
-use session_chain::RpcClient;
+use session_chain::{RpcClient, rpc_pool};
 use session_config::{Settings, Shown};
 use session_ledger::{Ledger, Sums};
 use session_store::{Reader, StoreError};

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use create_accounts::rpc_pool;
 use serde_json::{Value, json};
 use session_builder::{client::Client, queues::source_name, screen::Screen};
+use session_chain::rpc_pool;
 use session_config::Settings;
 use session_listener::{BackfillRequest, KeptWatermark, Lasting, ListenerConfig, Mark, Point, Provenance, backfill};
 use session_store::{Store, owner};

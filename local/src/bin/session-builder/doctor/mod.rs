@@ -8,9 +8,10 @@ mod queue;
 use std::time::Duration;
 
 use anyhow::Result;
-use create_accounts::{rpc_pool, signers};
+use create_accounts::signers;
 use serde_json::json;
 use session_builder::screen::Screen;
+use session_chain::rpc_pool;
 use session_config::Settings;
 use session_telemetry::Escaped;
 
