@@ -9,6 +9,7 @@ mod upstream;
 mod verified;
 
 session_tests::scenarios![
+    on EachChain:
     verified::fifty_sessions_are_verified_once_each,
     verified::an_optimistic_session_is_skipped_and_is_no_failure,
     upstream::requests_as_upstream_encodes_them_are_served_with_upstreams_sizes,
@@ -29,5 +30,5 @@ session_tests::scenarios![
     outages::a_minute_of_rate_limits_costs_nothing_but_time,
     outages::a_record_that_fails_five_times_is_a_dead_letter_after_exactly_five,
     outages::one_command_mends_what_an_outage_left,
-    outages::health_follows_the_chain_and_answers_at_once_meanwhile,
+    outages::health_follows_the_chain_and_answers_at_once_meanwhile;
 ];
