@@ -1,32 +1,27 @@
 //! A job by hand: the listener's way from transactions to the queue, without the listening.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use session_chain::RpcPool;
 use session_queue::Queue;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::shared::SharedWatermark,
-    checkpoint::watermark::{Mark, Watermark},
+    checkpoint::{shared::SharedWatermark, watermark::Mark},
     config::ListenerConfig,
-    decode::reading::Reader,
-    error::{ListenerError, ReconcileError, joined},
-    intake::handlers::Dispatcher,
-    intake::lifecycle::Lifecycle,
-    intake::queued_lately::QueuedLately,
-    intake::transactions::Intake,
+    error::{ListenerError, ReconcileError},
+    intake::{handlers::Dispatcher, transactions::Intake},
     lasting::Lasting,
     listener::bootstrap,
+    listener::pipeline::{Drains, Parts, Pipeline},
     patience::Patience,
-    publish::outlet::{Outlet, OutletTasks},
-    quarantine::{item::Scope, keeper::Keeping, place::Quarantine},
+    quarantine::{item::Scope, place::Quarantine},
     reconcile::{
         comparison::Reconciliation,
         report::{ReconcileReport, ReconcileRequest},
     },
     source::rpc::ProgramHistory,
-    status::{StatusBoard, Watched},
+    status::StatusBoard,
 };
 
 /// The parts that a job shares with a listener.
@@ -35,9 +30,7 @@ pub(crate) struct Job {
     pub(crate) intake: Arc<Intake>,
     pub(crate) patience: Patience,
     pub(crate) genesis_hash: String,
-    outlet: OutletTasks,
-    keeping: Keeping,
-    drain_limit: Duration,
+    drains: Drains,
 }
 
 impl Job {
@@ -56,43 +49,26 @@ impl Job {
         let Some(genesis_hash) = bootstrap::cluster(&history, &patience).await? else {
             return Ok(None);
         };
-        let scope = Scope {
-            program_id: config.program_id,
-            genesis_hash: genesis_hash.clone(),
-        };
-        let reader = Reader::new(config.decoder()?, &config.program_id).naming_requesters(config.look_up_requesters);
-        let watermark = Arc::new(SharedWatermark::new(Watermark::new(Mark::default())));
-        let (parking, keeping) = Keeping::start(quarantine, scope);
-        let (outlet, outlet_tasks) = Outlet::open(
+        let parts = Parts {
+            decoder: config.decoder()?,
             queue,
-            config.unsettled_events_max,
-            config.linger,
-            parking.clone(),
-            Watched {
-                status: Arc::clone(&status),
-                pulse: None,
+            quarantine,
+            scope: Scope {
+                program_id: config.program_id,
+                genesis_hash: genesis_hash.clone(),
             },
-        );
-        let intake = Intake {
-            program_id: config.program_id,
-            reader,
-            clock: Arc::default(),
-            watermark,
-            lifecycle: Lifecycle::default(),
+            mark: Mark::default(),
             dispatcher: Dispatcher::default(),
-            outlet,
-            queued_lately: QueuedLately::default(),
             status,
-            parking,
+            pulse: None,
         };
+        let Pipeline { intake, drains } = Pipeline::open(config, parts);
         Ok(Some(Self {
             history,
-            genesis_hash,
-            intake: Arc::new(intake),
+            intake,
             patience,
-            outlet: outlet_tasks,
-            keeping,
-            drain_limit: config.drain_limit,
+            genesis_hash,
+            drains,
         }))
     }
 
@@ -100,9 +76,7 @@ impl Job {
     pub(crate) async fn finish(self) -> Result<Arc<SharedWatermark>, ListenerError> {
         let watermark = Arc::clone(&self.intake.watermark);
         drop(self.intake);
-        let sent = self.outlet.drain(self.drain_limit).await;
-        let kept = joined("quarantine", self.keeping.drain(self.drain_limit).await);
-        sent.and(kept).map(|()| watermark)
+        self.drains.drain().await.map(|()| watermark)
     }
 }
 

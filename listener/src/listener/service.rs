@@ -20,21 +20,17 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     checkpoint::cursor::SavedCursor,
     checkpoint::saver::Saver,
-    checkpoint::shared::SharedWatermark,
-    checkpoint::watermark::{Mark, Watermark},
+    checkpoint::watermark::Mark,
     config::ListenerConfig,
-    decode::reading::Reader,
     error::{ListenerError, join_all, joined},
     intake::handlers::{Dispatcher, EventHandler},
-    intake::lifecycle::Lifecycle,
-    intake::queued_lately::QueuedLately,
     intake::transactions::Intake,
     lasting::Lasting,
     listener::bootstrap,
+    listener::pipeline::{Drains, Parts, Pipeline},
     listener::tenure::Tenure,
     patience::Patience,
-    publish::outlet::{Outlet, OutletTasks},
-    quarantine::{item::Scope, keeper::Keeping, place::Quarantine, retrier::Retrier},
+    quarantine::{item::Scope, place::Quarantine, retrier::Retrier},
     reconcile::{comparison::Reconciliation, served::Served},
     source::bucket::Bucket,
     source::fast_path::FastPath,
@@ -47,7 +43,7 @@ use crate::{
     source::second_look::AskAgain,
     source::subscription::Subscription,
     source::truncated::{TruncatedFetches, WAITING_MAX},
-    status::{ListenerStatus, StatusBoard, Watched},
+    status::{ListenerStatus, StatusBoard},
 };
 
 /// Listens to one `session_factory`, and puts what it asks for into a queue.
@@ -170,10 +166,8 @@ struct Running {
     readers: Vec<(&'static str, JoinHandle<()>)>,
     /// They end when the readers have ended and their backlogs are empty.
     handlers: Vec<(&'static str, JoinHandle<()>)>,
-    /// They end when the readers have ended and all is sent and settled.
-    outlet: OutletTasks,
-    /// It ends when nobody is left who could put something into quarantine, and all of that is saved.
-    keeping: Keeping,
+    /// They end when the readers have ended and all is sent, settled and saved.
+    drains: Drains,
     /// It ends when it is told that all is settled that will be.
     saver: JoinHandle<()>,
     settled: CancellationToken,
@@ -199,50 +193,36 @@ impl Running {
             lasting,
             pulses,
         } = listener;
-        let (queue, status) = (Arc::clone(queue), Arc::clone(status));
         let pulse = |task| pulses.task(task, config.hung_after);
-        let watermark = Arc::new(SharedWatermark::new(Watermark::new(mark)));
-        let settled = CancellationToken::new();
-        let (parking, keeping) = Keeping::start(lasting.quarantine.clone(), scope);
-        let (outlet, outlet_tasks) = Outlet::open(
-            Arc::clone(&queue),
-            config.unsettled_events_max,
-            config.linger,
-            parking.clone(),
-            Watched {
-                status: Arc::clone(&status),
-                pulse: Some(pulse("publishing")),
-            },
-        );
         let (dispatcher, handlers) = Dispatcher::start(handlers, config.handler_limits());
+        let parts = Parts {
+            decoder: decoder.clone(),
+            queue: Arc::clone(queue),
+            quarantine: lasting.quarantine.clone(),
+            scope,
+            mark,
+            dispatcher,
+            status: Arc::clone(status),
+            pulse: Some(pulse("publishing")),
+        };
+        let Pipeline { intake, drains } = Pipeline::open(config, parts);
+        let settled = CancellationToken::new();
         let saver = Saver {
             cursor,
             saved: mark,
-            watermark: Arc::clone(&watermark),
-            status: Arc::clone(&status),
+            watermark: Arc::clone(&intake.watermark),
+            status: Arc::clone(status),
             interval: config.cursor_interval,
             pulse: pulse("saving"),
         };
-        let intake = Arc::new(Intake {
-            program_id: config.program_id,
-            reader: Reader::new(decoder.clone(), &config.program_id).naming_requesters(config.look_up_requesters),
-            clock: Arc::default(),
-            watermark,
-            lifecycle: Lifecycle::default(),
-            dispatcher,
-            outlet,
-            queued_lately: QueuedLately::default(),
-            status,
-            parking,
-        });
         let mut readers = start_readers(config, history, &intake, &lasting.served, pulses, patience, stop);
+        let queue = Arc::clone(queue);
         let retrier = retrier(lasting.quarantine.clone(), queue, history.clone(), intake, patience);
         readers.push(("quarantine", spawn_reader(retrier.run(), stop)));
         Self {
             readers,
             handlers: handlers.into_iter().map(|task| ("handler", task)).collect(),
-            outlet: outlet_tasks,
-            keeping,
+            drains,
             saver: tokio::spawn(saver.run(settled.clone())),
             settled,
             drain_limit: config.drain_limit,
@@ -255,10 +235,9 @@ impl Running {
         let read = join_all(&mut self.readers).await;
         // What custom handlers do is no reason to save the cursor later.
         let save = async {
-            let sent = self.outlet.drain(self.drain_limit).await;
-            let kept = joined("quarantine", self.keeping.drain(self.drain_limit).await);
+            let drained = self.drains.drain().await;
             self.settled.cancel();
-            sent.and(kept).and(joined("saving", self.saver.await))
+            drained.and(joined("saving", self.saver.await))
         };
         let (saved, handled) = tokio::join!(save, drain_handlers(self.handlers, self.drain_limit));
         read.and(saved).and(handled)

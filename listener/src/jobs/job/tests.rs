@@ -1,6 +1,6 @@
 //! A comparison finds what is missing among many, whatever else is there, and does not ask for the same twice.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy};
 use session_tests::{
