@@ -10,8 +10,8 @@ use std::{
 use session_admin::Pulses;
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_listener::{
-    CursorStore, EventHandler, Lasting, Listener, ListenerConfig, ListenerError, ListenerStatus, Quarantine, Served,
-    StartAt,
+    CursorStore, EventHandler, Lasting, Listener, ListenerConfig, ListenerError, ListenerStatus, Quarantine,
+    ReconcileConfig, Served, StartAt,
 };
 use session_message::Message;
 use session_queue::{InMemoryConfig, InMemoryQueue, Queue, ReceiveRequest};
@@ -102,7 +102,8 @@ async fn collect(queue: Arc<InMemoryQueue>, messages: Arc<Mutex<Vec<Message>>>, 
     }
 }
 
-/// A configuration that is quick to notice everything.
+/// A configuration that is quick to notice everything. Nothing is compared with account state, so that what the listening
+/// loses is lost.
 #[must_use]
 pub fn quick_config() -> ListenerConfig {
     ListenerConfig {
@@ -113,6 +114,10 @@ pub fn quick_config() -> ListenerConfig {
         connect_timeout: Duration::from_secs(2),
         cursor_interval: Duration::from_millis(200),
         comparison_interval: Duration::from_secs(1),
+        reconcile: ReconcileConfig {
+            interval: None,
+            ..ReconcileConfig::default()
+        },
         ..ListenerConfig::default()
     }
 }

@@ -1,4 +1,5 @@
-//! A proxy in front of an SQS server that refuses chosen messages as the sender's fault, one by one, as SQS does.
+//! A proxy in front of an SQS server that refuses chosen messages as the sender's fault, one by one, as SQS does; or whole
+//! batches that are too long for it or hold such a message, as servers do whose limits are others.
 
 use std::sync::{Arc, Mutex};
 
@@ -31,15 +32,35 @@ struct State {
     client: Client<HttpConnector, Full<Bytes>>,
     /// A message that holds any of these is refused.
     refused: Mutex<Vec<String>>,
+    whole: Option<WholeBatches>,
+}
+
+/// What whole batches are refused for.
+struct WholeBatches {
+    /// All bodies together may have so many bytes.
+    bytes_max: usize,
+    /// No body may hold this.
+    text: String,
 }
 
 impl RefusingQueue {
     /// A proxy in front of the server at `upstream` that refuses messages that hold `text`.
     pub async fn start(upstream: &str, text: &str) -> Self {
+        Self::refusing(upstream, vec![text.to_owned()], None).await
+    }
+
+    /// The same that refuses whole batches: those with more than so many bytes, and those of which any message holds `text`.
+    pub async fn of_whole_batches(upstream: &str, bytes_max: usize, text: &str) -> Self {
+        let text = text.to_owned();
+        Self::refusing(upstream, Vec::new(), Some(WholeBatches { bytes_max, text })).await
+    }
+
+    async fn refusing(upstream: &str, refused: Vec<String>, whole: Option<WholeBatches>) -> Self {
         let state = Arc::new(State {
             upstream: upstream.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
-            refused: Mutex::new(vec![text.to_owned()]),
+            refused: Mutex::new(refused),
+            whole,
         });
         Self {
             server: HttpServer::start(Arc::clone(&state), serve).await,
@@ -65,6 +86,9 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<B
     let mut failed = Vec::new();
     if parts.headers.get(TARGET).is_some_and(|target| target == SEND_BATCH) {
         let mut call: Value = serde_json::from_slice(&body).unwrap();
+        if let Some(refusal) = state.refuse_whole(&call) {
+            return refusal;
+        }
         failed = state.take_refused(&mut call);
         if call["Entries"].as_array().unwrap().is_empty() {
             return http_server::json_response(&json!({"Successful": [], "Failed": failed}));
@@ -100,6 +124,24 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<B
 }
 
 impl State {
+    /// What is said of a batch that is refused as a whole.
+    fn refuse_whole(&self, call: &Value) -> Option<Response<Full<Bytes>>> {
+        let WholeBatches { bytes_max, text } = self.whole.as_ref()?;
+        let bodies = || {
+            let entries = call["Entries"].as_array().unwrap();
+            entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap())
+        };
+        let error = if bodies().map(str::len).sum::<usize>() > *bytes_max {
+            json!({"__type": "com.amazonaws.sqs#BatchRequestTooLong", "message": "Batch requests cannot be that long."})
+        } else if bodies().any(|body| body.contains(text)) {
+            json!({"__type": "com.amazonaws.sqs#InvalidMessageContents", "message": "Invalid characters."})
+        } else {
+            return None;
+        };
+        let body = Full::new(Bytes::from(error.to_string()));
+        Some(Response::builder().status(400).body(body).unwrap())
+    }
+
     /// Takes the entries out that are refused, and gives what is said of them.
     fn take_refused(&self, call: &mut Value) -> Vec<Value> {
         let refused = self.refused.lock().unwrap();

@@ -15,6 +15,7 @@ use tokio::{runtime::Runtime, sync::OnceCell};
 
 use crate::conformance::{
     cases::{self, Case},
+    refusals,
     subject::Subject,
 };
 
@@ -64,6 +65,29 @@ fn run() -> ExitCode {
             }));
         }
     }
+    let (on, server) = (Arc::clone(&runtime), Arc::clone(&moto));
+    trials.push(Trial::test(
+        "moto::what_is_refused_with_others_is_told_from_them",
+        move || {
+            let refused = async {
+                refusals::what_is_refused_with_others_is_told_from_them(server.get_or_init(SqsServer::start).await)
+                    .await;
+            };
+            on.block_on(refused);
+            Ok(())
+        },
+    ));
+    let (on, server) = (Arc::clone(&runtime), Arc::clone(&moto));
+    trials.push(Trial::test(
+        "moto::what_the_caller_may_not_do_is_refused_once",
+        move || {
+            let refused = async {
+                refusals::what_the_caller_may_not_do_is_refused_once(server.get_or_init(SqsServer::start).await).await;
+            };
+            on.block_on(refused);
+            Ok(())
+        },
+    ));
     let conclusion = libtest_mimic::run(&arguments, trials);
     // The server is a child process: it has to go before this process does.
     if let Some(server) = Arc::into_inner(moto).and_then(OnceCell::into_inner) {

@@ -40,7 +40,10 @@ where
     let retryable = match error {
         SdkError::ConstructionFailure(_) => false,
         SdkError::ServiceError(service) => {
-            let throttled = service.err().code().is_some_and(|code| THROTTLES.contains(&code));
+            let throttled = service
+                .err()
+                .code()
+                .is_some_and(|code| THROTTLES.contains(&name_of_code(code)));
             throttled || service.raw().status().is_server_error()
         }
         // A time-out, a broken connection, an answer that is none.
@@ -52,6 +55,50 @@ where
         operation,
         retryable,
         source,
+    }
+}
+
+/// What SQS refuses a whole call by for what is in some of its entries, or for the length of all together ("Amazon SQS API
+/// Reference", `SendMessageBatch` and common errors). What is refused for the queue's or the caller's sake (no such queue, no
+/// access, an operation that the queue does not support, a key of KMS that is disabled) is not among them: whatever part is sent
+/// then is refused as well.
+const ABOUT_ENTRIES: [&str; 9] = [
+    "BatchRequestTooLong",
+    "InvalidAttributeValue",
+    "InvalidBatchEntryId",
+    "InvalidMessageContents",
+    "InvalidParameterCombination",
+    "InvalidParameterValue",
+    "MissingParameter",
+    "ValidationError",
+    "ValidationException",
+];
+/// What a gateway answers to a request that is too long for it.
+const PAYLOAD_TOO_LARGE: u16 = 413;
+
+/// Whether a call was refused for its entries, so that a part of them may be taken.
+pub(crate) fn is_about_entries<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::ServiceError(service) = error else {
+        return false;
+    };
+    let code = service.err().code().map(name_of_code);
+    code.is_some_and(|code| ABOUT_ENTRIES.contains(&code)) || service.raw().status().as_u16() == PAYLOAD_TOO_LARGE
+}
+
+/// Without the name of the service in front, which servers write in their own ways.
+fn name_of_code(code: &str) -> &str {
+    code.rsplit(['.', '#']).next().unwrap_or(code)
+}
+
+/// The refusal of a call with one entry: that entry's.
+pub(crate) fn refused_alone<E>(error: &SdkError<E, HttpResponse>) -> EntryError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    EntryError::Refused {
+        code: error.code().map_or("Unknown", name_of_code).to_owned(),
+        message: explanation(error),
+        sender_fault: true,
     }
 }
 

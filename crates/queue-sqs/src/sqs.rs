@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::{
     Client,
-    config::timeout::TimeoutConfig,
+    config::{http::HttpResponse, timeout::TimeoutConfig},
+    error::SdkError,
+    operation::send_message_batch::SendMessageBatchError,
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-        MessageSystemAttributeName, QueueAttributeName,
+        MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
     },
 };
 use session_queue::{
@@ -18,7 +20,7 @@ use session_queue::{
 };
 
 use crate::{
-    fault::{SqsError, entry_error, queue_error, unanswered},
+    fault::{SqsError, entry_error, is_about_entries, queue_error, refused_alone, unanswered},
     message::{received, send_entry},
 };
 
@@ -28,6 +30,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const CALL_LIMIT: Duration = Duration::from_secs(8);
 /// SQS waits in whole seconds.
 const SHORTEST_LONG_POLL: Duration = Duration::from_secs(1);
+
+type SendMessageBatchFailure = SdkError<SendMessageBatchError, HttpResponse>;
 
 /// Which queue, and where.
 #[derive(Debug, Clone)]
@@ -117,6 +121,27 @@ impl SqsQueue {
             .collect())
     }
 
+    /// One `SendMessageBatch`. Its entries' ids are their places among the answers.
+    async fn send_part(
+        &self,
+        part: &[SendMessageBatchRequestEntry],
+        answers: &mut [Option<Result<Accepted, EntryError>>],
+    ) -> Result<(), SendMessageBatchFailure> {
+        let call = self.client.send_message_batch().queue_url(&self.url);
+        let output = call.set_entries(Some(part.to_vec())).send().await?;
+        for sent in output.successful() {
+            let accepted = Accepted {
+                message_id: MessageId::new(sent.message_id().to_owned()),
+                settled: Settled::Now,
+            };
+            answer(answers, sent.id(), Ok(accepted));
+        }
+        for failed in output.failed() {
+            answer(answers, failed.id(), Err(entry_error(failed, None)));
+        }
+        Ok(())
+    }
+
     fn unbuildable(&self, operation: &'static str, error: aws_sdk_sqs::error::BuildError) -> QueueError {
         QueueError::Service {
             queue: self.name.clone(),
@@ -180,29 +205,21 @@ impl Queue for SqsQueue {
                 requests.push(send_entry(index, entry).map_err(|error| self.unbuildable(OPERATION, error))?);
             }
         }
-        if !requests.is_empty() {
-            let call = self
-                .client
-                .send_message_batch()
-                .queue_url(&self.url)
-                .set_entries(Some(requests));
-            let output = call
-                .send()
-                .await
-                .map_err(|error| queue_error(&self.name, OPERATION, &error))?;
-            for sent in output.successful() {
-                let message_id = MessageId::new(sent.message_id().to_owned());
-                answer(
-                    &mut answers,
-                    sent.id(),
-                    Ok(Accepted {
-                        message_id,
-                        settled: Settled::Now,
-                    }),
-                );
-            }
-            for failed in output.failed() {
-                answer(&mut answers, failed.id(), Err(entry_error(failed, None)));
+        // The first part is on top.
+        let mut parts: Vec<_> = (!requests.is_empty()).then_some(requests).into_iter().collect();
+        while let Some(mut part) = parts.pop() {
+            match self.send_part(&part, &mut answers).await {
+                Ok(()) => {}
+                Err(error) if is_about_entries(&error) => match part.as_slice() {
+                    [only] => answer(&mut answers, only.id(), Err(refused_alone(&error))),
+                    _ => {
+                        let second = part.split_off(part.len() / 2);
+                        parts.extend([second, part]);
+                    }
+                },
+                // What is accepted is accepted; whatever has no answer then is sent again.
+                Err(_) if answers.iter().flatten().any(Result::is_ok) => break,
+                Err(error) => return Err(queue_error(&self.name, OPERATION, &error)),
             }
         }
         Ok(SendOutcome {

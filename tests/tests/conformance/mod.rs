@@ -1,4 +1,5 @@
 //! The cases, and what they run on.
 
 pub(crate) mod cases;
+pub(crate) mod refusals;
 pub(crate) mod subject;
