@@ -21,6 +21,7 @@ pub(crate) fn pauses() -> impl Iterator<Item = Duration> + Send + Sync {
         .with_max_delay(DELAY_MAX)
         .without_max_times()
         .with_jitter()
+        .with_jitter_seed(session_clock::random())
         .build()
         .map(|pause| pause.min(DELAY_MAX))
 }

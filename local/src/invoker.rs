@@ -1,9 +1,6 @@
 //! How the event source calls the function: in this process, or over HTTP as `cargo lambda watch` serves it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -16,7 +13,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use session_telemetry::Escaped;
-use tokio::time::{self, interval_at};
+use tokio::time::{self, Instant, interval_at};
 
 /// The largest answer that Lambda gives to a synchronous invocation: 6 MB (AWS, "Lambda quotas").
 const RESPONSE_SIZE_MAX_BYTES: usize = 6 * 1024 * 1024;

@@ -1,6 +1,6 @@
 //! Where this process keeps what must last of its listener: in its own store, or where the configuration puts cursors.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use session_config::Settings;
@@ -68,7 +68,7 @@ impl QuarantineStore for InStore {
 
     async fn put(&self, item: &QuarantineItem) -> Result<(), QuarantineError> {
         let (key, record) = (item.key(), item.to_json()?);
-        let put = self.0.put_in_quarantine(&key, record, SystemTime::now());
+        let put = self.0.put_in_quarantine(&key, record, session_clock::now());
         put.await.map_err(QuarantineError::place)
     }
 

@@ -276,7 +276,7 @@ impl Check for Accounts {
             return Err(CheckFailure::new(reason));
         }
         // A program may refuse one request, or all of them; who was given up may be the last whom the outage hit.
-        let deadline = std::time::Instant::now() + REHEARSAL_LIMIT;
+        let deadline = tokio::time::Instant::now() + REHEARSAL_LIMIT;
         match self.engine.rehearse(self.owner_program, deadline).await {
             Ok(()) => {
                 self.unserved.could_be_served();

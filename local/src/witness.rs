@@ -1,11 +1,7 @@
 //! Sees what a function in another process has done: its answer names only what failed, so the chain is asked about
 //! the rest. Otherwise nobody could watch accounts being created behind `cargo lambda watch`.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -17,6 +13,7 @@ use session_message::Message;
 use solana_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
 use solana_pubkey::Pubkey;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::invoker::{FunctionUrl, InvokeError, Invoker};
 
@@ -49,7 +46,7 @@ impl Invoker for Witness {
             // The event source fails the whole batch for it: nothing is concluded.
             return Ok(response);
         }
-        let answered_at = OffsetDateTime::now_utc();
+        let answered_at = OffsetDateTime::from(session_clock::now());
         match self.conclude(&seen, &response).await {
             Ok(conclusions) => self.report(seen, conclusions, answered_at),
             Err(error) => tracing::warn!(%error, "the function has answered, but what it did cannot be looked up"),

@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ use session_builder::{
     invoker::{InvokeError, Invoker},
 };
 use session_queue::{InMemoryConfig, InMemoryQueue, Queue, SendEntry};
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);

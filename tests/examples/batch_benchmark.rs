@@ -10,10 +10,7 @@
     reason = "a benchmark stops at the first thing that is not as it should be, and prints two decimals"
 )]
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use serde_json::{Value, json};
 use session_engine::{
@@ -23,6 +20,7 @@ use session_events::{session::SESSION_PROGRAM_ID, session_address};
 use session_tests::{chain::TestChain, creation::CreationRig};
 use solana_client::rpc_request::RpcRequest;
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 /// Bytes of data of each account.
 const SIZE_BYTES: u64 = 208;

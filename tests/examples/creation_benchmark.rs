@@ -10,10 +10,7 @@
     reason = "a benchmark stops at the first thing that is not as it should be, and prints two decimals"
 )]
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::stream::{self, StreamExt};
 use session_chain::{CommitmentConfig, RetryPolicy, RpcClient, RpcPool};
@@ -25,6 +22,7 @@ use solana_sdk::{
     signature::{Keypair, Signer},
     transaction::Transaction,
 };
+use tokio::time::Instant;
 
 /// Workers: each has one account in hand, or one batch.
 const WORKERS: usize = 10;

@@ -6,7 +6,7 @@
 //! cargo run --release -p session-tests --example reconcile_million -- [ENTRIES]
 //! ```
 
-use std::{process::Stdio, time::Instant};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use session_chain::Endpoint;
@@ -18,6 +18,7 @@ use session_tests::{
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 

@@ -23,10 +23,11 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use session_tests::{chain::TestChain, lambda::Lambda, rig::Rig};
+use tokio::time::Instant;
 
 /// Starts of each function; the median counts.
 const RUNS: usize = 31;

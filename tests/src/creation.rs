@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
@@ -16,6 +16,7 @@ use session_ledger::InMemoryLedger;
 use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signer};
+use tokio::time::Instant;
 
 use crate::{chain::TestChain, fault_proxy::FaultProxy};
 

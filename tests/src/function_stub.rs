@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http_body_util::Full;
@@ -13,6 +13,7 @@ use hyper::{
 use serde_json::{Value, json};
 use session_engine::{CreationRequest, validate};
 use session_message::Message;
+use tokio::time::Instant;
 
 use crate::{
     creation::CreationRig,

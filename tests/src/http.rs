@@ -1,13 +1,11 @@
 //! Requests to servers on this machine, timed; and a metric of their `/metrics`.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{Method, Request, StatusCode, body::Bytes};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::time::Instant;
 
 /// An answer and how long it took.
 #[derive(Debug)]

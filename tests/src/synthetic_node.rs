@@ -1,9 +1,6 @@
 //! An RPC node with a long history of session requests that never happened: for measuring what a listener needs to read it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http_body_util::Full;
@@ -16,6 +13,7 @@ use session_chain::Endpoint;
 use session_events::{PdaComputedEvent, factory::SESSION_FACTORY_ID, session::SESSION_PROGRAM_ID};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
+use tokio::time::Instant;
 
 use crate::{
     hostile::event_bytes,

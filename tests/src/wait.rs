@@ -1,9 +1,8 @@
 //! Waiting for a condition with a deadline, instead of sleeping for luck.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::{future::Future, time::Duration};
+
+use tokio::time::Instant;
 
 /// How often a condition is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

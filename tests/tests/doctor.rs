@@ -12,7 +12,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::ExitCode,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use libtest_mimic::{Arguments, Trial};
@@ -251,7 +251,7 @@ async fn endpoints_are_poor(setup: &mut Setup) {
     setup.is_well(&able).await;
     setup.proxy.heal();
 
-    let an_hour_ago = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - 3_600;
+    let an_hour_ago = session_clock::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - 3_600;
     setup.proxy.spoil_all("getBlockTime", Fault::Result(json!(an_hour_ago)));
     setup.is_ill("clock", "timedatectl", &alone).await;
     setup.proxy.heal();

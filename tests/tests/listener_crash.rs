@@ -63,7 +63,7 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
     let requested = Requested::default();
     let traffic = tokio::spawn(request_all(Arc::clone(&chain), Arc::clone(&requested)));
 
-    let seed: u64 = rand::random();
+    let seed: u64 = session_clock::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let (mut queued, mut cursors) = (BTreeSet::new(), BTreeSet::new());

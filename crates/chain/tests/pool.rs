@@ -7,12 +7,13 @@
 mod scripted;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use scripted::{Reply, ScriptedServer};
 use serde_json::{Value, json};
 use session_chain::{ChainError, CommitmentConfig, RetryPolicy, Retryability, RpcClient, RpcPool, TransactionFailure};
 use solana_sdk::transaction::TransactionError;
+use tokio::time::Instant;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(300);
 

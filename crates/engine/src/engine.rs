@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use session_chain::replies::read_accounts;
 use session_chain::{ChainError, Cluster, RpcPool};
 use session_ledger::Ledger;
 use solana_pubkey::Pubkey;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -175,7 +175,7 @@ impl Engine {
             }
         };
         let serve = self.serve_all(&requests, &mut hand_over, inner_deadline);
-        if tokio::time::timeout_at(deadline.into(), serve).await.is_err() {
+        if tokio::time::timeout_at(deadline, serve).await.is_err() {
             tracing::debug!("the deadline cut a batch off");
         }
         for index in 0..requests.len() {

@@ -1,7 +1,7 @@
 //! A creation that nobody asked for, tried on a node and sent nowhere: whether the owner program does what the
 //! configuration says of it.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use session_chain::replies::simulate;
 use session_chain::{ChainError, RpcPool, TransactionFailure};

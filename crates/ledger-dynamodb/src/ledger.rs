@@ -126,6 +126,7 @@ impl Books for DynamoDbLedger {
             .with_max_delay(OVERTAKEN_PAUSE_MAX)
             .with_max_times(OVERTAKEN_MAX)
             .with_jitter()
+            .with_jitter_seed(session_clock::random())
             .build();
         loop {
             let loaded = self.load(&step).await?;

@@ -35,7 +35,7 @@ impl HoldId {
     /// A new name, from the system's randomness.
     #[must_use]
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(session_clock::uuid())
     }
 }
 

@@ -79,5 +79,5 @@ fn strings(attributes: HashMap<String, MessageAttributeValue>) -> BTreeMap<Strin
 }
 
 fn time(ms: Option<u64>) -> SystemTime {
-    ms.map_or_else(SystemTime::now, |ms| UNIX_EPOCH + Duration::from_millis(ms))
+    ms.map_or_else(session_clock::now, |ms| UNIX_EPOCH + Duration::from_millis(ms))
 }

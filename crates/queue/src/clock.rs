@@ -41,7 +41,7 @@ impl Clock {
         let turned = Duration::from_millis(self.turned_ms.load(Ordering::Relaxed));
         let now = match self.tokio {
             Some((start, since)) => start + since.elapsed(),
-            None => SystemTime::now(),
+            None => session_clock::now(),
         };
         now + turned
     }

@@ -8,7 +8,7 @@
 #[path = "../../ledger/tests/conformance/mod.rs"]
 mod conformance;
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use session_ledger::{HoldAnswer, HoldId, HoldRequest, Ledger, Limits, Member};
 use session_store::{Store, StoreLedger};
@@ -43,7 +43,7 @@ async fn what_is_held_is_held_after_a_restart() {
         fee_lamports: 5,
         wallet_reading: None,
     };
-    let now = SystemTime::now();
+    let now = session_clock::now();
     let store = Store::open(folder.path()).await.unwrap();
     let ledger = StoreLedger::new(store.clone(), limits);
     assert_eq!(

@@ -13,7 +13,7 @@ use std::{
     path::Path,
     process::Command,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::FutureExt;
@@ -22,6 +22,7 @@ use session_queue::{
     DeferEntry, InMemoryConfig, InMemoryQueue, Queue, ReceiveRequest, ReceivedMessage, SendEntry, redrive,
 };
 use session_store::{Reader, Store};
+use tokio::time::Instant;
 
 const LETTERS: usize = 500;
 /// Letters that are redriven before the first of them is handled.
@@ -145,7 +146,7 @@ async fn a_redrive_that_is_killed_loses_no_letter() {
         return redrive_until_killed(Path::new(&folder)).await;
     }
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(rand::random);
+    let seed: u64 = seed.unwrap_or_else(session_clock::random);
     println!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();

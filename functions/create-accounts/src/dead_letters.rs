@@ -1,9 +1,6 @@
 //! Sends messages to the dead-letter queue with the reason attached.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use session_queue::{DEFERRAL_ATTRIBUTES, DeadLetter, Queue, SendEntry, batches};
 
@@ -69,7 +66,7 @@ impl DeadLetters {
 }
 
 fn entry(record: &Record, reason: &Reason) -> SendEntry {
-    let now = SystemTime::now();
+    let now = session_clock::now();
     let letter = DeadLetter {
         reason: reason.code.to_owned(),
         sentence: reason.sentence.clone(),

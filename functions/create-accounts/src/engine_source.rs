@@ -4,11 +4,14 @@
 //! that break the rules. While the chain cannot be reached these are concluded all the same, and every record that needs
 //! the engine has the reason for its own.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use session_engine::{CreationError, Deferral, Engine, Policy};
-use tokio::{sync::OnceCell, time::timeout_at};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout_at},
+};
 
 /// Starts an engine, or says why every request has to wait.
 pub type Start = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<Engine>, CreationError>> + Send + Sync>;
@@ -67,7 +70,7 @@ impl EngineSource {
             Self::Later(later) => later,
         };
         let started = later.started.get_or_try_init(|| (later.start)());
-        match timeout_at(deadline.into(), started).await {
+        match timeout_at(deadline, started).await {
             Ok(started) => started.cloned(),
             Err(_elapsed) => Err(Deferral::NoTimeLeft(None).into()),
         }

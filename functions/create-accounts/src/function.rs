@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -18,7 +18,10 @@ use session_engine::{CreationError, Deferral, Engine, EngineError};
 use session_ledger::{InMemoryLedger, Ledger};
 use session_queue::Queue;
 use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout},
+};
 
 use crate::{emf::EmfMetrics, no_queue::NoQueue};
 
@@ -76,7 +79,7 @@ impl Function {
 
     async fn answer(&self, event: SqsEvent, deadline: SystemTime) -> Result<SqsBatchResponse, FunctionError> {
         // `cargo lambda watch` gives a deadline in 1970. A function whose time is really over is not asked any more.
-        let left = deadline.duration_since(SystemTime::now());
+        let left = deadline.duration_since(session_clock::now());
         let left = left.unwrap_or(self.settings.service.function_timeout);
         let deadline = Instant::now() + left;
         let handler = self.handler.get_or_try_init(|| handler(&self.settings)).await?;

@@ -1,14 +1,12 @@
 //! The handler: reads the records of one invocation, has the engine create what they ask for, and concludes each.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use session_engine::{CreationError, CreationRequest, Engine, Outcome};
 use session_queue::{Clock, Queue, VisibilityBackoff};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::{
     conclusion::{Conclusion, Patience, Reason, waited},
@@ -178,7 +176,7 @@ impl Handler {
             trace: record.trace,
             message: reading.into_message(),
             conclusion,
-            concluded_at: OffsetDateTime::now_utc(),
+            concluded_at: OffsetDateTime::from(session_clock::now()),
         };
         report.record_metrics();
         report.log();

@@ -83,7 +83,7 @@ impl CursorStore {
     /// replaced on a condition.
     pub(crate) fn lease(&self, queue: &str, program_id: &Pubkey, genesis_hash: &str, lasts: Duration) -> Option<Lease> {
         let path = self.path(&format!("lease-{queue}"), program_id, genesis_hash);
-        let me = uuid::Uuid::new_v4().to_string();
+        let me = session_clock::uuid().to_string();
         self.conditional.then(|| Lease::new(self.clone(), path, me, lasts))
     }
 
@@ -360,7 +360,7 @@ impl SavedCursor {
             genesis_hash: self.genesis_hash.clone(),
             slot: mark.slot,
             signature: mark.signature.map(|signature| signature.to_string()),
-            updated_at: OffsetDateTime::now_utc(),
+            updated_at: OffsetDateTime::from(session_clock::now()),
             set_by_hand,
         };
         serde_json::to_vec_pretty(&document).map_err(|error| CursorError::Malformed {

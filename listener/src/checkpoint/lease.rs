@@ -175,7 +175,7 @@ impl Lease {
             version: VERSION,
             holder,
             lasts_ms: u64::try_from(self.lasts.as_millis()).unwrap_or(u64::MAX),
-            renewal: rand::random(),
+            renewal: session_clock::random(),
         };
         let bytes = serde_json::to_vec_pretty(&document).map_err(|error| self.malformed(&error))?;
         let options = PutOptions::from(mode);

@@ -47,7 +47,9 @@ fn quarantined(status: &ListenerStatus) -> Health {
         .iter()
         .map(|(reason, count)| format!("{count} {reason}"))
         .collect();
-    let age = (OffsetDateTime::now_utc() - *since).whole_seconds().max(0);
+    let age = (OffsetDateTime::from(session_clock::now()) - *since)
+        .whole_seconds()
+        .max(0);
     let reasons = reasons.join(", ");
     Health::Degraded(format!(
         "{items} in quarantine ({reasons}), the oldest for {age} s: {oldest}; see session-builder quarantine list"

@@ -2,12 +2,13 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use session_admin::{Check, CheckFailure, Health, in_time};
 use session_chain::{RpcClient, RpcPool};
+use tokio::time::Instant;
 
 use super::PATIENCE;
 

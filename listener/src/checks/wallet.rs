@@ -1,9 +1,6 @@
 //! The wallets that pay.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::{try_join, try_join_all};
@@ -12,6 +9,7 @@ use session_admin::{Check, CheckFailure, Health, in_time};
 use session_chain::{ChainError, RpcClient, RpcPool};
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 use super::PATIENCE;
 

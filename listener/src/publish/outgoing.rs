@@ -95,10 +95,10 @@ impl Trace {
         let id = signature
             .and_then(|signature| signature.as_ref().first_chunk().copied().map(u128::from_be_bytes))
             .filter(|&id| id != 0)
-            .unwrap_or_else(|| rand::random::<u128>().max(1));
+            .unwrap_or_else(|| session_clock::random::<u128>().max(1));
         Self {
             id,
-            span: rand::random::<u64>().max(1),
+            span: session_clock::random::<u64>().max(1),
         }
     }
 

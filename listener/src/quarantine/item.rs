@@ -143,7 +143,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     fn item(&self, id: String, content: QuarantineContent, finding: Finding) -> QuarantineItem {
-        let now = OffsetDateTime::now_utc();
+        let now = OffsetDateTime::from(session_clock::now());
         let Finding {
             reason,
             detail,
@@ -159,7 +159,7 @@ impl Scope {
             detail,
             evidence,
             first_seen: now,
-            next_try: now + reason.pause(1, rand::random()),
+            next_try: now + reason.pause(1, session_clock::random()),
             attempts: 1,
         }
     }
@@ -204,7 +204,7 @@ impl Testimony {
     pub(crate) fn now(witness: impl fmt::Display, answer: impl fmt::Display) -> Self {
         Self {
             witness: witness.to_string(),
-            at: OffsetDateTime::now_utc(),
+            at: OffsetDateTime::from(session_clock::now()),
             answer: answer.to_string(),
         }
     }
@@ -226,7 +226,7 @@ impl QuarantineItem {
         } = finding;
         (self.reason, self.detail, self.evidence) = (reason, detail, evidence);
         self.attempts = self.attempts.saturating_add(1);
-        self.next_try = now + reason.pause(self.attempts, rand::random());
+        self.next_try = now + reason.pause(self.attempts, session_clock::random());
         self
     }
 

@@ -82,7 +82,7 @@ impl Quarantine {
     pub async fn retry(&self, ids: &[String]) -> Result<Vec<QuarantineItem>, QuarantineError> {
         let mut meant = self.named(ids).await?;
         for item in &mut meant {
-            item.next_try = OffsetDateTime::now_utc();
+            item.next_try = OffsetDateTime::from(session_clock::now());
             self.store.put(item).await?;
         }
         self.changed.notify_one();
@@ -125,7 +125,7 @@ impl Quarantine {
             }
         }
         let item = if let Some(known) = known {
-            known.tried_again(item.into_finding(), OffsetDateTime::now_utc())
+            known.tried_again(item.into_finding(), OffsetDateTime::from(session_clock::now()))
         } else {
             self.items.fetch_add(1, Ordering::Relaxed);
             item

@@ -119,7 +119,7 @@ impl Reconciliation {
 
     /// A request that is so new that its event is probably under way.
     pub(crate) fn is_young(&self, entry: &SessionEntry) -> bool {
-        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let now = OffsetDateTime::from(session_clock::now()).unix_timestamp();
         now.abs_diff(entry.created_at) < self.config.min_age.as_secs()
     }
 

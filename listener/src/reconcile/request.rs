@@ -126,7 +126,7 @@ fn reconciled(event: PdaComputedEvent, signature: Option<Signature>, slot: u64, 
         signature,
         slot,
         index,
-        observed_at: OffsetDateTime::now_utc(),
+        observed_at: OffsetDateTime::from(session_clock::now()),
         origin: Origin::Reconciliation,
         requester: None,
     }

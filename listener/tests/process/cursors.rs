@@ -1,10 +1,11 @@
 //! Where the listener goes on, and which of several listens.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use session_listener::Mark;
 use session_tests::{http, listener_process::ListenerProcess, wait};
+use tokio::time::Instant;
 
 use crate::stage::{LIMIT, Queued, Requested, Stage};
 
@@ -62,7 +63,7 @@ pub(crate) async fn two_at_once() {
 /// Whatever several listeners save, read and forget in which order, what S3 holds never goes back.
 pub(crate) async fn never_back() {
     const STEPS: usize = 300;
-    let seed = rand::random();
+    let seed = session_clock::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let stage = Stage::start().await;

@@ -1,6 +1,6 @@
 //! How an alert gets out: a signed POST, tried again for a while.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use backon::{ExponentialBuilder, Retryable};
 use hmac::{Hmac, Mac};
@@ -83,7 +83,8 @@ impl Caller {
             .with_min_delay(Duration::from_secs(1))
             .with_max_delay(PAUSE_MAX)
             .with_max_times(TRIES_MAX - 1)
-            .with_jitter();
+            .with_jitter()
+            .with_jitter_seed(session_clock::random());
         (|| self.tell_once(alert))
             .retry(pauses)
             .when(CallError::is_passing)
@@ -91,7 +92,7 @@ impl Caller {
     }
 
     async fn tell_once(&self, alert: &Alert) -> Result<(), CallError> {
-        let seconds = SystemTime::now()
+        let seconds = session_clock::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         let body = json!({

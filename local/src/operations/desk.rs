@@ -127,7 +127,7 @@ impl Desk {
 
     /// Takes every letter up, and sorts those that are meant from the others.
     async fn sort(&self, filter: &LetterFilter) -> Result<(Vec<Held>, Vec<Held>), OperationError> {
-        let now = SystemTime::now();
+        let now = session_clock::now();
         let held = self.take_up().await.map_err(unavailable)?;
         let mut held: Vec<Held> = held.into_iter().map(|held| (letter(&held, now), held)).collect();
         held.sort_by_key(|(_, held)| held.sent_at);

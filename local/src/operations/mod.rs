@@ -61,7 +61,7 @@ impl Operations for ServiceOperations {
             uptime_secs: self.stats.uptime().as_secs(),
             chain: self.chain.clone(),
             program_id: self.program_id.to_string(),
-            health: health_page(&self.health.report(), OffsetDateTime::now_utc()),
+            health: health_page(&self.health.report(), OffsetDateTime::from(session_clock::now())),
             stats: self.stats.page(),
             queue_waiting: waiting.map(|depth| depth.visible + depth.delayed),
             queue_in_flight: waiting.map(|depth| depth.in_flight),

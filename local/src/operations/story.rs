@@ -1,15 +1,13 @@
 //! What is known of one session, put together from the dead letters and the chain.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use session_admin::{Letter, LetterFilter, OperationError};
 use session_chain::{ChainError, RpcClient, RpcPool};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
+use tokio::time::Instant;
 
 use crate::{advice::advice, operations::Desk};
 

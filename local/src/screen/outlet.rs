@@ -8,8 +8,10 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 /// Lines that wait for a slow reader: some minutes of a busy service, and some megabytes.
 const WAITING_MAX: usize = 32_768;
@@ -61,6 +63,10 @@ impl Outlet {
     }
 
     /// Waits until everything before is written, `limit` at most.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever flushes is no task, and has nothing else to do"
+    )]
     pub(super) fn flush(&self, limit: Duration) {
         let until = Instant::now() + limit;
         let (written, wait) = sync_channel(1);

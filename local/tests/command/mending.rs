@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use session_builder::traffic::Traffic;
@@ -29,7 +29,7 @@ async fn twenty_letters(traffic: &Traffic, config: &str, state: &Path) {
     let store = Store::open(state).await.unwrap();
     let letters = letters_of(&store).await;
     for number in 0..STRANGE {
-        let now = SystemTime::now();
+        let now = session_clock::now();
         let letter = DeadLetter {
             reason: String::from("bad_body"),
             sentence: String::from("the body is not JSON"),

@@ -2,10 +2,7 @@
 //! A process of its own, because that environment is a process's: `create_with_kms RPC_URL WS_URL PUBLIC_KEY`. Prints why
 //! they have to wait, once for each try, and ends when they are there.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
@@ -15,6 +12,7 @@ use session_tests::{
     creation::{Answer, requests},
     kms_stub::KEY_ID,
 };
+use tokio::time::Instant;
 
 /// The longest that one try may take.
 const DEADLINE: Duration = Duration::from_secs(20);

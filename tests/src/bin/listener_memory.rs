@@ -3,11 +3,7 @@
 //!
 //! Each backlog is read by a process of its own, so that its peak is its own.
 
-use std::{
-    process::Command,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
@@ -21,6 +17,7 @@ use session_tests::{
     listening::{Listening, pool, quick_config},
     synthetic_node::SyntheticNode,
 };
+use tokio::time::Instant;
 
 const SMALL: u64 = 1_000;
 const LARGE: u64 = 100_000;

@@ -1,6 +1,6 @@
 //! The cluster is not as this client knows it: older prices, shorter slots, and what gateways make of a node's words.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use session_engine::{EngineConfig, Outcome};
@@ -12,6 +12,7 @@ use session_tests::{
 };
 use surfpool_sdk::SimnetCommand;
 use surfpool_types::ClockCommand;
+use tokio::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_below_todays_minimum_is_verified() {

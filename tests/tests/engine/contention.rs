@@ -1,9 +1,6 @@
 //! The same address wanted several times at once: it is paid for once.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use session_engine::{CreationRequest, EngineConfig, Outcome};
 use session_tests::{
@@ -13,6 +10,7 @@ use session_tests::{
 };
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signer;
+use tokio::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twice_in_one_batch() {

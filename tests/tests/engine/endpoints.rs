@@ -42,7 +42,7 @@ async fn quick_beside(what: &str, spoil: impl Fn(&FaultProxy)) {
         tick.tick().await;
         let rig = Arc::clone(&rig);
         tasks.push(tokio::spawn(async move {
-            let started = std::time::Instant::now();
+            let started = tokio::time::Instant::now();
             assert_all_there(&rig.create_within(&requests(1, 100), LIMIT).await);
             started.elapsed()
         }));

@@ -1,6 +1,6 @@
 //! An RPC that loses, delays and lies: nothing is paid twice, and nothing is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use session_engine::{Disposition, EngineConfig, TransactionVersion};
@@ -10,6 +10,7 @@ use session_tests::{
     fault_proxy::{Fault, FaultProxy, Gate},
 };
 use surfpool_sdk::cheatcodes::builders::ResetAccount;
+use tokio::time::Instant;
 
 /// A chain, a proxy before it and an engine that sees the chain through it.
 async fn rig() -> (TestChain, FaultProxy, CreationRig) {

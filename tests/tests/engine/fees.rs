@@ -1,6 +1,6 @@
 //! A cluster whose blocks are full: what offers too little for its compute units goes nowhere.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use session_engine::{CreationRequest, EngineConfig, Policy};
@@ -9,6 +9,7 @@ use session_tests::{
     creation::{Answer, CreationRig, requests},
     fault_proxy::{Fault, FaultProxy},
 };
+use tokio::time::Instant;
 
 /// A chain behind a proxy that drops what is too cheap, and an engine that pays `cap` lamports of priority fee at most. To
 /// whoever asks for it the block height is past every blockhash's life, so that what is not known has expired.

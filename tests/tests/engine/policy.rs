@@ -1,6 +1,6 @@
 //! The wallet cannot be drained.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use session_engine::{CreationError, Deferral, EngineConfig, Outcome, Policy};
 use session_ledger::{InMemoryLedger, Ledger, Limits};
@@ -33,7 +33,7 @@ async fn limited(chain: &TestChain, limits: Limits, policy: Policy) -> CreationR
 
 /// Fails unless nothing is held, and the books' spending is what left the wallet, to the lamport.
 async fn assert_books_agree(rig: &CreationRig, balance_before: u64) {
-    let sums = rig.ledger.summary(SystemTime::now()).await.unwrap().total;
+    let sums = rig.ledger.summary(session_clock::now()).await.unwrap().total;
     assert_eq!(sums.held_lamports, 0);
     assert_eq!(sums.spent_lamports(), balance_before - rig.balance().await);
 }

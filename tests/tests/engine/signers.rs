@@ -1,10 +1,6 @@
 //! Who signs.
 
-use std::{
-    process::Stdio,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{process::Stdio, sync::Arc, time::Duration};
 
 use session_chain::{CommitmentConfig, RetryPolicy, RpcPool};
 use session_engine::{Engine, EngineConfig, SignerPool};
@@ -18,6 +14,7 @@ use solana_sdk::signature::{Keypair, Signer};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
+    time::Instant,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,7 +49,11 @@ struct TurnedBooks {
 impl TurnedBooks {
     /// A moment of the turned clock by the reader's.
     fn told(&self, at: SystemTime) -> SystemTime {
-        at - self.clock.now().duration_since(SystemTime::now()).unwrap_or_default()
+        at - self
+            .clock
+            .now()
+            .duration_since(session_clock::now())
+            .unwrap_or_default()
     }
 }
 
@@ -187,7 +191,7 @@ impl Service {
                 slot: 1,
                 event_index: 0,
                 program_id: SESSION_FACTORY_ID,
-                observed_at: SystemTime::now().into(),
+                observed_at: session_clock::now().into(),
                 origin: Origin::Live,
                 requester: Some(requester),
             };
@@ -359,7 +363,7 @@ async fn a_thousand_requests_on_a_budget_for_a_hundred_are_all_created_as_the_cl
         }
     }
     service.assert_nothing_failed().await;
-    let spent = service.ledger.summary(SystemTime::now()).await.unwrap();
+    let spent = service.ledger.summary(session_clock::now()).await.unwrap();
     let balance = balance - chain.rpc().get_balance(&wallet.pubkey()).await.unwrap();
     assert_eq!(
         spent.total.spent_lamports(),

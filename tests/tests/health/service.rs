@@ -6,13 +6,16 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use session_chain::Endpoint;
 use session_tests::{binaries::built, chain::TestChain, http, ports::free_port, wait};
 use solana_sdk::signature::Keypair;
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::Instant,
+};
 
 use crate::table;
 

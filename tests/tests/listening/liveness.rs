@@ -127,14 +127,14 @@ pub(crate) async fn what_is_found_late_counts_as_late(chain: Arc<TestChain>) {
     let before = (count(&missed), series(&slowest));
     let sessions = request(&chain, 1).await;
     chain.reserve_session("late").await;
-    let requested_at = time::OffsetDateTime::now_utc();
+    let requested_at = time::OffsetDateTime::from(session_clock::now());
     let slot = chain.rpc().get_slot().await.unwrap();
     // Nobody listens for a while.
     wait::until_true("later slots", LIMIT, || async {
         chain.rpc().get_slot().await.unwrap() > slot + OUTAGE_SLOTS
     })
     .await;
-    let outage = time::OffsetDateTime::now_utc() - requested_at;
+    let outage = time::OffsetDateTime::from(session_clock::now()) - requested_at;
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
     let endpoint = Endpoint {
         ws: format!("ws://127.0.0.1:{}", free_port()),

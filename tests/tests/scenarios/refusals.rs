@@ -1,10 +1,6 @@
 //! What the service must refuse: each with its own reason, and none for a single lamport.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use create_accounts::Conclusion;
 use session_events::{PdaComputedEvent, factory::SESSION_FACTORY_ID, session::SESSION_PROGRAM_ID, session_address};
@@ -40,7 +36,7 @@ fn body(event: PdaComputedEvent) -> String {
         slot: 1,
         event_index: 0,
         program_id: SESSION_FACTORY_ID,
-        observed_at: SystemTime::now().into(),
+        observed_at: session_clock::now().into(),
         origin: Origin::Reconciliation,
         requester: None,
     };

@@ -1,10 +1,6 @@
 //! Whoever pays for a request answers for what it costs the wallet, whatever owner he names and whatever he closes.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use create_accounts::{Conclusion, RecordReport};
 use session_engine::Outcome;
@@ -59,7 +55,7 @@ async fn limited(chain: &Arc<TestChain>, size: u64, sessions: u64) -> (Rig, Limi
 async fn books(rig: &Rig) -> Summary {
     let reader = Reader::open(rig.state_dir()).await.unwrap();
     reader
-        .ledger_summary(Limits::default(), SystemTime::now())
+        .ledger_summary(Limits::default(), session_clock::now())
         .await
         .unwrap()
 }

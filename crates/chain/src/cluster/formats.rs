@@ -1,6 +1,6 @@
 //! Whether the cluster takes transactions of version 1 (SIMD-0385), and when to try again after it did not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use solana_message::v1::TransactionConfig;
 use solana_message::{VersionedMessage, v1};
@@ -9,6 +9,7 @@ use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::TransactionError;
 use solana_transaction::versioned::VersionedTransaction;
+use tokio::time::Instant;
 
 use crate::replies::{AccountState, simulate};
 use crate::{ChainError, CommitmentConfig, RpcPool, TransactionFailure};

@@ -10,11 +10,12 @@ mod rent;
 mod slot_time;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::gauge;
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 use self::formats::{FormatBelief, VERSION_1_FEATURE, version_1_by_feature, version_1_by_simulation};
 use self::slot_time::SlotClock;

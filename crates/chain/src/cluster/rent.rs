@@ -1,9 +1,9 @@
 //! The cluster's price of storage.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 use crate::{ChainError, RpcClient, RpcPool};
 

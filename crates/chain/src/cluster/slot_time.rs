@@ -1,7 +1,9 @@
 //! How long a slot takes, measured: slots of readings against this machine's clock. Pure: time is passed in.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::replies::PerformanceSample;
 

@@ -1,6 +1,8 @@
 //! The circuit breaker of one endpoint: when it may be called. Time is passed in, so that it is a pure machine.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Failures in a row after which an endpoint is left alone.
 const FAILURES_TO_OPEN: u32 = 5;

@@ -1,11 +1,12 @@
 //! One endpoint with what is known of it: whether it may be called, how fast it answers, which cluster it serves.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_client::rpc_client::RpcClientConfig;
 use solana_commitment_config::CommitmentConfig;
+use tokio::time::Instant;
 
 use crate::endpoints::breaker::Breaker;
 use crate::endpoints::pace::Pace;

@@ -45,6 +45,7 @@ impl RetryPolicy {
             .with_max_delay(max_delay)
             .with_max_times(self.max_tries.saturating_sub(1) as usize)
             .with_jitter()
+            .with_jitter_seed(session_clock::random())
             .build()
             .map(move |delay| delay.min(max_delay))
     }

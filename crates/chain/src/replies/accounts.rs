@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::json;
 use solana_client::rpc_request::RpcError;
 use solana_client::rpc_response::{UiAccountData, UiAccountEncoding};
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 use super::{InContext, ask};
 use crate::{ChainError, ClientError, RpcClient, RpcPool};

@@ -1,12 +1,13 @@
 //! Where the chain is: its latest blockhash, its height, and how fast it goes.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
 use solana_client::rpc_request::RpcError;
 use solana_sdk::hash::Hash;
+use tokio::time::Instant;
 
 use super::{InContext, ask};
 use crate::{ChainError, CommitmentConfig, RpcClient, RpcPool};

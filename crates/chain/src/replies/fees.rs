@@ -1,11 +1,11 @@
 //! What recent blocks took for compute units.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::json;
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 use super::ask;
 use crate::{ChainError, RpcClient, RpcPool};

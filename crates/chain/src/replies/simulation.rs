@@ -1,13 +1,13 @@
 //! Transactions tried on a node without being sent on.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use solana_transaction::versioned::VersionedTransaction;
+use tokio::time::Instant;
 
 use super::{InContext, TransactionFailure, ask};
 use crate::{ChainError, ClientError, CommitmentConfig, RpcClient, RpcPool};

@@ -1,11 +1,11 @@
 //! What became of transactions, by their signatures.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use solana_client::rpc_request::RpcError;
 use solana_sdk::signature::Signature;
+use tokio::time::Instant;
 
 use super::{InContext, TransactionFailure, ask};
 use crate::{ChainError, ClientError, CommitmentConfig, RpcClient, RpcPool};

@@ -1,7 +1,6 @@
 //! From what is missing to transactions that are under way.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use session_chain::replies::{Simulation, simulate};
 use session_ledger::{MEMBERS_MAX, Member};
@@ -9,6 +8,7 @@ use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
+use tokio::time::Instant;
 
 use crate::batch::serve::{Batch, Means};
 use crate::config::EngineConfig;

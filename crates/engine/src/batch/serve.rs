@@ -1,7 +1,7 @@
 //! Serving one batch: every delivery is followed on its own, and what is thrown back is planned again meanwhile.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -10,6 +10,7 @@ use session_chain::replies::read_accounts_surely;
 use session_chain::{ChainError, Cluster, RpcPool};
 use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
+use tokio::time::Instant;
 
 use crate::batch::error::CreationError;
 use crate::batch::launch::Own;
@@ -165,7 +166,7 @@ impl<'m> Batch<'m> {
 
     /// Waits for the next delivery that ends, and takes all that have ended by then. Says whether any landed.
     async fn await_endings(&mut self) -> bool {
-        let next = tokio::time::timeout_at(self.deadline.into(), self.under_way.next()).await;
+        let next = tokio::time::timeout_at(self.deadline, self.under_way.next()).await;
         let Ok(Some(first)) = next else { return false };
         let mut ended = vec![first];
         while let Some(Some(another)) = self.under_way.next().now_or_never() {
@@ -187,7 +188,7 @@ impl<'m> Batch<'m> {
         if self.open.works().all(|(_, work)| matches!(work.stage, Stage::Under(_))) {
             return;
         }
-        tokio::time::sleep_until((Instant::now() + self.pause).min(self.deadline).into()).await;
+        tokio::time::sleep_until((Instant::now() + self.pause).min(self.deadline)).await;
         let longest = self.means.cluster.slots(FRUITLESS_SLOTS_MAX).max(FRUITLESS_PAUSE);
         self.pause = (self.pause * 2).min(longest);
     }

@@ -17,7 +17,7 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a request that needs so many lamports has no money.
 pub(crate) fn no_money(refusal: &Refusal, lamports: u64, promises: &Promises) -> CreationError {
-    let now = SystemTime::now();
+    let now = session_clock::now();
     let until = |whose: Option<Pubkey>, limit: u64, room_at: Option<SystemTime>| {
         let spent = Spent {
             whose,

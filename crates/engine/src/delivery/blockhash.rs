@@ -1,11 +1,14 @@
 //! A recent blockhash, fetched ahead of time at `confirmed` by one task for everybody.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use session_chain::{ChainError, Cluster, CommitmentConfig, RpcPool, replies};
 use solana_sdk::hash::Hash;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 /// The commitment of what only needs to be recent: `finalized` burns a good part of a blockhash's life.
@@ -81,7 +84,7 @@ impl Blockhashes {
                 }
             }
             self.wanted.notify_one();
-            match tokio::time::timeout_at(deadline.into(), fetched.changed()).await {
+            match tokio::time::timeout_at(deadline, fetched.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(RecentError::Stopped),
                 Err(_) => return Err(RecentError::DeadlineReached),

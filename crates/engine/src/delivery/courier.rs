@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::gauge;
 use session_chain::replies::{AccountState, SignatureStatus, StatusReply, signature_statuses_everywhere};
@@ -14,7 +14,7 @@ use solana_pubkey::Pubkey;
 use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -102,7 +102,7 @@ impl Courier {
         let (entry, running) = self.registry.enter(pdas);
         let courier = self.clone();
         self.tasks.spawn(async move {
-            let room = timeout_at(order.deadline.into(), Arc::clone(&courier.room).acquire_owned()).await;
+            let room = timeout_at(order.deadline, Arc::clone(&courier.room).acquire_owned()).await;
             let Ok(Ok(room)) = room else {
                 return entry.end(Ending::Unmade(Unmade::NoRoom));
             };
@@ -128,7 +128,7 @@ impl Courier {
     /// The same for a hold that was found in the books.
     pub(crate) async fn adopt_entry(&self, open: LedgerHold) -> Result<Option<Running>, LedgerError> {
         let Some(sent) = open.sent else {
-            if open.age(std::time::SystemTime::now()) > self.cluster.slots(BLOCKHASH_SLOTS) {
+            if open.age(session_clock::now()) > self.cluster.slots(BLOCKHASH_SLOTS) {
                 self.treasury.settle_entry(open.id, BookedFate::Abandoned).await;
             }
             return Ok(None);

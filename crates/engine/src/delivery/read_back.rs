@@ -1,11 +1,14 @@
 //! Reading back: the accounts of all transactions that landed at about the same time in one call.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use session_chain::replies::{AccountState, read_accounts_surely};
 use session_chain::{ChainError, Cluster, RpcPool};
 use solana_pubkey::Pubkey;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::treasury::signer::SignerPool;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use metrics::counter;
 use session_chain::{ChainError, RpcClient, RpcPool, TransactionFailure, proves_not_sent};
@@ -12,6 +11,7 @@ use solana_sdk::hash::Hash;
 use solana_sdk::signature::Signature;
 use solana_sdk::transaction::TransactionError;
 use solana_transaction::versioned::VersionedTransaction;
+use tokio::time::Instant;
 
 use crate::delivery::blockhash::{Blockhash, RECENT};
 use crate::delivery::life::{Event, Refusal};

@@ -1,12 +1,15 @@
 //! One status poll for every transaction in flight.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use session_chain::replies::{self, SignatureStatus, StatusReply};
 use session_chain::{ChainError, Cluster, RpcPool, TransactionFailure};
 use solana_sdk::signature::Signature;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::blockhash::RECENT;

@@ -1,6 +1,6 @@
 //! Looking through the books for transactions that some process left behind: what became of them is found out here.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run(courier: Courier, stop: CancellationToken) {
 }
 
 async fn look(courier: &Courier) -> Result<(), session_ledger::LedgerError> {
-    let now = SystemTime::now();
+    let now = session_clock::now();
     let open = courier.treasury.open_entries().await?;
     let left = open.into_iter().filter(|hold| hold.age(now) > YOUNG).take(AT_ONCE);
     for hold in left {

@@ -1,6 +1,6 @@
 //! Which transaction format to use: what the setting says, and where it leaves it open what the cluster takes.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use session_chain::{ChainError, Cluster, RpcPool};
 use solana_pubkey::Pubkey;

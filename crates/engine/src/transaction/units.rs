@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::gauge;
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 use crate::transaction::cost::{MAX_COMPUTE_UNITS, USUAL_UNITS};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use metrics::counter;
 use session_ledger::{
@@ -72,7 +72,7 @@ impl Treasury {
         for payer in self.signers.by_business(wallet) {
             let request = self.request(members, fee_lamports, payer);
             let id = request.id;
-            match insist(|| self.ledger.hold(request.clone(), SystemTime::now())).await? {
+            match insist(|| self.ledger.hold(request.clone(), session_clock::now())).await? {
                 HoldAnswer::Held { created_before } => {
                     return Ok(Asked::Held {
                         hold: Hold::of(id, &self.signers, payer),
@@ -98,7 +98,7 @@ impl Treasury {
 
     /// Writes down the transaction of a hold. Only then may it be sent.
     pub(crate) async fn attach(&self, hold: &Hold, sent: SentTransaction) -> Result<(), LedgerError> {
-        insist(|| self.ledger.attach(hold.id, sent, SystemTime::now())).await
+        insist(|| self.ledger.attach(hold.id, sent, session_clock::now())).await
     }
 
     /// The transaction's fate is known. Books that cannot be reached keep the hold, and whoever looks through them later
@@ -110,7 +110,7 @@ impl Treasury {
     /// The same for a hold of which only the name is known.
     pub(crate) async fn settle_entry(&self, id: HoldId, fate: Fate) {
         let outcome = outcome(&fate);
-        match insist(|| self.ledger.settle(id, fate.clone(), SystemTime::now())).await {
+        match insist(|| self.ledger.settle(id, fate.clone(), session_clock::now())).await {
             Ok(Settlement::Now { .. }) => {
                 counter!(names::TRANSACTIONS_SETTLED_TOTAL, "outcome" => outcome).increment(1);
             }
@@ -309,7 +309,7 @@ mod tests {
             fee_lamports: None,
         };
         treasury.settle(hold, failed).await;
-        let sums = ledger.summary(SystemTime::now()).await.unwrap();
+        let sums = ledger.summary(session_clock::now()).await.unwrap();
         assert_eq!((sums.total.held_lamports, sums.total.spent_lamports()), (0, 5));
         drop(held(&treasury, 3, 990).await);
     }

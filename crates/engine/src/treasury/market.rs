@@ -1,10 +1,11 @@
 //! The price of compute units: what recent blocks took, raised by every transaction that expired.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::gauge;
 use session_telemetry::names;
+use tokio::time::Instant;
 
 /// Where blocks take anything, an expiry still says that more would have helped: raising begins here, in micro-lamports.
 const LOWEST_RAISED: u64 = 10_000;

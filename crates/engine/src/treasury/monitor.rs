@@ -1,12 +1,13 @@
 //! Watches what changes slowly: the wallets' balances, the cluster's facts and the market price of compute units.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metrics::gauge;
 use session_chain::replies::{read_accounts_surely, recent_prioritization_fees};
 use session_chain::{ChainError, Cluster, RpcPool};
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::request::policy::Policy;

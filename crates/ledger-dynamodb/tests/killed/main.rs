@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     process::{Child, Command, ExitCode},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use libtest_mimic::{Arguments, Trial};
@@ -26,7 +26,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use session_ledger::{Ledger, Limits};
 use session_ledger_dynamodb::{DynamoDbLedger, DynamoDbLedgerConfig};
 use solana_pubkey::Pubkey;
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, time::Instant};
 
 use crate::{
     chain::{Chain, Entry},
@@ -56,7 +56,8 @@ struct Time {
 
 impl Time {
     fn now(self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_hours(500_000) + self.began.elapsed().unwrap_or_default() * SPEED
+        let passed = session_clock::now().duration_since(self.began).unwrap_or_default();
+        UNIX_EPOCH + Duration::from_hours(500_000) + passed * SPEED
     }
 }
 
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
 
 async fn run() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(rand::random);
+    let seed: u64 = seed.unwrap_or_else(session_clock::random);
     println!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let server = Server::start();
@@ -85,7 +86,7 @@ async fn run() {
     let folder = tempfile::tempdir().unwrap();
     let chain = Chain::in_folder(folder.path());
     let time = Time {
-        began: SystemTime::now(),
+        began: session_clock::now(),
     };
     let began = Instant::now();
     let start = |number: u64| spawn(&table, folder.path(), time, seed.wrapping_add(number));

@@ -1,7 +1,6 @@
 //! To the dead letters and back: a message is in one of the two places at every instant.
 
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{InMemoryQueue, Role};
 use crate::{
@@ -104,7 +103,7 @@ impl InMemoryQueue {
         let (body, attributes) = (letter.body.clone(), anew(letter.attributes.clone()));
         let marked = self.store.mark_redriven(&letter_id, Some(self.clock.now())).await;
         marked.map_err(|source| self.store_failed(source))?;
-        let message_id = MessageId::new(Uuid::new_v4().to_string());
+        let message_id = MessageId::new(session_clock::uuid().to_string());
         let origin = Origin::Letter(letter_id.clone());
         let copy = Stored::new(message_id, body, attributes, self.clock.now(), origin);
         match self.accept(copy, Instant::now()).await? {

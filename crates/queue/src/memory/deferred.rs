@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{InMemoryQueue, Role};
 use crate::{
@@ -67,7 +66,7 @@ impl InMemoryQueue {
         checked.check()?;
         let now = self.clock.now();
         Ok(Deferred {
-            message_id: MessageId::new(Uuid::new_v4().to_string()),
+            message_id: MessageId::new(session_clock::uuid().to_string()),
             sent_at: now,
             due_at: now + entry.delay,
             attributes: checked.attributes,

@@ -14,7 +14,6 @@ use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, timeout_at},
 };
-use uuid::Uuid;
 
 use crate::{
     clock::Clock,
@@ -139,7 +138,7 @@ impl InMemoryQueue {
         if let Err(error) = entry.check() {
             return Ok(Err(error));
         }
-        let message_id = MessageId::new(Uuid::new_v4().to_string());
+        let message_id = MessageId::new(session_clock::uuid().to_string());
         let visible_at = Instant::now() + entry.delay;
         let (body, attributes, sent_at) = (entry.body, entry.attributes, self.clock.now());
         let (message, settled) = match &self.role {

@@ -1,9 +1,6 @@
 //! A queue and its dead-letter queue, and one-message calls.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use session_queue::{
     Accepted, Clock, EntryError, InMemoryConfig, InMemoryQueue, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage,
@@ -32,7 +29,7 @@ pub(crate) fn queues_of(dead_letters_capacity: usize) -> Queues {
         MAX_RECEIVE_COUNT,
     );
     Queues {
-        source: Arc::new(source.with_clock(Clock::on_tokio(SystemTime::now()))),
+        source: Arc::new(source.with_clock(Clock::on_tokio(session_clock::now()))),
         dead_letters,
     }
 }

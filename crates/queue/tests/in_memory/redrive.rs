@@ -59,7 +59,7 @@ async fn a_message_without_room_among_the_dead_letters_is_delivered_again() {
 #[tokio::test(start_paused = true)]
 async fn a_redriven_message_starts_anew_without_its_reason() {
     let queues = queues();
-    let now = std::time::SystemTime::now();
+    let now = session_clock::now();
     let letter = DeadLetter {
         reason: String::from("bad_body"),
         sentence: String::from("it is no message"),

@@ -17,7 +17,7 @@ fn queues() -> (Arc<InMemoryQueue>, Arc<InMemoryQueue>) {
     };
     let (source, dead_letters) = InMemoryQueue::volatile(config("sessions"), config("dead-letters"), 5);
     (
-        Arc::new(source.with_clock(Clock::on_tokio(SystemTime::now()))),
+        Arc::new(source.with_clock(Clock::on_tokio(session_clock::now()))),
         dead_letters,
     )
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use serde_json::json;
@@ -213,7 +213,7 @@ fn poisoned(chain: &TestChain, number: u32) -> String {
         slot: 1,
         event_index: 0,
         program_id: SESSION_FACTORY_ID,
-        observed_at: SystemTime::now().into(),
+        observed_at: session_clock::now().into(),
         origin: Origin::Backfill,
         requester: None,
     };

@@ -1,9 +1,6 @@
 //! The commands that only look: `status`, `inspect`, `wallet`, and `config`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use create_accounts::{shared_ledger, signers, spending_limits};
@@ -205,7 +202,7 @@ pub(crate) async fn wallet(settings: &Settings, screen: &Screen, json: bool) -> 
 
 /// What the ledger says, beside the running service; nothing where none has run yet.
 async fn ledger(settings: &Settings) -> Result<Option<Value>> {
-    let now = SystemTime::now();
+    let now = session_clock::now();
     let summary = if let Some(shared) = shared_ledger(settings).await? {
         shared.summary(now).await?
     } else {

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
@@ -10,7 +10,10 @@ use session_chain::{RpcClient, RpcPool};
 use session_config::Settings;
 use solana_client::rpc_request::RpcRequest;
 use solana_pubkey::Pubkey;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use super::{Fault, Finding, PATIENCE, fault, found};
 
@@ -148,7 +151,7 @@ async fn clock(pool: &RpcPool) -> Result<String, Fault> {
     let Ok(block_time) = pool.call("getBlockTime", deadline, ask).await else {
         return Ok(String::from("the node does not tell the time"));
     };
-    let now = SystemTime::now()
+    let now = session_clock::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();

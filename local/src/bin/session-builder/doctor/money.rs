@@ -1,11 +1,12 @@
 //! Keys, wallets, and what they can pay for.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use create_accounts::{SetupError, engine_config};
 use session_chain::{RpcClient, RpcPool};
 use session_config::{Settings, SignerKind};
 use session_engine::{SignerPool, rehearse};
+use tokio::time::Instant;
 
 use super::{Fault, Finding, PATIENCE, fault, found};
 
