@@ -210,13 +210,14 @@ impl Queue for SqsQueue {
         while let Some(mut part) = parts.pop() {
             match self.send_part(&part, &mut answers).await {
                 Ok(()) => {}
-                Err(error) if is_about_entries(&error) => match part.as_slice() {
-                    [only] => answer(&mut answers, only.id(), Err(refused_alone(&error))),
-                    _ => {
+                Err(error) if is_about_entries(&error) => {
+                    if let [only] = part.as_slice() {
+                        answer(&mut answers, only.id(), Err(refused_alone(&error)));
+                    } else {
                         let second = part.split_off(part.len() / 2);
                         parts.extend([second, part]);
                     }
-                },
+                }
                 // What is accepted is accepted; whatever has no answer then is sent again.
                 Err(_) if answers.iter().flatten().any(Result::is_ok) => break,
                 Err(error) => return Err(queue_error(&self.name, OPERATION, &error)),
