@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     event_source::{EventSource, EventSourceConfig},
+    history::{Historian, History},
     invoker::{FunctionUrl, InProcess, Invoker},
     queues::{Queues, QueuesError},
     witness::Witness,
@@ -50,6 +51,7 @@ pub struct Handling {
     pub(crate) engine: Arc<Engine>,
     in_memory: bool,
     pub(crate) store: Option<Store>,
+    history: Option<History>,
     source: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -66,9 +68,16 @@ impl Handling {
         observer: Arc<dyn RecordObserver>,
         passing: Option<Arc<dyn Passing>>,
     ) -> Result<Self, HandlingError> {
-        let queues = Queues::open(settings).await?.watched(passing);
+        let mut queues = Queues::open(settings).await?.watched(passing);
         let config = engine_config(settings, &signers);
-        let (ledger, store) = ledger(settings, &queues).await?;
+        let (mut ledger, store) = ledger(settings, &queues).await?;
+        let history = store.as_ref().and_then(|store| History::start(store, settings.history));
+        let mut observer = observer;
+        if let Some(historian) = history.as_ref().map(History::historian) {
+            queues.source = historian.queue(queues.source);
+            ledger = historian.ledger(ledger);
+            observer = historian.observer(observer);
+        }
         let engine = Arc::new(Engine::start(config, pool.clone(), signers, ledger).await?);
         let invoker = invoker(settings, &queues, pool, Arc::clone(&engine), observer);
         let mapping = EventSource::new(Arc::clone(&queues.source), invoker, event_source_config(settings));
@@ -79,6 +88,7 @@ impl Handling {
             engine,
             in_memory: settings.queue.kind == QueueKind::Memory,
             store,
+            history,
             source,
             stop,
         })
@@ -96,6 +106,11 @@ impl Handling {
         self.store.as_ref()
     }
 
+    /// Who is told what happens to sessions' requests, where that is kept.
+    pub(crate) fn historian(&self) -> Option<&Historian> {
+        self.history.as_ref().map(History::historian)
+    }
+
     /// Lets what is queued in memory and what is under way finish, then stops. Says whether nothing was left.
     pub async fn drain(self) -> bool {
         let drained = !self.in_memory || timeout(DRAIN_LIMIT, emptied(self.queues.source.as_ref())).await.is_ok();
@@ -107,6 +122,9 @@ impl Handling {
             tracing::error!(%error, "the event source did not end well");
         }
         self.engine.shutdown().await;
+        if let Some(history) = self.history {
+            history.end().await;
+        }
         drop(self.engine);
         drop(self.queues);
         if let Some(store) = self.store {

@@ -9,6 +9,7 @@ pub mod embedded;
 pub mod event_source;
 mod gauges;
 pub mod handling;
+mod history;
 pub mod invoker;
 pub mod lasting;
 pub mod latencies;

@@ -141,7 +141,8 @@ impl Pipeline {
         };
         alerts::start(&settings.alerts, sources, &watchers, &stop_watching);
         let operations = ServiceOperations {
-            desk: Desk::new(queues),
+            desk: Desk::new(queues).telling(handling.historian().and(handling.store.clone())),
+            historian: handling.historian().cloned(),
             ward,
             pool: parts.pool,
             engine: Arc::clone(&handling.engine),

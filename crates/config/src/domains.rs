@@ -10,8 +10,8 @@ use solana_pubkey::Pubkey;
 use crate::{
     reader::Reader,
     sections::{
-        Alerts, BatchEncoding, Commitment, Creation, Ledger, Listener, LogFormat, Monitoring, Policy, Price, Queue,
-        QueueKind, Retry, Rpc, Service, Signer, SignerKind, StartAt, TransactionVersion, Wait, Webhook,
+        Alerts, BatchEncoding, Commitment, Creation, History, Ledger, Listener, LogFormat, Monitoring, Policy, Price,
+        Queue, QueueKind, Retry, Rpc, Service, Signer, SignerKind, StartAt, TransactionVersion, Wait, Webhook,
     },
 };
 
@@ -103,6 +103,16 @@ pub(crate) fn queue(reader: &mut Reader) -> Queue {
         // SQS keeps no message for longer than 14 days.
         deferral_max: Duration::from_hours(reader.number("queue.deferral_max_hours", 1..=14 * 24)),
         capacity: size(reader, "queue.capacity", 10, 10_000_000),
+    }
+}
+
+pub(crate) fn history(reader: &mut Reader) -> History {
+    /// Ten years.
+    const KEEP_MAX_DAYS: u64 = 3_650;
+    let days = reader.number("history.keep_days", 0..=KEEP_MAX_DAYS);
+    History {
+        keep: Some(Duration::from_secs(days * DAY_SECS)).filter(|keep| !keep.is_zero()),
+        entries_max: reader.number("history.entries_max", 1_000..=1_000_000_000),
     }
 }
 

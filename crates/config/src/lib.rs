@@ -15,7 +15,7 @@ pub use fault::{ConfigError, Fault};
 pub use reader::Shown;
 pub use rpc_url::RpcUrl;
 pub use sections::{
-    Alerts, BatchEncoding, Commitment, Creation, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind, Retry, Rpc,
-    Secret, Service, Signer, SignerKind, StartAt, TransactionVersion, Webhook,
+    Alerts, BatchEncoding, Commitment, Creation, History, Listener, LogFormat, Monitoring, Policy, Queue, QueueKind,
+    Retry, Rpc, Secret, Service, Signer, SignerKind, StartAt, TransactionVersion, Webhook,
 };
 pub use settings::{Overrides, Settings, configured_in_environment};

@@ -65,6 +65,15 @@ pub struct Service {
     pub function_url: Option<String>,
 }
 
+/// `[history]`
+#[derive(Debug, Clone, Copy)]
+pub struct History {
+    /// For how long what happened to a session's request is kept; `None`: not at all.
+    pub keep: Option<Duration>,
+    /// How many entries are kept at most.
+    pub entries_max: u64,
+}
+
 #[derive(Debug, Clone)]
 pub struct Retry {
     pub max_retries: u32,

@@ -9,7 +9,7 @@ use crate::{
     fault::{ConfigError, check_syntax},
     reader::{Reader, Shown},
     sections::{
-        Alerts, Creation, Ledger, Listener, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,
+        Alerts, Creation, History, Ledger, Listener, Monitoring, Policy, Queue, QueueKind, Retry, Rpc, Service, Signer,
         SignerKind,
     },
 };
@@ -36,6 +36,8 @@ pub struct Settings {
     pub monitoring: Monitoring,
     /// `[queue]`
     pub queue: Queue,
+    /// `[history]`
+    pub history: History,
     /// `[ledger]`
     pub ledger: Ledger,
     /// `[listener]`
@@ -189,6 +191,7 @@ impl Settings {
             retry: domains::retry(reader),
             monitoring: domains::monitoring(reader),
             queue: domains::queue(reader),
+            history: domains::history(reader),
             ledger: domains::ledger(reader),
             listener: domains::listener(reader),
             creation: domains::creation(reader),

@@ -162,7 +162,7 @@ impl Hold {
 }
 
 /// Each member's part of the fees: the same for all, and what is left over to the first.
-pub(crate) fn fee_shares(members: usize, fee_lamports: u64) -> impl Iterator<Item = u64> {
+pub fn fee_shares(members: usize, fee_lamports: u64) -> impl Iterator<Item = u64> {
     let count = u64::try_from(members).unwrap_or(u64::MAX).max(1);
     let (share, rest) = (fee_lamports / count, fee_lamports % count);
     std::iter::once(share + rest)

@@ -29,7 +29,7 @@ mod window;
 
 pub use account::{Account, AccountKey, Limits};
 pub use fate::{Fate, Rent, Settlement, Spending};
-pub use hold::{BadHoldId, Hold, HoldId, HoldRequest, Member, SentTransaction, WalletReading};
+pub use hold::{BadHoldId, Hold, HoldId, HoldRequest, Member, SentTransaction, WalletReading, fee_shares};
 pub use ledger::{Books, Ledger, LedgerError};
 pub use memory::InMemoryLedger;
 pub use refusal::{HoldAnswer, Refusal};

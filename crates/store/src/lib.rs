@@ -23,7 +23,7 @@ mod watermark;
 mod worker;
 
 pub use error::StoreError;
-pub use history::{Chapter, ChapterKind};
+pub use history::{Chapter, ChapterKind, Keep};
 pub use ledger::StoreLedger;
 pub use messages::StoredLetter;
 pub use owner::owner;

@@ -70,6 +70,24 @@ const STEPS: &[M<'_>] = &[
     ",
     ),
     M::up("CREATE TABLE served (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;"),
+    // No release told a history before this one, which finds them by a session's id and by a transaction as well.
+    M::up(
+        "
+    DROP TABLE histories;
+    CREATE TABLE histories (
+        number INTEGER PRIMARY KEY,
+        pda TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        session_id TEXT,
+        signature TEXT,
+        detail TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX histories_by_pda ON histories (pda, at_ms);
+    CREATE INDEX histories_by_session ON histories (session_id) WHERE session_id IS NOT NULL;
+    CREATE INDEX histories_by_signature ON histories (signature) WHERE signature IS NOT NULL;
+    ",
+    ),
 ];
 
 /// All steps, in order.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use session_queue::{Deferred, Letter, MessageId, MessageStore};
-use session_store::{Chapter, ChapterKind, FILE, Reader, Store, StoreError};
+use session_store::{Chapter, ChapterKind, FILE, Keep, Reader, Store, StoreError};
 use solana_pubkey::Pubkey;
 
 fn now() -> SystemTime {
@@ -166,23 +166,37 @@ async fn what_was_found_served_outlives_its_process() {
     assert_eq!(store.served("program/shard-01.bin").await.unwrap(), None);
 }
 
+fn chapter(pda: Pubkey, seconds: u64, kind: ChapterKind) -> Chapter {
+    Chapter {
+        pda,
+        at: now() + Duration::from_secs(seconds),
+        kind,
+        session_id: None,
+        signature: None,
+        detail: serde_json::json!({"slot": seconds}),
+    }
+}
+
 #[tokio::test]
 async fn watermarks_and_histories_outlive_their_process() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();
     let (one, other) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
-    let chapter = |pda, seconds, kind| Chapter {
-        pda,
-        at: now() + Duration::from_secs(seconds),
-        kind,
-        detail: serde_json::json!({"slot": seconds}),
-    };
     let told = vec![
-        chapter(one, 1, ChapterKind::Event),
-        chapter(other, 2, ChapterKind::Event),
+        Chapter {
+            session_id: Some(String::from("a session")),
+            signature: Some(String::from("5sig")),
+            ..chapter(one, 1, ChapterKind::Event)
+        },
+        Chapter {
+            signature: Some(String::from("5sig")),
+            ..chapter(other, 2, ChapterKind::Event)
+        },
         chapter(one, 3, ChapterKind::Deferral),
     ];
     store.tell(told.clone()).await.unwrap();
+    // Read once more, an event is the same event.
+    store.tell(told[..2].to_vec()).await.unwrap();
     store
         .save_watermark("listener", String::from("old"), now())
         .await
@@ -196,8 +210,36 @@ async fn watermarks_and_histories_outlive_their_process() {
     let store = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.watermark("listener").await.unwrap().as_deref(), Some("slot 7"));
     assert_eq!(store.watermark("backfill").await.unwrap(), None);
-    assert_eq!(store.history(one).await.unwrap(), [told[0].clone(), told[2].clone()]);
-    let forgotten = store.forget_histories(now() + Duration::from_secs(3)).await.unwrap();
-    assert_eq!(forgotten, 2);
-    assert_eq!(store.history(one).await.unwrap(), [told[2].clone()]);
+    assert_eq!(
+        store.history(one, 10).await.unwrap(),
+        [told[0].clone(), told[2].clone()]
+    );
+    assert_eq!(store.history(one, 1).await.unwrap(), [told[2].clone()]);
+    assert_eq!(store.sessions_of("a session", 10).await.unwrap(), [one]);
+    assert_eq!(store.sessions_of("5sig", 10).await.unwrap(), [one, other]);
+    assert_eq!(store.sessions_of("6sig", 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn histories_are_bounded_by_age_and_number_and_forgotten_a_part_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    let pda = Pubkey::new_from_array([1; 32]);
+    let told = (0..100).map(|seconds| chapter(pda, seconds, ChapterKind::Attempt));
+    store.tell(told.collect()).await.unwrap();
+    let at = |seconds| now() + Duration::from_secs(seconds);
+    let keep = |seconds, chapters_max| Keep {
+        since: at(seconds),
+        chapters_max,
+    };
+    let left = async || {
+        let history = store.history(pda, 1_000).await.unwrap();
+        (history.len(), history[0].at)
+    };
+    assert_eq!(store.forget_histories(keep(30, 1_000), 20).await.unwrap(), 20);
+    assert_eq!(store.forget_histories(keep(30, 1_000), 20).await.unwrap(), 10);
+    assert_eq!(store.forget_histories(keep(30, 1_000), 20).await.unwrap(), 0);
+    assert_eq!(left().await, (70, at(30)));
+    assert_eq!(store.forget_histories(keep(0, 50), 1_000).await.unwrap(), 20);
+    assert_eq!(left().await, (50, at(50)));
 }

@@ -13,8 +13,8 @@ mod labels;
 pub use labels::ANY;
 use labels::{
     ALERT_OUTCOMES, BECAUSE, DEAD_LETTER_REASONS, DEFERRED_REASONS, DISCONNECTS, EVENTS, EVENTS_WITH_A_DEADLINE, FATES,
-    HANDLER_FAILURES, LEFT, ORIGINS, QUARANTINE_REASONS, RECONCILED, RECONCILIATIONS, REFUSALS, RETRIED_REASONS,
-    RPC_OUTCOMES, SUBJECTS, UNLISTED, UNRECOVERED, YES_OR_NO,
+    HANDLER_FAILURES, HISTORY_LOSSES, LEFT, ORIGINS, QUARANTINE_REASONS, RECONCILED, RECONCILIATIONS, REFUSALS,
+    RETRIED_REASONS, RPC_OUTCOMES, SUBJECTS, UNLISTED, UNRECOVERED, YES_OR_NO,
 };
 
 /// How a metric measures.
@@ -86,6 +86,7 @@ metrics! {
     DEAD_LETTERS_TOTAL = "dead_letters_total", Counter, Unit::Count, [reason: DEAD_LETTER_REASONS], "Messages sent to the dead-letter queue, by reason.";
     DEAD_LETTERS = "dead_letters", Gauge, Unit::Count, [], "Messages in the dead-letter queue.";
     ALERTS_TOTAL = "alerts_total", Counter, Unit::Count, [outcome: ALERT_OUTCOMES], "Alerts to the webhook, by what became of them.";
+    HISTORY_ENTRIES_LOST_TOTAL = "history_entries_lost_total", Counter, Unit::Count, [reason: HISTORY_LOSSES], "Entries of sessions' histories that could not be kept, by reason: they came faster than the store takes them, or it failed.";
     QUEUE_IN_FLIGHT = "queue_in_flight", Gauge, Unit::Count, [], "Messages that are being handled.";
     RPC_REQUESTS_TOTAL = "rpc_requests_total", Counter, Unit::Count, [method: ANY, outcome: RPC_OUTCOMES], "Requests to the RPC, by method and outcome.";
     RPC_RATE_LIMITED_TOTAL = "rpc_rate_limited_total", Counter, Unit::Count, [], "Requests that the RPC refused because there were too many.";

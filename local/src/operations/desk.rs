@@ -10,14 +10,20 @@ use std::{
 };
 
 use session_admin::{Letter, LetterFilter, Moved, OperationError, Refusal};
+use session_config::Settings;
 use session_message::Message;
 use session_queue::{
     DeadLetter, EntryError, MessageId, QueueError, ReceiveRequest, ReceivedMessage, VisibilityEntry, redrive,
 };
+use session_store::{Chapter, Reader, Store};
+use solana_pubkey::Pubkey;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::Mutex;
 
-use crate::queues::Queues;
+use crate::{
+    history::{lost, purged, redriven},
+    queues::{Queues, QueuesError},
+};
 
 /// As many as a queue gives or takes at once.
 const BATCH: usize = 10;
@@ -32,6 +38,8 @@ const EMPTY_POLLS_MAX: u32 = 2;
 #[derive(Clone)]
 pub struct Desk {
     queues: Queues,
+    /// Where it is told of what is done with the letters.
+    histories: Option<Store>,
     busy: Arc<Mutex<()>>,
 }
 
@@ -44,8 +52,31 @@ impl Desk {
     pub fn new(queues: Queues) -> Self {
         Self {
             queues,
+            histories: None,
             busy: Arc::default(),
         }
+    }
+
+    /// The desk for as long as no service runs that has one.
+    ///
+    /// # Errors
+    /// [`QueuesError`].
+    pub async fn open(settings: &Settings) -> Result<Self, QueuesError> {
+        let queues = Queues::open(settings).await?;
+        let histories = queues.store.clone().filter(|_| settings.history.keep.is_some());
+        Ok(Self::new(queues).telling(histories))
+    }
+
+    /// The same, which tells of what is done with letters in the sessions' histories.
+    #[must_use]
+    pub fn telling(self, histories: Option<Store>) -> Self {
+        Self { histories, ..self }
+    }
+
+    /// Where the desk keeps histories, if it does.
+    #[must_use]
+    pub fn histories(&self) -> Option<&Reader> {
+        self.histories.as_deref()
     }
 
     pub(crate) fn queues(&self) -> &Queues {
@@ -78,10 +109,15 @@ impl Desk {
         // The queue takes back what it can see: of all that was hidden, those that are meant.
         self.show_again(&meant).await?;
         if !dry_run && !meant.is_empty() {
+            let at = SystemTime::now();
             let (source, letters) = (self.queues.source.as_ref(), self.queues.dead_letters.as_ref());
-            let redriven = redrive(letters, source, meant.len()).await.map_err(unavailable)?;
-            moved.done = redriven.moved;
-            moved.refused = refusals(redriven);
+            let answer = redrive(letters, source, meant.len()).await.map_err(unavailable)?;
+            moved.done = answer.moved;
+            moved.refused = refusals(answer);
+            // Where fewer were moved than it seems, nobody knows which.
+            if moved.done + moved.refused.len() == meant.len() {
+                self.tell(&meant, &moved.refused, |pda, id| redriven(pda, id, at)).await;
+            }
         }
         self.show_again(&others).await?;
         Ok(moved)
@@ -122,7 +158,25 @@ impl Desk {
                 }
             }
         }
+        let at = SystemTime::now();
+        self.tell(&meant, &moved.refused, |pda, id| purged(pda, id, at)).await;
         Ok(moved)
+    }
+
+    /// Tells of the letters that were not refused.
+    async fn tell(&self, letters: &[Held], refused: &[Refusal], chapter: impl Fn(Pubkey, &str) -> Chapter) {
+        let Some(histories) = &self.histories else { return };
+        let refused: HashSet<&str> = refused.iter().map(|refusal| refusal.id.as_str()).collect();
+        let done = letters
+            .iter()
+            .filter(|(letter, _)| !refused.contains(letter.id.as_str()));
+        let chapters: Vec<Chapter> = done
+            .filter_map(|(letter, _)| Some(chapter(letter.pda.as_ref()?.parse().ok()?, &letter.id)))
+            .collect();
+        let count = chapters.len();
+        if let Err(error) = histories.tell(chapters).await {
+            lost(count, &error);
+        }
     }
 
     /// Takes every letter up, and sorts those that are meant from the others.

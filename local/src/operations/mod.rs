@@ -21,6 +21,8 @@ use solana_pubkey::Pubkey;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
+use crate::history::Historian;
+
 pub use desk::Desk;
 pub use story::story;
 pub use ward::Ward;
@@ -28,6 +30,8 @@ pub use ward::Ward;
 /// The operations of a pipeline.
 pub(crate) struct ServiceOperations {
     pub(crate) desk: Desk,
+    /// Where sessions' histories are kept, if they are.
+    pub(crate) historian: Option<Historian>,
     pub(crate) ward: Ward,
     pub(crate) pool: RpcPool,
     pub(crate) engine: Arc<Engine>,
@@ -113,7 +117,11 @@ impl Operations for ServiceOperations {
     }
 
     async fn inspect(&self, what: &str) -> Result<Value, OperationError> {
-        story(&self.desk, &self.pool, what).await
+        let told = match &self.historian {
+            Some(historian) => Some(historian.told().await),
+            None => None,
+        };
+        story(&self.desk, told, &self.pool, what).await
     }
 }
 

@@ -7,9 +7,11 @@
 )]
 
 mod alerting;
+mod history;
 mod mending;
 mod operating;
 mod process;
+mod redriving;
 mod service;
 mod streams;
 mod surroundings;

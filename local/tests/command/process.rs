@@ -135,6 +135,11 @@ impl Run {
         );
     }
 
+    /// Ends at once, with no chance to put anything in order.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     pub(crate) async fn end(mut self) -> ExitStatus {
         timeout(LIMIT, self.child.wait())
             .await

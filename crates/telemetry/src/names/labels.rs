@@ -106,6 +106,9 @@ pub(super) const DEFERRED_REASONS: &[&str] = &joined::<{ LIMITS.len() + 1 }>(&[L
 pub(super) const DEAD_LETTER_REASONS: &[&str] =
     &joined::<{ GIVEN_UP.len() + LIMITS.len() + FAILURES.len() }>(&[GIVEN_UP, LIMITS, FAILURES]);
 
+/// Why an entry of a history is lost.
+pub(super) const HISTORY_LOSSES: &[&str] = &["full", "store"];
+
 /// What becomes of an alert.
 pub(super) const ALERT_OUTCOMES: &[&str] = &["told", "failed", "dropped"];
 

@@ -6,7 +6,6 @@ use session_builder::{
     advice::advice,
     client::{Client, ClientError},
     operations::Desk,
-    queues::Queues,
     screen::Screen,
 };
 use session_config::{QueueKind, Settings};
@@ -31,7 +30,7 @@ impl Letters {
     async fn of(settings: &Settings) -> Result<Self> {
         // Letters in SQS are anybody's; those of a queue in memory are the running service's.
         if settings.queue.kind == QueueKind::Sqs {
-            return Ok(Self::Own(Desk::new(Queues::open(settings).await?)));
+            return Ok(Self::Own(Desk::open(settings).await?));
         }
         let running = match Client::of(&settings.service.state_dir) {
             Ok(client) => client.status().await.map(|_| client),
@@ -39,7 +38,7 @@ impl Letters {
         };
         match running {
             Ok(client) => Ok(Self::Service(Box::new(client))),
-            Err(none) if none.is_no_service() => Ok(Self::Own(Desk::new(Queues::open(settings).await?))),
+            Err(none) if none.is_no_service() => Ok(Self::Own(Desk::open(settings).await?)),
             Err(error) => Err(error.into()),
         }
     }

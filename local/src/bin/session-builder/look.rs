@@ -1,4 +1,4 @@
-//! The commands that only look: `status`, `inspect`, `wallet`, and `config`.
+//! The commands that only look: `status`, `wallet`, and `config`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,12 +6,7 @@ use anyhow::Result;
 use create_accounts::{shared_ledger, signers, spending_limits};
 use serde_json::{Value, json};
 use session_admin::ServiceStatus;
-use session_builder::{
-    client::Client,
-    operations::{Desk, story},
-    queues::Queues,
-    screen::Screen,
-};
+use session_builder::{client::Client, screen::Screen};
 use session_chain::{RpcClient, rpc_pool};
 use session_config::{Settings, Shown};
 use session_ledger::{Ledger, Sums};
@@ -110,29 +105,8 @@ fn status_lines(status: &ServiceStatus) -> Vec<String> {
     lines
 }
 
-/// Tells the story of one session.
-///
-/// # Errors
-/// Nothing is known of it, or nobody answers.
-pub(crate) async fn inspect(settings: &Settings, screen: &Screen, what: &str, json: bool) -> Result<Ending> {
-    let running = Client::of(&settings.service.state_dir);
-    let told = if let Ok(client) = &running {
-        client.inspect(what).await
-    } else {
-        let desk = Desk::new(Queues::open(settings).await?);
-        Ok(story(&desk, &rpc_pool(settings)?, what).await?)
-    };
-    let story = told?;
-    if json {
-        screen.print(&serde_json::to_string_pretty(&story)?);
-        return Ok(Ending::Done);
-    }
-    print_value(screen, "", &story);
-    Ok(Ending::Done)
-}
-
 /// A value as indented lines, its strangers' text escaped.
-fn print_value(screen: &Screen, indent: &str, value: &Value) {
+pub(crate) fn print_value(screen: &Screen, indent: &str, value: &Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {

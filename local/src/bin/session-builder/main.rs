@@ -6,6 +6,7 @@ mod consent;
 mod dead_letters;
 mod doctor;
 mod exit;
+mod inspect;
 mod look;
 mod quarantine;
 mod watermark;
@@ -109,7 +110,7 @@ async fn one_errand(command: Command, common: &CommonArgs, screen: &Arc<Screen>)
         Command::Status { watch, json } => {
             with_signals(|stop| look::status(&settings, screen, watch, json, stop)).await?
         }
-        Command::Inspect { what, json } => look::inspect(&settings, screen, &what, json).await,
+        Command::Inspect { what, json } => inspect::inspect(&settings, screen, &what, json).await,
         Command::Wallet { json } => look::wallet(&settings, screen, json).await,
         Command::Doctor { json } => doctor::doctor(&settings, screen, json).await,
         // Carried out before.
