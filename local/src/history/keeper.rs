@@ -1,7 +1,7 @@
 //! The task that writes chapters down: many in one commit, and few commits a second, since each one waits for the disk and the
 //! ledger uses the same file. It forgets what is too old or too much.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use metrics::counter;
 use session_store::{Chapter, Keep, Store, StoreError};
@@ -86,7 +86,7 @@ impl Keeper {
 
     async fn forget(&self, stop: &CancellationToken) {
         let keep = Keep {
-            since: SystemTime::now() - self.keep,
+            since: session_clock::now() - self.keep,
             chapters_max: self.chapters_max,
         };
         while !stop.is_cancelled() {

@@ -9,6 +9,8 @@ mod keeper;
 mod ledger;
 mod observer;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -87,7 +89,9 @@ impl History {
 
 impl Historian {
     fn tell_all(&self, chapters: Vec<Chapter>) {
-        chapters.into_iter().for_each(|chapter| self.tell(chapter));
+        for chapter in chapters {
+            self.tell(chapter);
+        }
     }
 
     /// Never waits.

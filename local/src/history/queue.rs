@@ -1,6 +1,6 @@
 //! A queue whose new messages are told of: the event that was seen, and its message.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use session_queue::{
@@ -28,7 +28,7 @@ impl Queue for ToldQueue {
     }
 
     async fn send_batch(&self, entries: Vec<SendEntry>) -> Result<SendOutcome, QueueError> {
-        let at = SystemTime::now();
+        let at = session_clock::now();
         let bodies: Vec<String> = entries.iter().map(|entry| entry.body.clone()).collect();
         let outcome = self.queue.send_batch(entries).await?;
         for (body, answer) in bodies.iter().zip(&outcome.entries) {

@@ -109,7 +109,7 @@ impl Desk {
         // The queue takes back what it can see: of all that was hidden, those that are meant.
         self.show_again(&meant).await?;
         if !dry_run && !meant.is_empty() {
-            let at = SystemTime::now();
+            let at = session_clock::now();
             let (source, letters) = (self.queues.source.as_ref(), self.queues.dead_letters.as_ref());
             let answer = redrive(letters, source, meant.len()).await.map_err(unavailable)?;
             moved.done = answer.moved;
@@ -158,7 +158,7 @@ impl Desk {
                 }
             }
         }
-        let at = SystemTime::now();
+        let at = session_clock::now();
         self.tell(&meant, &moved.refused, |pda, id| purged(pda, id, at)).await;
         Ok(moved)
     }

@@ -61,7 +61,10 @@ pub async fn story(desk: &Desk, told: Option<&Reader>, pool: &RpcPool, what: &st
 async fn addresses(told: Option<&Reader>, letters: &[Letter], what: &str) -> Result<Vec<Pubkey>, OperationError> {
     let mut addresses: Vec<Pubkey> = what.parse().ok().into_iter().collect();
     if let (Some(told), true) = (told, addresses.is_empty()) {
-        addresses = told.sessions_of(what, SESSIONS_MAX).await.map_err(unreadable)?;
+        addresses = told
+            .sessions_of(what, SESSIONS_MAX)
+            .await
+            .map_err(|error| unreadable(&error))?;
     }
     let of_letters = letters.iter().filter_map(|letter| letter.pda.as_ref()?.parse().ok());
     for address in of_letters {
@@ -74,7 +77,10 @@ async fn addresses(told: Option<&Reader>, letters: &[Letter], what: &str) -> Res
 
 async fn chapters(told: Option<&Reader>, address: Pubkey) -> Result<Vec<Chapter>, OperationError> {
     match told {
-        Some(told) => told.history(address, CHAPTERS_MAX).await.map_err(unreadable),
+        Some(told) => told
+            .history(address, CHAPTERS_MAX)
+            .await
+            .map_err(|error| unreadable(&error)),
         None => Ok(Vec::new()),
     }
 }
@@ -202,8 +208,8 @@ fn next(story: &Value) -> Value {
         return json!({ "meaning": "the account is there; nothing is to be done" });
     }
     let history = story["history"].as_array().into_iter().flatten();
-    let ends = history.filter(|entry| !matches!(entry["kind"].as_str(), Some("event" | "transaction")));
-    let last = ends.last().unwrap_or(&Value::Null);
+    let mut ends = history.filter(|entry| !matches!(entry["kind"].as_str(), Some("event" | "transaction")));
+    let last = ends.next_back().unwrap_or(&Value::Null);
     match (last["kind"].as_str(), last["outcome"].as_str(), last["reason"].as_str()) {
         (Some("deferral"), _, Some(reason)) => advised(reason, last["until"].as_str()),
         (Some("attempt"), Some("failed"), Some(reason)) => advised(reason, last["again_at"].as_str()),
@@ -245,6 +251,6 @@ fn advised(reason: &str, again_at: Option<&str>) -> Value {
     next
 }
 
-fn unreadable(error: StoreError) -> OperationError {
+fn unreadable(error: &StoreError) -> OperationError {
     OperationError::Unavailable(error.to_string())
 }

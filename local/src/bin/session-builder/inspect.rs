@@ -33,7 +33,9 @@ pub(crate) async fn inspect(settings: &Settings, screen: &Screen, what: &str, js
     if json {
         screen.print(&serde_json::to_string_pretty(&story)?);
     } else {
-        lines(&story).iter().for_each(|line| screen.print(line));
+        for line in lines(&story) {
+            screen.print(&line);
+        }
     }
     Ok(Ending::Done)
 }
