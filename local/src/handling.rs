@@ -45,6 +45,16 @@ pub enum HandlingError {
     Store(#[from] StoreError),
 }
 
+/// All of the half that can fail to start, before anything is received: a message that is received has an attempt less.
+pub struct Readied {
+    pub(crate) queues: Queues,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Option<Store>,
+    history: Option<History>,
+    in_memory: bool,
+    mapping: EventSource,
+}
+
 /// The running half.
 pub struct Handling {
     pub(crate) queues: Queues,
@@ -56,12 +66,12 @@ pub struct Handling {
     stop: CancellationToken,
 }
 
-impl Handling {
-    /// Starts polling the queue, whose messages `passing` sees pass.
+impl Readied {
+    /// Opens queues and books, and starts the engine. The queue's messages will be seen by `passing` as they pass.
     ///
     /// # Errors
     /// [`HandlingError`].
-    pub async fn start(
+    pub async fn open(
         settings: &Settings,
         pool: RpcPool,
         signers: SignerPool,
@@ -81,17 +91,46 @@ impl Handling {
         let engine = Arc::new(Engine::start(config, pool.clone(), signers, ledger).await?);
         let invoker = invoker(settings, &queues, pool, Arc::clone(&engine), observer);
         let mapping = EventSource::new(Arc::clone(&queues.source), invoker, event_source_config(settings));
-        let stop = CancellationToken::new();
-        let source = tokio::spawn(mapping.run(stop.clone()));
         Ok(Self {
             queues,
             engine,
-            in_memory: settings.queue.kind == QueueKind::Memory,
             store,
             history,
-            source,
-            stop,
+            in_memory: settings.queue.kind == QueueKind::Memory,
+            mapping,
         })
+    }
+
+    /// Starts polling.
+    #[must_use]
+    pub fn begin(self) -> Handling {
+        let stop = CancellationToken::new();
+        Handling {
+            queues: self.queues,
+            engine: self.engine,
+            in_memory: self.in_memory,
+            store: self.store,
+            history: self.history,
+            source: tokio::spawn(self.mapping.run(stop.clone())),
+            stop,
+        }
+    }
+}
+
+impl Handling {
+    /// Starts polling the queue, whose messages `passing` sees pass.
+    ///
+    /// # Errors
+    /// [`HandlingError`].
+    pub async fn start(
+        settings: &Settings,
+        pool: RpcPool,
+        signers: SignerPool,
+        observer: Arc<dyn RecordObserver>,
+        passing: Option<Arc<dyn Passing>>,
+    ) -> Result<Self, HandlingError> {
+        let readied = Readied::open(settings, pool, signers, observer, passing).await?;
+        Ok(readied.begin())
     }
 
     /// The queues that are emptied.

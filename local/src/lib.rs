@@ -17,6 +17,7 @@ mod line;
 pub mod operations;
 pub mod pipeline;
 pub mod queues;
+pub mod reach;
 pub mod screen;
 pub mod service;
 mod tally;

@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     alerts::{self, Letters},
     client, gauges,
-    handling::{Handling, HandlingError},
+    handling::{Handling, HandlingError, Readied},
     lasting::lasting,
     operations::{Desk, ServiceOperations, Ward},
     tally::Tally,
@@ -90,7 +90,8 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts everything, the endpoints last: a service that answers on `/health` is complete.
+    /// Starts everything. Whatever can be wrong is found before the first message is received; the endpoints come last: a
+    /// service that answers on `/health` is complete.
     ///
     /// # Errors
     /// [`PipelineError`] names what could not start and why.
@@ -106,10 +107,12 @@ impl Pipeline {
             next: parts.observer,
         });
         let passing = Arc::new(unserved.clone());
-        let handling = Handling::start(settings, parts.pool.clone(), parts.signers, observer, Some(passing)).await?;
-        let queues = handling.queues.clone();
         let listener_config = ListenerConfig::from_settings(settings)?;
-        let lasting = lasting(settings, handling.store.as_ref()).await?;
+        let socket = session_admin::bind(settings.monitoring.bind_address, settings.monitoring.metrics_port).await?;
+        let address = socket.local_addr().map_err(PipelineError::Address)?;
+        let readied = Readied::open(settings, parts.pool.clone(), parts.signers, observer, Some(passing)).await?;
+        let queues = readied.queues.clone();
+        let lasting = lasting(settings, readied.store.as_ref()).await?;
         let ward = Ward::of(lasting.quarantine.clone());
         let listener = Listener::new(
             listener_config,
@@ -119,9 +122,15 @@ impl Pipeline {
             parts.event_handlers,
         )?;
         let status = listener.status();
+        let state_dir = settings.service.state_dir.clone();
+        let token = Token::create(&state_dir)?;
+        client::announce(&state_dir, address).map_err(|source| PipelineError::StateDir {
+            folder: state_dir.clone(),
+            source,
+        })?;
+        // Nothing fails any more.
+        let handling = readied.begin();
 
-        let socket = session_admin::bind(settings.monitoring.bind_address, settings.monitoring.metrics_port).await?;
-        let address = socket.local_addr().map_err(PipelineError::Address)?;
         let (stop_watching, watchers) = (CancellationToken::new(), TaskTracker::new());
         let health = HealthRegistry::with_evidence(Arc::new(unserved.clone()));
         health.watch(listener.pulses());
@@ -152,15 +161,10 @@ impl Pipeline {
             chain: parts.chain,
             program_id: settings.service.program_id,
         };
-        let state_dir = settings.service.state_dir.clone();
         let api = Api {
             operations: Arc::new(operations),
-            token: Token::create(&state_dir)?,
+            token,
         };
-        client::announce(&state_dir, address).map_err(|source| PipelineError::StateDir {
-            folder: state_dir.clone(),
-            source,
-        })?;
         let pages = Pages {
             health,
             stats: Arc::clone(&stats),

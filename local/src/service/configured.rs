@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     display::Display,
     pipeline::Pipeline,
+    reach::reach,
     screen::Screen,
     service::{
         ServiceError,
@@ -47,18 +48,13 @@ async fn serve(
     metrics: &PrometheusHandle,
     stop: &CancellationToken,
 ) -> Result<(), ServiceError> {
-    let parts = parts(
-        settings.rpc.url.to_string(),
-        rpc_pool(settings).map_err(SetupError::from)?,
-        signers(settings).await?,
-        display,
-        handlers,
-        metrics,
-    );
-    if !function_ready(settings, display, stop).await {
+    let start = start(settings, display, handlers, metrics);
+    let Some(pipeline) = stop.run_until_cancelled(start).await else {
+        // Nothing was received, and nothing sent.
+        display.say("stopped before the start was done");
         return Ok(());
-    }
-    let mut pipeline = Pipeline::start(settings, parts).await?;
+    };
+    let mut pipeline = pipeline?;
     display.say(&format!("chain     {}", settings.rpc.url));
     announce(display, &pipeline);
     let listening = pipeline.listener_status();
@@ -72,6 +68,22 @@ async fn serve(
         Some(Err(error)) => Err(ServiceError::Listener(error)),
         Some(Ok(())) | None => Ok(()),
     }
+}
+
+/// Finds out whether all is there that the settings name, and starts.
+async fn start(
+    settings: &Settings,
+    display: &Arc<Display>,
+    handlers: Vec<Arc<dyn EventHandler>>,
+    metrics: &PrometheusHandle,
+) -> Result<Pipeline, ServiceError> {
+    let pool = rpc_pool(settings).map_err(SetupError::from)?;
+    let signers = signers(settings).await?;
+    reach(settings, &pool, |reason| display.say(&format!("chain     {reason}"))).await?;
+    function_ready(settings, display).await;
+    let chain = settings.rpc.url.to_string();
+    let parts = parts(chain, pool, signers, display, handlers, metrics);
+    Ok(Pipeline::start(settings, parts).await?)
 }
 
 /// Says once that the chain is heard; the run goes on.

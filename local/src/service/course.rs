@@ -37,20 +37,16 @@ pub(crate) fn parts(
     }
 }
 
-/// Waits for a function in another process: one that is still being built would cost every message its attempts. Says
-/// whether it came before the service was stopped.
-pub(crate) async fn function_ready(settings: &Settings, display: &Display, stop: &CancellationToken) -> bool {
+/// Waits for a function in another process: one that is still being built would cost every message its attempts.
+pub(crate) async fn function_ready(settings: &Settings, display: &Display) {
     let Some(url) = &settings.service.function_url else {
-        return true;
+        return;
     };
     display.say(&format!("function  {url}: waiting for it"));
     let function = FunctionUrl::new(url.clone());
     let told = |reason: &str| display.say(&format!("function  still waiting: {reason}"));
-    let ready = stop.run_until_cancelled(function.ready(told)).await;
-    if ready.is_some() {
-        display.say("function  ready");
-    }
-    ready.is_some()
+    function.ready(told).await;
+    display.say("function  ready");
 }
 
 /// Says where the service is watched, and how it is stopped.

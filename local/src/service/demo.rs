@@ -140,8 +140,12 @@ async fn serve(
             source,
         })?;
     }
-    if !function_ready(settings, display, stop).await {
-        return Ok(());
+    if stop
+        .run_until_cancelled(function_ready(settings, display))
+        .await
+        .is_none()
+    {
+        return Ok(verdict(args.sessions, 0, display)?);
     }
     let pool = rpc_pool_of(settings, vec![endpoint.clone()]).map_err(SetupError::from)?;
     let parts = parts(

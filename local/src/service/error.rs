@@ -1,16 +1,18 @@
 //! Why a service could not start, or had to end.
 
-use std::{error::Error, io, iter, process::ExitCode};
+use std::{io, process::ExitCode};
 
 use create_accounts::SetupError;
 use session_config::ConfigError;
 use session_listener::ListenerError;
 use session_telemetry::{LogError, RecorderError};
 
-use crate::pipeline::PipelineError;
+use crate::{pipeline::PipelineError, reach::ReachError};
 
 /// The command line or the configuration is wrong, to a script.
 const MISCONFIGURED: u8 = 2;
+/// Nobody is there who could be asked.
+const NOBODY_THERE: u8 = 4;
 
 /// Why a service could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,9 @@ pub enum ServiceError {
     /// What the settings name.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The cluster, or the programs on it.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
     /// The pipeline.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
@@ -57,20 +62,18 @@ impl ServiceError {
     #[must_use]
     pub fn is_misconfigured(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Logs(_) | Self::NothingConfigured)
+            || matches!(self, Self::Reach(error) if error.is_misconfigured())
     }
 
     /// As a process tells it.
-    pub(super) fn exit_code(&self) -> ExitCode {
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
         if self.is_misconfigured() {
             ExitCode::from(MISCONFIGURED)
+        } else if matches!(self, Self::Reach(error) if error.is_silence()) {
+            ExitCode::from(NOBODY_THERE)
         } else {
             ExitCode::FAILURE
         }
-    }
-
-    /// With what it came from.
-    pub(super) fn in_full(&self) -> String {
-        let causes = iter::successors(Some(self as &(dyn Error + 'static)), |error| (*error).source());
-        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 }

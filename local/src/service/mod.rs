@@ -20,7 +20,7 @@ use clap::Parser;
 use session_admin::with_signals;
 use session_config::{LogFormat, Overrides, Settings, configured_in_environment};
 use session_listener::{EventHandler, ObservedEvent};
-use session_telemetry::Escaped;
+use session_telemetry::{Escaped, in_full};
 
 use crate::screen::Screen;
 
@@ -205,10 +205,6 @@ pub fn init_logs(settings: &Settings, screen: &Arc<Screen>) -> Result<(), Servic
 /// Says why on standard error, if anybody reads it.
 fn failed(error: &ServiceError) -> ExitCode {
     use std::io::Write;
-    let _ = writeln!(
-        std::io::stderr(),
-        "error: {}",
-        Escaped(format_args!("{}", error.in_full()))
-    );
+    let _ = writeln!(std::io::stderr(), "error: {}", Escaped(in_full(error)));
     error.exit_code()
 }

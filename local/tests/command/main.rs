@@ -13,6 +13,7 @@ mod operating;
 mod process;
 mod redriving;
 mod service;
+mod starting;
 mod streams;
 mod surroundings;
 mod telling;

@@ -151,6 +151,15 @@ async fn exit_codes_tell_how_a_service_is() {
     let story = ended(&["inspect", &pda, "--json", "--config", &config]).await;
     let story: Value = serde_json::from_str(&story.lines.join("\n")).unwrap();
     assert_eq!(story["account"]["size_bytes"], 184);
+    // The finds would go to a queue that the service has in its memory.
+    for command in [&["reconcile"][..], &["backfill", "--from", "0"]] {
+        let beside = ended(&[command, &["--config", &config]].concat()).await;
+        let stop = format!("kill {}", run.pid());
+        assert!(beside.errors.contains(&stop), "{command:?}: {}", beside.errors);
+        assert_eq!(beside.code, 1, "{command:?}: {}", beside.errors);
+        let looking = [command, &["--dry-run", "--config", &config]].concat();
+        assert_eq!(ended(&looking).await.code, 0, "only to look disturbs nobody");
+    }
     let unknown = ended(&["inspect", "nobody", "--config", &config]).await;
     assert_eq!(unknown.code, 1, "{}", unknown.errors);
     run.interrupt().await;

@@ -1,11 +1,14 @@
 //! What a run does from its start to its end.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use session_chain::{CommitmentConfig, RpcClient};
 use session_events::session::SESSION_PROGRAM_ID;
 use solana_pubkey::Pubkey;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::process::{LIMIT, Run, binary, command, configured_chain, field, page, summary};
 
@@ -81,8 +84,16 @@ async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
     assert!(first > 0);
 
     traffic.request(2).await.unwrap();
+    let requested = Instant::now();
     let mut run = Run::start(&["--config", &config]);
+    run.pages().await;
+    let unheard = requested.elapsed();
     let verified = run.line_of("verified ").await;
+    let latency: u64 = field(&verified, "latency_ms").parse().unwrap();
+    assert!(
+        Duration::from_millis(latency) >= unheard,
+        "it counts from the block, not from when somebody looked: {latency} ms, {unheard:?}"
+    );
     assert_eq!(
         field(&verified, "session"),
         "session-00002",

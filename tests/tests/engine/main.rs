@@ -14,5 +14,6 @@ mod faults;
 mod fees;
 mod policy;
 mod signers;
+mod under_way;
 mod units;
 mod waiting;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use session_telemetry::in_full;
 use solana_client::client_error::{ClientError, ClientErrorKind, reqwest};
 use solana_client::rpc_custom_error as codes;
 use solana_client::rpc_request::{RpcError, RpcResponseErrorData};
@@ -88,9 +89,10 @@ fn classify_http(error: reqwest::Error, endpoint: EndpointLabel, limit: Duration
             reason: error.to_string(),
         }
     } else {
+        // The outermost says no more than that the request was not sent.
         ChainError::Unavailable {
             endpoint,
-            reason: error.to_string(),
+            reason: in_full(&error),
         }
     }
 }

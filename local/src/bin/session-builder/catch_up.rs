@@ -14,12 +14,20 @@ use session_listener::{
     backfill as run_backfill, reconcile as run_reconcile,
 };
 use session_queue::{InMemoryConfig, InMemoryQueue, Queue};
+use session_store::StoreError;
 use session_telemetry::Quoted;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Ending;
 
-use session_builder::{display::Display, handling::Handling, lasting::lasting, queues::Queues, screen::Screen};
+use session_builder::{
+    display::Display,
+    handling::{Handling, HandlingError},
+    lasting::lasting,
+    queues::{Queues, QueuesError},
+    reach::reach,
+    screen::Screen,
+};
 
 /// The queue that the finds go to, and whoever empties it.
 struct Workshop {
@@ -31,6 +39,8 @@ struct Workshop {
 impl Workshop {
     async fn open(settings: &Settings, screen: Arc<Screen>, dry_run: bool) -> Result<Self> {
         let display = Arc::new(Display::new(screen, None));
+        let pool = rpc_pool(settings)?;
+        reach(settings, &pool, |reason| tracing::warn!("{reason}")).await?;
         if dry_run || settings.queue.kind == QueueKind::Sqs {
             // A dry run sends nothing, and needs no store that may be another process's.
             let queue: Arc<dyn Queue> = match settings.queue.kind {
@@ -44,8 +54,8 @@ impl Workshop {
             });
         }
         let observer = Arc::clone(&display) as Arc<dyn RecordObserver>;
-        let (pool, signers) = (rpc_pool(settings)?, signers(settings).await?);
-        let handling = Handling::start(settings, pool, signers, observer, None).await?;
+        let handling = Handling::start(settings, pool, signers(settings).await?, observer, None).await;
+        let handling = handling.map_err(|error| beside(settings, error))?;
         Ok(Self {
             queue: Arc::clone(&handling.queues().source),
             handling: Some(handling),
@@ -75,6 +85,46 @@ impl Workshop {
     }
 }
 
+/// A running service owns the queue that the finds would go to.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the running process {pid} owns {folder} and the queue in its memory{compares}; look with --dry-run, or stop it \
+     (kill {pid}) and say this again"
+)]
+struct Beside {
+    pid: u32,
+    folder: String,
+    /// That it does the same by itself, if it does.
+    compares: String,
+}
+
+/// The error for a person who may not know that a service runs.
+fn beside(settings: &Settings, error: HandlingError) -> anyhow::Error {
+    let store = match &error {
+        HandlingError::Store(store) | HandlingError::Queues(QueuesError::Store(store)) => store,
+        _ => return error.into(),
+    };
+    let StoreError::Owned { pid: Some(pid), .. } = store else {
+        return error.into();
+    };
+    let compares = settings
+        .listener
+        .reconcile_interval
+        .map_or_else(String::new, |interval| {
+            format!(
+                ": it compares by itself every {} s (listener.reconcile_interval_secs)",
+                interval.as_secs()
+            )
+        });
+    let folder = settings.service.state_dir.display().to_string();
+    Beside {
+        pid: *pid,
+        folder,
+        compares,
+    }
+    .into()
+}
+
 /// A queue for nothing.
 pub(crate) fn nothing() -> InMemoryQueue {
     let config = || InMemoryConfig {
@@ -96,7 +146,11 @@ pub(crate) async fn reconcile(
     stop: CancellationToken,
 ) -> Result<Ending> {
     let config = ListenerConfig::from_settings(&settings)?;
-    let workshop = Workshop::open(&settings, screen, request.dry_run).await?;
+    let opening = Workshop::open(&settings, screen, request.dry_run);
+    let Some(workshop) = stop.run_until_cancelled(opening).await else {
+        return Ok(Ending::Partly);
+    };
+    let workshop = workshop?;
     let queue = Arc::clone(&workshop.queue);
     let lasting = workshop.lasting(&settings).await?;
     let report = run_reconcile(&config, rpc_pool(&settings)?, queue, &lasting, request, stop).await;
@@ -163,7 +217,11 @@ pub(crate) async fn backfill(
     let mut config = ListenerConfig::from_settings(&settings)?;
     // Nobody waits for a stretch of the past as one waits for a shutdown.
     config.drain_limit = Duration::from_mins(5);
-    let workshop = Workshop::open(&settings, screen, request.dry_run).await?;
+    let opening = Workshop::open(&settings, screen, request.dry_run);
+    let Some(workshop) = stop.run_until_cancelled(opening).await else {
+        return Ok(Ending::Partly);
+    };
+    let workshop = workshop?;
     let lasting = workshop.lasting(&settings).await?;
     let (queue, display) = (Arc::clone(&workshop.queue), Arc::clone(&workshop.display));
     let progress = |report: &BackfillReport| display.say(&line("at", report));

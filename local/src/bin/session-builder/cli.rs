@@ -16,7 +16,7 @@ Exit codes:
   1  an error, or something bad was found
   2  the command line or the configuration is wrong
   3  partly done, or interrupted
-  4  no running service could be asked";
+  4  no running service, or no node of the cluster, could be asked";
 
 /// Creates and verifies the accounts that `session_factory` asks for: chain, queue and handler in one process.
 ///

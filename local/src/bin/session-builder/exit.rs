@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use session_builder::{client::ClientError, service::ServiceError};
+use session_builder::{client::ClientError, reach::ReachError, service::ServiceError};
 use session_config::ConfigError;
 
 /// How a command ended that did not fail.
@@ -26,19 +26,23 @@ impl From<Ending> for ExitCode {
     }
 }
 
-/// The code of an error: 2 for what was asked or configured wrongly, 4 where no service is there to be asked, else 1.
+/// The code of an error: 2 for what was asked or configured wrongly, 4 where neither service nor node is there to be asked,
+/// else 1.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
-    let service = error.downcast_ref::<ServiceError>();
-    if service.is_some_and(ServiceError::is_misconfigured) {
+    if let Some(service) = error.downcast_ref::<ServiceError>() {
+        return service.exit_code();
+    }
+    let reach = error.downcast_ref::<ReachError>();
+    let misconfigured = error.is::<ConfigError>()
+        || error.is::<session_telemetry::LogError>()
+        || error.is::<Usage>()
+        || reach.is_some_and(ReachError::is_misconfigured);
+    if misconfigured {
         return ExitCode::from(2);
     }
-    if error.is::<ConfigError>() || error.is::<session_telemetry::LogError>() || error.is::<Usage>() {
-        return ExitCode::from(2);
-    }
-    let no_service = error
-        .downcast_ref::<ClientError>()
-        .is_some_and(ClientError::is_no_service);
-    ExitCode::from(if no_service { 4 } else { 1 })
+    let service = error.downcast_ref::<ClientError>();
+    let nobody = service.is_some_and(ClientError::is_no_service) || reach.is_some_and(ReachError::is_silence);
+    ExitCode::from(if nobody { 4 } else { 1 })
 }
 
 /// Asked for in a way that cannot be.

@@ -22,7 +22,7 @@ use session_builder::{
 };
 use session_config::{Overrides, Settings};
 use session_listener::{BackfillRequest, ReconcileRequest};
-use session_telemetry::Escaped;
+use session_telemetry::{Escaped, in_full};
 
 use crate::{
     catch_up::{backfill, reconcile},
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 /// Says why on standard error, if anybody reads it.
 fn failed(error: &anyhow::Error) -> ExitCode {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "error: {:#}", Escaped(format_args!("{error:#}")));
+    let _ = writeln!(std::io::stderr(), "error: {}", Escaped(in_full(error.as_ref())));
     exit::code(error)
 }
 

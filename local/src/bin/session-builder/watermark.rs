@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::{Value, json};
-use session_builder::{client::Client, queues::source_name, screen::Screen};
+use session_builder::{client::Client, queues::source_name, reach::reach, screen::Screen};
 use session_chain::rpc_pool;
 use session_config::Settings;
 use session_listener::{BackfillRequest, KeptWatermark, Lasting, ListenerConfig, Mark, Point, Provenance, backfill};
@@ -112,8 +112,9 @@ async fn running(settings: &Settings) -> Option<u32> {
 async fn opened(settings: &Settings) -> Result<KeptWatermark> {
     let config = ListenerConfig::from_settings(settings)?;
     let cursors = Lasting::from_settings(settings).await?.cursors;
-    let queue = source_name(settings).await?;
-    Ok(KeptWatermark::open(&config, rpc_pool(settings)?, &cursors, &queue).await?)
+    let (queue, pool) = (source_name(settings).await?, rpc_pool(settings)?);
+    reach(settings, &pool, |reason| tracing::warn!("{reason}")).await?;
+    Ok(KeptWatermark::open(&config, pool, &cursors, &queue).await?)
 }
 
 async fn show(settings: &Settings, screen: &Screen, json: bool) -> Result<Ending> {

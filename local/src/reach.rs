@@ -1,0 +1,184 @@
+//! Before anything begins: whether the cluster answers, and whether the programs that the settings name are there. Says
+//! what keeps it while it waits, by the settings that would mend it.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use session_chain::{ChainError, RpcPool, replies::read_accounts_surely};
+use session_config::Settings;
+use session_telemetry::{Escaped, in_full};
+use solana_pubkey::Pubkey;
+use tokio::time::{interval_at, sleep};
+
+/// How long a cluster may be silent at the start. Whoever supervises the process starts it again.
+pub const LIMIT: Duration = Duration::from_secs(30);
+/// How long it may be silent before somebody is told.
+const TOLD_FIRST: Duration = Duration::from_secs(2);
+/// And how often then.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// Between two tries, beside the pauses of a try itself.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Why nothing can begin on this cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ReachError {
+    /// Nobody answers.
+    #[error(
+        "no RPC endpoint answered within {} s: {endpoints}{}; is the node running, are the address and its key right? \
+         `session-builder doctor` looks at each", .limit.as_secs(), because(.last.as_ref())
+    )]
+    Silent {
+        /// The endpoints by their settings.
+        endpoints: String,
+        /// How long was waited.
+        limit: Duration,
+        /// What the last try said.
+        last: Option<ChainError>,
+    },
+    /// The cluster answers, and not with what was asked.
+    #[error("the cluster cannot be asked: {0}")]
+    Chain(ChainError),
+    /// Nothing is at a program's address.
+    #[error(
+        "{key}: no program is at {address} on the cluster of {endpoints}; deploy it there, set {key} to the program \
+         that is, or mend the endpoint"
+    )]
+    NoProgram {
+        /// The setting.
+        key: &'static str,
+        /// What it says.
+        address: Pubkey,
+        /// The endpoints by their settings.
+        endpoints: String,
+    },
+    /// Something else is.
+    #[error("{key}: what is at {address} is an account and no program; set {key} to the program")]
+    NotExecutable {
+        /// The setting.
+        key: &'static str,
+        /// What it says.
+        address: Pubkey,
+    },
+}
+
+impl ReachError {
+    /// Whether a setting is wrong, rather than nobody there.
+    #[must_use]
+    pub fn is_misconfigured(&self) -> bool {
+        matches!(self, Self::NoProgram { .. } | Self::NotExecutable { .. })
+            || matches!(self, Self::Chain(ChainError::WrongCluster { .. }))
+    }
+
+    /// Whether nobody answers.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent { .. })
+    }
+}
+
+/// Waits until the cluster answers, [`LIMIT`] at most, and looks whether the factory and the program of its sessions are
+/// there, by every endpoint's word. `told` hears what keeps it.
+///
+/// # Errors
+/// [`ReachError`].
+pub async fn reach(settings: &Settings, pool: &RpcPool, told: impl Fn(&str)) -> Result<(), ReachError> {
+    let until = Instant::now() + LIMIT;
+    answers(settings, pool, until, told).await?;
+    programs(settings, pool).await
+}
+
+async fn answers(settings: &Settings, pool: &RpcPool, until: Instant, told: impl Fn(&str)) -> Result<(), ReachError> {
+    let mut telling = interval_at(tokio::time::Instant::now() + TOLD_FIRST, TOLD_EVERY);
+    let mut last = None;
+    let silent = |last| ReachError::Silent {
+        endpoints: endpoints(settings),
+        limit: LIMIT,
+        last,
+    };
+    loop {
+        let asking = pool.verify_cluster(Some(until));
+        tokio::pin!(asking);
+        let answer = loop {
+            tokio::select! {
+                answer = &mut asking => break answer,
+                _ = telling.tick() => told(&waiting(settings, last.as_ref(), until)),
+            }
+        };
+        match answer {
+            Ok(_) => return Ok(()),
+            Err(error @ ChainError::WrongCluster { .. }) => return Err(ReachError::Chain(error)),
+            Err(error) => last = Some(telling_of(error, last)),
+        }
+        if Instant::now() + PAUSE >= until {
+            return Err(silent(last));
+        }
+        tokio::select! {
+            () = sleep(PAUSE) => {}
+            _ = telling.tick() => told(&waiting(settings, last.as_ref(), until)),
+        }
+    }
+}
+
+/// That nobody may be asked for a while says nothing; why does.
+fn telling_of(error: ChainError, last: Option<ChainError>) -> ChainError {
+    match (error, last) {
+        (ChainError::Resting { .. } | ChainError::DeadlineReached { last: None, .. }, Some(last)) => last,
+        (ChainError::DeadlineReached { last: Some(error), .. }, last) => telling_of(*error, last),
+        (error, _) => error,
+    }
+}
+
+fn waiting(settings: &Settings, last: Option<&ChainError>, until: Instant) -> String {
+    let left = until.saturating_duration_since(Instant::now()).as_secs();
+    format!(
+        "still waiting for {}{}; is the node running, are the address and its key right? {left} s more, then this ends",
+        endpoints(settings),
+        because(last)
+    )
+}
+
+fn because(last: Option<&ChainError>) -> String {
+    match last {
+        Some(error) => format!(" ({})", Escaped(in_full(error))),
+        None => String::from(" (no answer)"),
+    }
+}
+
+/// The endpoints by their settings, without secrets.
+fn endpoints(settings: &Settings) -> String {
+    let mut all = format!("rpc.url = {}", settings.rpc.url);
+    for (index, url) in settings.rpc.fallback_urls.iter().enumerate() {
+        let separator = if index == 0 { "; rpc.fallback_urls = " } else { ", " };
+        // Writing to a text cannot fail.
+        let _ = fmt::Write::write_fmt(&mut all, format_args!("{separator}{url}"));
+    }
+    all
+}
+
+async fn programs(settings: &Settings, pool: &RpcPool) -> Result<(), ReachError> {
+    let service = &settings.service;
+    let named = [
+        ("service.program_id", service.program_id),
+        ("service.session_program_id", service.session_program_id),
+    ];
+    let addresses = named.map(|(_, address)| address);
+    let deadline = Some(Instant::now() + LIMIT);
+    let reading = read_accounts_surely(pool, &addresses, None, deadline, |_| true).await;
+    let reading = reading.map_err(ReachError::Chain)?;
+    for ((key, address), account) in named.into_iter().zip(reading.accounts) {
+        match account {
+            Some(account) if account.executable => {}
+            Some(_) => return Err(ReachError::NotExecutable { key, address }),
+            None => {
+                return Err(ReachError::NoProgram {
+                    key,
+                    address,
+                    endpoints: endpoints(settings),
+                });
+            }
+        }
+    }
+    Ok(())
+}
