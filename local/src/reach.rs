@@ -1,16 +1,13 @@
 //! Before anything begins: whether the cluster answers, and whether the programs that the settings name are there. Says
 //! what keeps it while it waits, by the settings that would mend it.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
-use session_chain::{ChainError, RpcPool, replies::read_accounts_surely};
+use session_chain::{ChainError, RpcPool, replies::read_accounts_surely, rpc_pool};
 use session_config::Settings;
 use session_telemetry::{Escaped, in_full};
 use solana_pubkey::Pubkey;
-use tokio::time::{interval_at, sleep};
+use tokio::time::{Instant, interval_at, sleep};
 
 /// How long a cluster may be silent at the start. Whoever supervises the process starts it again.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -18,6 +15,8 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 const TOLD_FIRST: Duration = Duration::from_secs(2);
 /// And how often then.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
+/// The first try takes no longer, so that there is a reason to be told; each further one may take twice as long.
+const FIRST_PATIENCE: Duration = Duration::from_millis(1_500);
 /// Between two tries, beside the pauses of a try itself.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -83,37 +82,39 @@ impl ReachError {
 ///
 /// # Errors
 /// [`ReachError`].
-pub async fn reach(settings: &Settings, pool: &RpcPool, told: impl Fn(&str)) -> Result<(), ReachError> {
-    let until = Instant::now() + LIMIT;
-    answers(settings, pool, until, told).await?;
-    programs(settings, pool).await
+pub async fn reach(settings: &Settings, told: impl Fn(&str)) -> Result<(), ReachError> {
+    let pool = answers(settings, Instant::now() + LIMIT, told).await?;
+    programs(settings, &pool).await
 }
 
-async fn answers(settings: &Settings, pool: &RpcPool, until: Instant, told: impl Fn(&str)) -> Result<(), ReachError> {
-    let mut telling = interval_at(tokio::time::Instant::now() + TOLD_FIRST, TOLD_EVERY);
-    let mut last = None;
-    let silent = |last| ReachError::Silent {
-        endpoints: endpoints(settings),
-        limit: LIMIT,
-        last,
-    };
+/// A pool whose endpoints are of one cluster that answers. Every try has a new one, which remembers no failures: a node
+/// that comes up is found at once.
+async fn answers(settings: &Settings, until: Instant, told: impl Fn(&str)) -> Result<RpcPool, ReachError> {
+    let mut telling = interval_at(Instant::now() + TOLD_FIRST, TOLD_EVERY);
+    let (mut last, mut patience) = (None, FIRST_PATIENCE);
     loop {
-        let asking = pool.verify_cluster(Some(until));
-        tokio::pin!(asking);
+        let pool = rpc_pool(settings).map_err(ReachError::Chain)?;
+        let mut asking = Box::pin(pool.verify_cluster(Some(until.min(Instant::now() + patience))));
         let answer = loop {
             tokio::select! {
                 answer = &mut asking => break answer,
                 _ = telling.tick() => told(&waiting(settings, last.as_ref(), until)),
             }
         };
+        drop(asking);
         match answer {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(pool),
             Err(error @ ChainError::WrongCluster { .. }) => return Err(ReachError::Chain(error)),
             Err(error) => last = Some(telling_of(error, last)),
         }
         if Instant::now() + PAUSE >= until {
-            return Err(silent(last));
+            return Err(ReachError::Silent {
+                endpoints: endpoints(settings),
+                limit: LIMIT,
+                last,
+            });
         }
+        patience *= 2;
         tokio::select! {
             () = sleep(PAUSE) => {}
             _ = telling.tick() => told(&waiting(settings, last.as_ref(), until)),

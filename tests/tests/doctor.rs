@@ -251,6 +251,17 @@ async fn endpoints_are_poor(setup: &mut Setup) {
     setup.is_well(&able).await;
     setup.proxy.heal();
 
+    // A node or gateway that cannot read the newest format: beside one that can, and alone.
+    setup
+        .proxy
+        .spoil_all("simulateTransaction", Fault::Error(-32_602, Value::Null));
+    setup.is_ill("version 1", "rpc.fallback_urls", &[]).await;
+    let insisting = [alone[0], alone[1], ("CREATION__TRANSACTION_VERSION", "v1")];
+    setup.is_ill("version 1", "\"auto\"", &insisting).await;
+    setup.proxy.heal();
+    setup.is_well(&[]).await;
+    setup.is_well(&insisting).await;
+
     let an_hour_ago = session_clock::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - 3_600;
     setup.proxy.spoil_all("getBlockTime", Fault::Result(json!(an_hour_ago)));
     setup.is_ill("clock", "timedatectl", &alone).await;

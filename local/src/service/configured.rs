@@ -48,7 +48,7 @@ async fn serve(
     metrics: &PrometheusHandle,
     stop: &CancellationToken,
 ) -> Result<(), ServiceError> {
-    let start = start(settings, display, handlers, metrics);
+    let start = Box::pin(start(settings, display, handlers, metrics));
     let Some(pipeline) = stop.run_until_cancelled(start).await else {
         // Nothing was received, and nothing sent.
         display.say("stopped before the start was done");
@@ -79,7 +79,7 @@ async fn start(
 ) -> Result<Pipeline, ServiceError> {
     let pool = rpc_pool(settings).map_err(SetupError::from)?;
     let signers = signers(settings).await?;
-    reach(settings, &pool, |reason| display.say(&format!("chain     {reason}"))).await?;
+    reach(settings, |reason| display.say(&format!("chain     {reason}"))).await?;
     function_ready(settings, display).await;
     let chain = settings.rpc.url.to_string();
     let parts = parts(chain, pool, signers, display, handlers, metrics);

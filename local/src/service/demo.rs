@@ -106,6 +106,9 @@ fn equip(settings: &mut Settings, args: &DemoArgs, state: &Path) {
     settings.service.program_id = SESSION_FACTORY_ID;
     // The wallet is play money, and as many sessions are to be served as are asked for.
     settings.policy.lamports_per_hour = None;
+    // For every page of a listing the embedded chain goes over all of its transactions, and makes no block meanwhile: seconds
+    // for some thousands of them. A node looks them up. What the stream lacks is listed at once all the same.
+    settings.listener.listing_interval = settings.listener.listing_interval_complete;
     if let (Some(queue), Some(dead_letters)) = (&args.sqs_queue, &args.sqs_dead_letter_queue) {
         settings.queue.kind = QueueKind::Sqs;
         settings.queue.url = Some(queue.to_string());

@@ -148,7 +148,7 @@ async fn a_cluster_that_is_not_there_is_named_while_it_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let (chain, _, config) = chain_and_config(folder.path()).await;
     let (hole, _kept) = black_hole().await;
-    for (url, reason) in [("http://127.0.0.1:9", "Connection refused"), (&hole, "no answer")] {
+    for (url, reason) in [("http://127.0.0.1:9", "Connection refused"), (&hole, "did not answer")] {
         let mut run = Run::start_in(&[("SESSION_BUILDER__RPC__URL", url)], &["run", "--config", &config]);
         let begun = Instant::now();
         let told = run.line_of("chain ").await;

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use session_config::Settings;
+use solana_pubkey::Pubkey;
 use tokio::{process::Command, time::timeout};
 
 use crate::process::{LIMIT, Run, configured_chain, field, summary};
@@ -29,6 +30,92 @@ async fn results_are_printed_on_a_terminal_whose_errors_go_elsewhere() {
     assert_eq!(shown.matches("   verified\u{1b}[0m").count(), 5, "{shown}");
     assert!(shown.contains("summary   verified 5"), "{shown}");
     assert_eq!(std::fs::read_to_string(errors).unwrap(), "", "logs alone go there");
+}
+
+/// On a terminal that is narrower than any line, without colours: every line is there, whole, and the bar is in nobody's way.
+#[tokio::test]
+async fn a_narrow_terminal_without_colours_shows_every_line() {
+    let run = format!(
+        "stty cols 20 rows 10; exec {} --sessions 5 --rate 20 --metrics-port 0",
+        env!("CARGO_BIN_EXE_session-builder"),
+    );
+    let terminal = Command::new("script")
+        .args(["--quiet", "--return", "--command", &run, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(LIMIT, terminal).await.expect("an end in time").unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{shown}");
+    let lines: Vec<&str> = shown.lines().map(after_the_bar).collect();
+    let verified: Vec<&&str> = lines.iter().filter(|line| line.starts_with("verified ")).collect();
+    assert_eq!(verified.len(), 5, "{shown:?}");
+    for line in verified {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert!(words[2].parse::<Pubkey>().is_ok() && line.contains("slots"), "{line}");
+    }
+    assert!(
+        lines.iter().any(|line| line.starts_with("summary   verified 5 ")),
+        "{shown:?}"
+    );
+    let colours = (30..38).chain(90..98).map(|code| format!("\u{1b}[{code}m"));
+    assert_eq!(colours.into_iter().find(|code| shown.contains(code)), None, "{shown:?}");
+}
+
+/// The bar clears its own lines by escape sequences before something is printed; what comes after the last one is that.
+fn after_the_bar(line: &str) -> &str {
+    let rest = line.rsplit_once("\u{1b}[").map_or(line, |(_, rest)| {
+        let sequence_ends = rest.find(|letter: char| letter.is_ascii_alphabetic());
+        sequence_ends.map_or(rest, |end| &rest[end + 1..])
+    });
+    rest.trim()
+}
+
+/// Results and logs in one file: every line stays whole, and none is lost.
+#[tokio::test]
+async fn results_and_logs_in_one_file_are_whole_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = folder.path().join("both.log");
+    let run = format!(
+        "exec {} --sessions 30 --rate 30 --metrics-port 0 --log-level info >{} 2>&1",
+        env!("CARGO_BIN_EXE_session-builder"),
+        both.display()
+    );
+    let shell = Command::new("sh").args(["-c", &run]).kill_on_drop(true).status();
+    assert!(timeout(LIMIT, shell).await.expect("an end in time").unwrap().success());
+    let text = std::fs::read_to_string(both).unwrap();
+    let is_log = |line: &str| {
+        line.split(' ')
+            .next()
+            .is_some_and(|word| word.ends_with('Z') && word.contains('T'))
+    };
+    let (logs, results): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| is_log(line));
+    assert!(logs.len() > 30, "{text}");
+    let starts = [
+        "chain ",
+        "wallet ",
+        "demo ",
+        "endpoints ",
+        "Ctrl-C ",
+        "verified ",
+        "draining",
+        "summary ",
+        "latency ",
+        "in slots ",
+    ];
+    for line in &results {
+        assert!(starts.iter().any(|start| line.starts_with(start)), "{line:?}");
+    }
+    let verified: Vec<&&str> = results.iter().filter(|line| line.starts_with("verified ")).collect();
+    assert_eq!(verified.len(), 30, "{text}");
+    for line in verified {
+        assert!(
+            field(line, "pda").parse::<Pubkey>().is_ok() && field(line, "latency_slots").parse::<u64>().is_ok(),
+            "{line}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -103,11 +103,7 @@ async fn as_many_as_set(settings: &Settings) {
 
     let wanted = requests(WANTED, 200);
     let deadline = Instant::now() + LIMIT;
-    let creating = join_all(
-        wanted
-            .chunks(1)
-            .map(|one| engine.create_batch(one.to_vec(), deadline.into())),
-    );
+    let creating = join_all(wanted.chunks(1).map(|one| engine.create_batch(one.to_vec(), deadline)));
     let looking = async {
         proxy.arrived("sendTransaction", room as u64).await;
         // Two polls, the second after the patience of the first: whatever was not sent by now waits for room.

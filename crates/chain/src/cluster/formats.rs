@@ -11,7 +11,7 @@ use solana_sdk::transaction::TransactionError;
 use solana_transaction::versioned::VersionedTransaction;
 use tokio::time::Instant;
 
-use crate::replies::{AccountState, simulate};
+use crate::replies::{AccountState, Simulation, simulate, simulate_everywhere};
 use crate::{ChainError, CommitmentConfig, RpcPool, TransactionFailure};
 
 /// Activates version-1 transactions.
@@ -85,16 +85,43 @@ pub(super) async fn version_1_by_simulation(
     payer: &Pubkey,
     deadline: Instant,
 ) -> Result<bool, ChainError> {
-    let nothing = solana_system_interface::instruction::transfer(payer, payer, 0);
-    let config = TransactionConfig::empty().with_compute_unit_limit(PROBE_COMPUTE_UNITS);
-    let Ok(message) = v1::Message::try_compile_with_config(payer, &[nothing], Hash::default(), config) else {
+    let Some(probe) = probe(payer) else {
         return Ok(false);
     };
-    let transaction = VersionedTransaction {
+    taken(simulate(pool, &probe, CommitmentConfig::confirmed(), Some(deadline)).await)
+}
+
+/// Whether each endpoint takes transactions of version 1, in order of preference, by having it simulate one that moves
+/// nothing.
+///
+/// # Errors
+/// [`ChainError::InvalidRequest`] where that transaction cannot be written.
+pub async fn version_1_everywhere(
+    pool: &RpcPool,
+    payer: &Pubkey,
+    deadline: Instant,
+) -> Result<Vec<Result<bool, ChainError>>, ChainError> {
+    let Some(probe) = probe(payer) else {
+        return Ok(Vec::new());
+    };
+    let answers = simulate_everywhere(pool, &probe, CommitmentConfig::confirmed(), Some(deadline)).await?;
+    Ok(answers.into_iter().map(taken).collect())
+}
+
+/// A transaction of version 1 that moves nothing.
+fn probe(payer: &Pubkey) -> Option<VersionedTransaction> {
+    let nothing = solana_system_interface::instruction::transfer(payer, payer, 0);
+    let config = TransactionConfig::empty().with_compute_unit_limit(PROBE_COMPUTE_UNITS);
+    let message = v1::Message::try_compile_with_config(payer, &[nothing], Hash::default(), config).ok()?;
+    Some(VersionedTransaction {
         signatures: vec![Signature::default()],
         message: VersionedMessage::V1(message),
-    };
-    match simulate(pool, &transaction, CommitmentConfig::confirmed(), Some(deadline)).await {
+    })
+}
+
+/// What a probe's simulation says of the format, whatever else it says.
+fn taken(simulation: Result<Simulation, ChainError>) -> Result<bool, ChainError> {
+    match simulation {
         Ok(simulation) => Ok(!matches!(
             simulation.failure,
             Some(TransactionFailure::Known(

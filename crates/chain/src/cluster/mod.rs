@@ -22,6 +22,7 @@ use self::slot_time::SlotClock;
 use crate::replies::{AccountState, Reading, performance_samples, read_accounts};
 use crate::{ChainError, RpcPool};
 
+pub use formats::version_1_everywhere;
 pub use rent::{RENT_SYSVAR, RentRate};
 
 /// Samples of a minute each: five are the average of the last five minutes.

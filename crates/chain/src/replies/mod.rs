@@ -22,7 +22,7 @@ pub use accounts::{AccountState, Reading, read_accounts, read_accounts_surely, r
 pub use blocks::{LatestBlockhash, PerformanceSample, Progress, latest_blockhash, performance_samples, progress};
 pub use failure::TransactionFailure;
 pub use fees::recent_prioritization_fees;
-pub use simulation::{Simulation, SimulationReply, simulate};
+pub use simulation::{Simulation, SimulationReply, simulate, simulate_everywhere};
 pub use statuses::{Level, SignatureStatus, StatusReply, signature_statuses, signature_statuses_everywhere};
 
 /// The envelope of most replies: what was asked for, and the slot that it holds for.

@@ -51,10 +51,29 @@ pub async fn simulate(
     commitment: CommitmentConfig,
     deadline: Option<Instant>,
 ) -> Result<Simulation, ChainError> {
+    let params = &params(transaction, commitment)?;
+    pool.call(METHOD, deadline, |client| simulated(client, params)).await
+}
+
+/// The same on every endpoint: one answer each, in order of preference.
+///
+/// # Errors
+/// [`ChainError::InvalidRequest`] where the transaction cannot be written.
+pub async fn simulate_everywhere(
+    pool: &RpcPool,
+    transaction: &VersionedTransaction,
+    commitment: CommitmentConfig,
+    deadline: Option<Instant>,
+) -> Result<Vec<Result<Simulation, ChainError>>, ChainError> {
+    let params = &params(transaction, commitment)?;
+    Ok(pool.on_each(METHOD, deadline, |client| simulated(client, params)).await)
+}
+
+fn params(transaction: &VersionedTransaction, commitment: CommitmentConfig) -> Result<Value, ChainError> {
     let bytes = wincode::serialize(transaction).map_err(|error| ChainError::InvalidRequest {
         reason: error.to_string(),
     })?;
-    let params = &json!([
+    Ok(json!([
         STANDARD.encode(bytes),
         {
             "encoding": "base64",
@@ -62,13 +81,13 @@ pub async fn simulate(
             "sigVerify": false,
             "replaceRecentBlockhash": true,
         },
-    ]);
-    let ask = |client: Arc<RpcClient>| async move {
-        let reply: InContext<SimulationReply> = ask(&client, METHOD, params.clone()).await?;
-        Ok::<_, ClientError>(Simulation {
-            failure: reply.value.failure(),
-            units_consumed: reply.value.units_consumed,
-        })
-    };
-    pool.call(METHOD, deadline, ask).await
+    ]))
+}
+
+async fn simulated(client: Arc<RpcClient>, params: &Value) -> Result<Simulation, ClientError> {
+    let reply: InContext<SimulationReply> = ask(&client, METHOD, params.clone()).await?;
+    Ok(Simulation {
+        failure: reply.value.failure(),
+        units_consumed: reply.value.units_consumed,
+    })
 }

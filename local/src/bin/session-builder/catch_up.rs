@@ -40,7 +40,7 @@ impl Workshop {
     async fn open(settings: &Settings, screen: Arc<Screen>, dry_run: bool) -> Result<Self> {
         let display = Arc::new(Display::new(screen, None));
         let pool = rpc_pool(settings)?;
-        reach(settings, &pool, |reason| tracing::warn!("{reason}")).await?;
+        reach(settings, |reason| tracing::warn!("{reason}")).await?;
         if dry_run || settings.queue.kind == QueueKind::Sqs {
             // A dry run sends nothing, and needs no store that may be another process's.
             let queue: Arc<dyn Queue> = match settings.queue.kind {

@@ -113,7 +113,7 @@ async fn opened(settings: &Settings) -> Result<KeptWatermark> {
     let config = ListenerConfig::from_settings(settings)?;
     let cursors = Lasting::from_settings(settings).await?.cursors;
     let (queue, pool) = (source_name(settings).await?, rpc_pool(settings)?);
-    reach(settings, &pool, |reason| tracing::warn!("{reason}")).await?;
+    reach(settings, |reason| tracing::warn!("{reason}")).await?;
     Ok(KeptWatermark::open(&config, pool, &cursors, &queue).await?)
 }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use session_chain::{RpcClient, RpcPool};
-use session_config::Settings;
+use session_chain::{RpcClient, RpcPool, cluster::version_1_everywhere};
+use session_config::{Settings, TransactionVersion};
 use solana_client::rpc_request::RpcRequest;
 use solana_pubkey::Pubkey;
 use tokio::{
@@ -30,6 +30,7 @@ pub(super) async fn look(settings: &Settings, pool: &RpcPool) -> Vec<Finding> {
         found("cluster", cluster(pool).await),
         found("slots", slots(settings, pool).await),
         found("accounts", program_accounts(settings, pool).await),
+        found("version 1", version_1(settings, pool).await),
         found("clock", clock(pool).await),
         found("factory", program(pool, factory, "service.program_id").await),
     ];
@@ -88,6 +89,44 @@ async fn program_accounts(settings: &Settings, pool: &RpcPool) -> Result<String,
         "add an endpoint that does to rpc.fallback_urls, or set listener.reconcile_interval_secs = 0 and live without \
          the second source of what was requested",
     ))
+}
+
+/// Transactions of version 1 carry the most accounts. An endpoint that cannot read them takes none of ours, or, where the
+/// format may be chosen, has each batch sent in more transactions than it needs.
+async fn version_1(settings: &Settings, pool: &RpcPool) -> Result<String, Fault> {
+    let wanted = settings.creation.transaction_version;
+    if wanted == TransactionVersion::V0 {
+        return Ok(String::from("not used: creation.transaction_version is \"v0\""));
+    }
+    // Who pays is all the same for a transaction that moves nothing and is not sent.
+    let asked = version_1_everywhere(pool, &settings.service.program_id, Instant::now() + PATIENCE).await;
+    let answers = asked.map_err(|error| fault(error, "mend the RPC first"))?;
+    let mut unable = Vec::new();
+    for ((key, url), answer) in named(settings).into_iter().zip(answers) {
+        match answer {
+            Ok(true) => {}
+            Ok(false) => unable.push((key, url)),
+            Err(error) => return Err(fault(error, format!("mend {key}"))),
+        }
+    }
+    let all = named(settings).len();
+    match unable.first() {
+        None => Ok(String::from("all endpoints take transactions of version 1")),
+        Some(_) if unable.len() == all && wanted == TransactionVersion::Auto => Ok(String::from(
+            "no endpoint takes transactions of version 1; version 0 is used",
+        )),
+        Some((key, url)) => Err(fault(
+            format!("{key} = {url} takes no transactions of version 1"),
+            format!(
+                "take another endpoint for {key}; or set creation.transaction_version = {}",
+                if unable.len() == all {
+                    "\"auto\""
+                } else {
+                    "\"v0\", at more fees"
+                }
+            ),
+        )),
+    }
 }
 
 /// Each endpoint: whether it answers, and how far it is.
