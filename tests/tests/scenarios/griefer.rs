@@ -80,7 +80,8 @@ pub(crate) async fn a_griefer_pays_for_strangers_sessions_and_spoils_none(chain:
             assert_eq!(account.lamports, exempt(asked).await);
             assert!(
                 matches!(outcome, Conclusion::Verified(Outcome::Created { .. })),
-                "{outcome:?}"
+                "{:#?}",
+                rig.recorder.of_session(&request.session_id)
             );
             difference += account.lamports - rent_of_nothing;
         } else {

@@ -25,7 +25,8 @@ session_tests::scenarios![
     requesters::a_closed_session_is_paid_for_once_whoever_finds_it_missing,
     existing::a_matching_account_is_success_without_a_transaction,
     existing::an_initialised_account_of_the_same_session_is_success,
-    existing::a_mismatch_is_named_in_the_dead_letter,
+    existing::a_mismatch_is_named_in_the_dead_letter;
+    on Embedded:
     outages::no_kind_of_outage_costs_an_attempt,
     outages::a_minute_of_rate_limits_costs_nothing_but_time,
     outages::a_record_that_fails_five_times_is_a_dead_letter_after_exactly_five,
