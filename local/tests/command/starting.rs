@@ -22,6 +22,9 @@ const SOON: Duration = Duration::from_secs(5);
 /// From a signal to the end of a process that had only begun.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
+/// Without any the queue would not be asked, whatever else happens.
+const CREDENTIALS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
 /// A queue of AWS's protocol that hangs up on whoever calls, and counts.
 async fn queue_of_nobody() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -52,7 +55,7 @@ async fn chain_and_config(folder: &Path) -> (EmbeddedChain, Keypair, String) {
 /// Runs the service with these settings to its end, which must be a bad one.
 async fn refused(config: &str, settings: &[(&str, &str)]) -> Ended {
     let mut command = binary();
-    command.args(["run", "--config", config]);
+    command.args(["run", "--config", config]).envs(CREDENTIALS);
     for (key, value) in settings {
         command.env(format!("SESSION_BUILDER__{key}"), value);
     }
@@ -128,7 +131,7 @@ async fn a_start_that_fails_has_received_nothing() {
     // With nothing wrong it is asked.
     let variables = sqs.map(|(key, value)| (format!("SESSION_BUILDER__{key}"), value));
     let mut environment: Vec<(&str, &str)> = variables.iter().map(|(key, value)| (key.as_str(), *value)).collect();
-    environment.extend([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+    environment.extend(CREDENTIALS);
     let mut run = Run::start_in(&environment, &["run", "--config", &config]);
     run.pages().await;
     let begun = Instant::now();
