@@ -141,7 +141,7 @@ impl Service {
         }
         Self {
             child,
-            address: address.expect("the service listens"),
+            address: address.unwrap(),
             verified,
             _state: state,
         }

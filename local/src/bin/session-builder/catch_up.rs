@@ -100,11 +100,9 @@ struct Beside {
 
 /// The error for a person who may not know that a service runs.
 fn beside(settings: &Settings, error: HandlingError) -> anyhow::Error {
-    let store = match &error {
-        HandlingError::Store(store) | HandlingError::Queues(QueuesError::Store(store)) => store,
-        _ => return error.into(),
-    };
-    let StoreError::Owned { pid: Some(pid), .. } = store else {
+    let (HandlingError::Store(StoreError::Owned { pid: Some(pid), .. })
+    | HandlingError::Queues(QueuesError::Store(StoreError::Owned { pid: Some(pid), .. }))) = &error
+    else {
         return error.into();
     };
     let compares = settings
@@ -146,7 +144,7 @@ pub(crate) async fn reconcile(
     stop: CancellationToken,
 ) -> Result<Ending> {
     let config = ListenerConfig::from_settings(&settings)?;
-    let opening = Workshop::open(&settings, screen, request.dry_run);
+    let opening = Box::pin(Workshop::open(&settings, screen, request.dry_run));
     let Some(workshop) = stop.run_until_cancelled(opening).await else {
         return Ok(Ending::Partly);
     };
@@ -217,7 +215,7 @@ pub(crate) async fn backfill(
     let mut config = ListenerConfig::from_settings(&settings)?;
     // Nobody waits for a stretch of the past as one waits for a shutdown.
     config.drain_limit = Duration::from_mins(5);
-    let opening = Workshop::open(&settings, screen, request.dry_run);
+    let opening = Box::pin(Workshop::open(&settings, screen, request.dry_run));
     let Some(workshop) = stop.run_until_cancelled(opening).await else {
         return Ok(Ending::Partly);
     };
