@@ -1,6 +1,6 @@
 //! Time and chance: the two things that differ from one run to the next though nothing was changed.
 //!
-//! **What this owns.** The time of day ([`now`]) and whatever is random ([`random`], [`uuid`]). Waiting and measuring is
+//! **What this owns.** The time of day ([`now`], [`instant`]) and whatever is random ([`random`], [`uuid`]). Waiting and measuring is
 //! tokio's: [`tokio::time::Instant`], `sleep`, `timeout`. `clippy.toml` refuses the other ways to any of them, each with its
 //! reason: a single `SystemTime::now` somewhere below is enough for a test's hour to last an hour, or for half of a process to
 //! live in another hour than the other half.
@@ -53,6 +53,12 @@ pub fn now() -> SystemTime {
     }
 }
 
+/// When on tokio's clock a time of day comes; now, where it is past.
+#[must_use]
+pub fn instant(at: SystemTime) -> Instant {
+    Instant::now() + at.duration_since(now()).unwrap_or_default()
+}
+
 /// Something random.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
@@ -99,6 +105,8 @@ mod tests {
         assert_eq!(now(), start, "a stopped clock");
         tokio::time::advance(HOUR).await;
         assert_eq!(now(), start + HOUR);
+        assert_eq!(instant(start + 2 * HOUR), Instant::now() + HOUR);
+        assert_eq!(instant(start), Instant::now(), "what is past comes now");
         tokio::time::sleep(HOUR).await;
         assert!(now() >= start + 2 * HOUR && now() < start + 2 * HOUR + Duration::from_secs(1));
         let elsewhere = std::thread::spawn(ahead).join().unwrap();

@@ -4,7 +4,6 @@
 //! named where it is used. [`InMemoryQueue`] runs on tokio's clock, so a test with paused time can turn it.
 
 mod backoff;
-mod clock;
 mod dead_letter;
 mod deferral;
 mod due;
@@ -19,7 +18,6 @@ mod turns;
 mod volatile;
 
 pub use backoff::VisibilityBackoff;
-pub use clock::Clock;
 pub use dead_letter::{DEAD_LETTER_ATTRIBUTES, DeadLetter, DeadLetterAttributeError};
 pub use deferral::{DEFERRAL_ATTRIBUTES, Deferral};
 pub use entry::{

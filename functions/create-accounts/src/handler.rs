@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use session_engine::{CreationError, CreationRequest, Engine, Outcome};
-use session_queue::{Clock, Queue, VisibilityBackoff};
+use session_queue::{Queue, VisibilityBackoff};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -55,13 +55,6 @@ impl Handler {
         }
     }
 
-    /// The same by another clock: that of its queue, where a test turns it.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.settling = self.settling.with_clock(clock);
-        self
-    }
-
     /// The engine, if it runs already.
     #[must_use]
     pub fn engine(&self) -> Option<&Arc<Engine>> {
@@ -98,7 +91,7 @@ impl Handler {
 
     /// One conclusion per record, in order, the accounts of all of them created together.
     async fn conclude(&self, records: &[Record], readings: &[Reading], deadline: Instant) -> Vec<Conclusion> {
-        let now = self.settling.now();
+        let now = session_clock::now();
         let too_early = |record: &Record| Conclusion::too_early(record.deferred_until?, now);
         let requests: Vec<CreationRequest> = records
             .iter()
@@ -132,7 +125,7 @@ impl Handler {
                         },
                     },
                 };
-                conclusion.within_limits(record, &self.patience(), self.settling.now())
+                conclusion.within_limits(record, &self.patience(), session_clock::now())
             })
             .collect()
     }

@@ -10,7 +10,7 @@ use std::{
 
 use futures::future::join;
 use session_queue::{
-    BATCH_ENTRIES_MAX, Clock, DeferEntry, Deferral, Queue, ReceiptHandle, VISIBILITY_TIMEOUT_MAX, VisibilityBackoff,
+    BATCH_ENTRIES_MAX, DeferEntry, Deferral, Queue, ReceiptHandle, VISIBILITY_TIMEOUT_MAX, VisibilityBackoff,
     VisibilityEntry, batches,
 };
 
@@ -25,7 +25,6 @@ pub(crate) struct Settling {
     source: Arc<dyn Queue>,
     dead_letters: DeadLetters,
     backoff: VisibilityBackoff,
-    clock: Clock,
 }
 
 impl Settling {
@@ -34,19 +33,7 @@ impl Settling {
             source,
             dead_letters: DeadLetters::new(dead_letters),
             backoff,
-            clock: Clock::system(),
         }
-    }
-
-    /// The same by another clock.
-    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// The time of day.
-    pub(crate) fn now(&self) -> SystemTime {
-        self.clock.now()
     }
 
     /// What the conclusions have become once they took effect.
@@ -88,7 +75,7 @@ impl Settling {
 
     /// The places of those that could not be sent anew, with what they are instead.
     async fn send_deferred(&self, records: &[Record], conclusions: &[Conclusion]) -> Vec<(usize, Conclusion)> {
-        let now = self.clock.now();
+        let now = session_clock::now();
         let waiting: Vec<(usize, (&Reason, Duration))> = places(conclusions, |conclusion| match conclusion {
             Conclusion::Deferred { reason, after } => Some((reason, *after)),
             _ => None,

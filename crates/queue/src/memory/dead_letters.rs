@@ -101,11 +101,11 @@ impl InMemoryQueue {
         };
         let letter_id = letter.message_id.clone();
         let (body, attributes) = (letter.body.clone(), anew(letter.attributes.clone()));
-        let marked = self.store.mark_redriven(&letter_id, Some(self.clock.now())).await;
+        let marked = self.store.mark_redriven(&letter_id, Some(session_clock::now())).await;
         marked.map_err(|source| self.store_failed(source))?;
         let message_id = MessageId::new(session_clock::uuid().to_string());
         let origin = Origin::Letter(letter_id.clone());
-        let copy = Stored::new(message_id, body, attributes, self.clock.now(), origin);
+        let copy = Stored::new(message_id, body, attributes, session_clock::now(), origin);
         match self.accept(copy, Instant::now()).await? {
             Ok(()) => {
                 moving.done();

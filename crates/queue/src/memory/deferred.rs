@@ -64,7 +64,7 @@ impl InMemoryQueue {
             delay: Duration::ZERO,
         };
         checked.check()?;
-        let now = self.clock.now();
+        let now = session_clock::now();
         Ok(Deferred {
             message_id: MessageId::new(session_clock::uuid().to_string()),
             sent_at: now,
@@ -79,7 +79,7 @@ impl InMemoryQueue {
         let Role::Source { due, .. } = &self.role else {
             return Ok(());
         };
-        let now = self.clock.now();
+        let now = session_clock::now();
         let Some(looked_at) = due.begin_look(now) else {
             return Ok(());
         };

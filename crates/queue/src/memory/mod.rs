@@ -16,7 +16,6 @@ use tokio::{
 };
 
 use crate::{
-    clock::Clock,
     due::Due,
     entry::{BATCH_ENTRIES_MAX, VISIBILITY_TIMEOUT_MAX, WAIT_MAX, check_length, check_sends},
     error::{EntryError, QueueError},
@@ -46,7 +45,6 @@ pub struct InMemoryQueue {
     state: Mutex<State>,
     changed: Notify,
     store: Arc<dyn MessageStore>,
-    clock: Clock,
     role: Role,
 }
 
@@ -110,16 +108,8 @@ impl InMemoryQueue {
             state: Mutex::default(),
             changed: Notify::new(),
             store,
-            clock: Clock::system(),
             role,
         }
-    }
-
-    /// The same queue by another clock.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
     }
 
     /// The messages are never left half changed, so a poisoned lock is as good as any.
@@ -140,7 +130,7 @@ impl InMemoryQueue {
         }
         let message_id = MessageId::new(session_clock::uuid().to_string());
         let visible_at = Instant::now() + entry.delay;
-        let (body, attributes, sent_at) = (entry.body, entry.attributes, self.clock.now());
+        let (body, attributes, sent_at) = (entry.body, entry.attributes, session_clock::now());
         let (message, settled) = match &self.role {
             // A dead letter is as safe as it will ever be once it is in the store.
             Role::DeadLetters => {
@@ -220,7 +210,7 @@ impl InMemoryQueue {
             return false;
         }
         let due = match &self.role {
-            Role::Source { due, .. } => due.next().map(|at| self.clock.instant(at)),
+            Role::Source { due, .. } => due.next().map(session_clock::instant),
             Role::DeadLetters => None,
         };
         let wake_at = [next, due].into_iter().flatten().fold(until, Instant::min);
@@ -274,7 +264,7 @@ impl Queue for InMemoryQueue {
             self.move_exhausted(request.max_messages).await;
             let now = Moment {
                 instant: Instant::now(),
-                system: self.clock.now(),
+                system: session_clock::now(),
             };
             let received = self.state().receive(now, request.max_messages, visibility_timeout);
             if !received.is_empty() || !self.wait_visible(until).await {

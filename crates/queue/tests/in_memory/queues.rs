@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use session_queue::{
-    Accepted, Clock, EntryError, InMemoryConfig, InMemoryQueue, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage,
+    Accepted, EntryError, InMemoryConfig, InMemoryQueue, Queue, ReceiptHandle, ReceiveRequest, ReceivedMessage,
     SendEntry, VisibilityEntry,
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn queues_of(dead_letters_capacity: usize) -> Queues {
         MAX_RECEIVE_COUNT,
     );
     Queues {
-        source: Arc::new(source.with_clock(Clock::on_tokio(session_clock::now()))),
+        source: Arc::new(source),
         dead_letters,
     }
 }

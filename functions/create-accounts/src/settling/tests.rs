@@ -16,10 +16,7 @@ fn queues() -> (Arc<InMemoryQueue>, Arc<InMemoryQueue>) {
         capacity: 100,
     };
     let (source, dead_letters) = InMemoryQueue::volatile(config("sessions"), config("dead-letters"), 5);
-    (
-        Arc::new(source.with_clock(Clock::on_tokio(session_clock::now()))),
-        dead_letters,
-    )
+    (Arc::new(source), dead_letters)
 }
 
 async fn received(queue: &InMemoryQueue) -> Option<ReceivedMessage> {
@@ -123,28 +120,24 @@ struct Stage {
     dead_letters: Arc<InMemoryQueue>,
     settling: Settling,
     ledger: InMemoryLedger,
-    clock: Clock,
     created: Vec<(Pubkey, SystemTime)>,
 }
 
 impl Stage {
     fn new(limits: Limits) -> Self {
-        let clock = Clock::on_tokio(SystemTime::UNIX_EPOCH + Duration::from_hours(500_000));
         let config = |name: &str| InMemoryConfig {
             name: name.to_owned(),
             visibility_timeout: Duration::from_mins(3),
             capacity: 2_000,
         };
         let (source, dead_letters) = InMemoryQueue::volatile(config("sessions"), config("dead-letters"), 5);
-        let source = Arc::new(source.with_clock(clock.clone()));
+        let source = Arc::new(source);
         let settling = Settling::new(source.clone(), dead_letters.clone(), VisibilityBackoff::default());
-        let settling = settling.with_clock(clock.clone());
         Self {
             source,
             dead_letters,
             settling,
             ledger: InMemoryLedger::new(limits),
-            clock,
             created: Vec::new(),
         }
     }
@@ -171,7 +164,7 @@ impl Stage {
                 max_receive_count: 5,
                 deferral_max: Duration::from_hours(24),
             };
-            let conclusion = conclusion.within_limits(&record, &patience, self.clock.now());
+            let conclusion = conclusion.within_limits(&record, &patience, session_clock::now());
             self.settling
                 .settle(std::slice::from_ref(&record), vec![conclusion])
                 .await;
@@ -180,7 +173,7 @@ impl Stage {
     }
 
     async fn conclude(&mut self, record: &Record) -> Conclusion {
-        let now = self.clock.now();
+        let now = session_clock::now();
         if let Some(early) = record
             .deferred_until
             .and_then(|until| Conclusion::too_early(until, now))

@@ -1,5 +1,7 @@
 //! Every sequence of events: what the money does, and where a transaction ends.
 
+mod worlds;
+
 use std::time::SystemTime;
 
 use proptest::prelude::*;
@@ -189,58 +191,6 @@ fn an_account_that_is_gone_is_closed_or_its_fork_was_dropped_and_the_chain_says_
         (Life::Over, "Settle(Closed { slot: 5 })".to_owned())
     );
     assert_eq!(after(asked(false)), (Life::Out, "Broadcast".to_owned()));
-}
-
-#[test]
-fn every_other_end() {
-    let out = || vec![Event::Start, Event::Taken];
-    let ends = [
-        (vec![Event::Stopped], "Leave"),
-        (
-            vec![Event::Start, Event::Refused(Refusal::Format)],
-            "Settle(Refused(Format))",
-        ),
-        (vec![Event::Start, Event::Stopped], "Leave"),
-        ([out(), vec![Event::Stopped]].concat(), "Leave"),
-        (
-            [out(), vec![Event::Decided(Landing::Expired)]].concat(),
-            "Settle(Expired)",
-        ),
-        (
-            [out(), vec![Event::Decided(Landing::NotExecuted { slot: 5 })]].concat(),
-            "Settle(NotExecuted { slot: 5 })",
-        ),
-        (
-            [
-                out(),
-                vec![Event::Decided(Landing::Failed {
-                    slot: 5,
-                    error: failure(),
-                })],
-            ]
-            .concat(),
-            "Settle(Failed { slot: 5, failure: Known(AccountInUse) })",
-        ),
-        (
-            [out(), vec![landed(), Event::Stopped]].concat(),
-            "Settle(Landed { slot: 5 })",
-        ),
-        (
-            [out(), vec![landed(), Event::Unreadable]].concat(),
-            "Settle(Landed { slot: 5 })",
-        ),
-        (
-            [
-                out(),
-                vec![landed(), Event::ReadBack { all_there: false }, Event::Stopped],
-            ]
-            .concat(),
-            "Leave",
-        ),
-    ];
-    for (events, effect) in ends {
-        assert_eq!(after(events), (Life::Over, effect.to_owned()));
-    }
 }
 
 #[test]
