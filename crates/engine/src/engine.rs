@@ -61,7 +61,20 @@ impl Engine {
         signers: SignerPool,
         ledger: Arc<dyn Ledger>,
     ) -> Result<Self, EngineError> {
-        let deadline = Instant::now() + START_PATIENCE;
+        Self::start_by(config, pool, signers, ledger, Instant::now() + START_PATIENCE).await
+    }
+
+    /// The same for whoever has less time: the chain is asked until `deadline`.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the chain does not answer by then, with what it said last, or the configuration cannot work.
+    pub async fn start_by(
+        config: EngineConfig,
+        pool: RpcPool,
+        signers: SignerPool,
+        ledger: Arc<dyn Ledger>,
+        deadline: Instant,
+    ) -> Result<Self, EngineError> {
         let Some(payer) = signers.addresses().first().copied() else {
             return Err(EngineError::NoWallet);
         };
@@ -84,7 +97,7 @@ impl Engine {
             policy: config.policy.clone(),
             market: market.clone(),
         };
-        monitor.look().await?;
+        monitor.look(deadline).await?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (blockhashes, fetcher) = blockhashes(cluster.clone());
         let (statuses, poller) = statuses(cluster.clone());

@@ -104,9 +104,9 @@ async fn handler(settings: &Arc<Settings>) -> Result<Handler, SqsError> {
     let for_the_engine = Arc::clone(settings);
     // One pool for all tries: its circuits remember who did not answer.
     let pool = rpc_pool(settings).map_err(|error| misconfigured(&error.into()));
-    let start = Box::new(move || {
+    let start = Box::new(move |deadline| {
         let (settings, pool) = (Arc::clone(&for_the_engine), pool.clone());
-        async move { engine(&settings, pool?).await.map(Arc::new) }.boxed()
+        async move { engine(&settings, pool?, deadline).await.map(Arc::new) }.boxed()
     });
     let engine = EngineSource::later(policy(settings), start);
     let observer = Arc::new(LogObserver);
@@ -119,11 +119,11 @@ async fn handler(settings: &Arc<Settings>) -> Result<Handler, SqsError> {
     ))
 }
 
-async fn engine(settings: &Settings, pool: RpcPool) -> Result<Engine, CreationError> {
+async fn engine(settings: &Settings, pool: RpcPool, deadline: Instant) -> Result<Engine, CreationError> {
     let signers = signers(settings).await.map_err(|error| misconfigured(&error))?;
     let ledger = ledger(settings).await.map_err(|error| misconfigured(&error))?;
     let config = engine_config(settings, &signers);
-    let started = Engine::start(config, pool.clone(), signers, ledger).await;
+    let started = Engine::start_by(config, pool.clone(), signers, ledger, deadline).await;
     started.map_err(|error| match error {
         EngineError::Chain(error) => CreationError::of_chain(&Arc::new(error), pool.rests_for()),
         other => other.into(),

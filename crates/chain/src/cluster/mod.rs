@@ -27,6 +27,8 @@ pub use rent::{RENT_SYSVAR, RentRate};
 
 /// Samples of a minute each: five are the average of the last five minutes.
 const SAMPLES: usize = 5;
+/// They are worth knowing, and nobody waits for them.
+const SAMPLES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is known of the cluster. Clones share it.
 #[derive(Clone)]
@@ -64,7 +66,8 @@ impl Cluster {
             None => rent::ask(pool, deadline).await?,
         };
         let mut clock = SlotClock::default();
-        match performance_samples(pool, SAMPLES, Some(deadline)).await {
+        let samples_until = deadline.min(Instant::now() + SAMPLES_PATIENCE);
+        match performance_samples(pool, SAMPLES, Some(samples_until)).await {
             Ok(samples) => clock.take_samples(&samples),
             // Not every node serves them; the readings to come tell the same.
             Err(error) => tracing::debug!(%error, "the cluster's performance samples are not known"),

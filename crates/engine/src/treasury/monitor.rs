@@ -16,6 +16,8 @@ use crate::treasury::signer::SignerPool;
 
 /// A reading that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The price of others is worth knowing, and nobody waits for it.
+const FEES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A wallet as health checks see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +49,7 @@ impl Monitor {
             }
             let looked = tokio::select! {
                 () = stop.cancelled() => return,
-                looked = self.look() => looked,
+                looked = self.look(Instant::now() + PATIENCE) => looked,
             };
             if let Err(error) = looked {
                 tracing::warn!(%error, "wallet balances could not be read; the last ones stay in use");
@@ -55,9 +57,8 @@ impl Monitor {
         }
     }
 
-    /// One reading of everything.
-    pub(crate) async fn look(&self) -> Result<(), ChainError> {
-        let deadline = Instant::now() + PATIENCE;
+    /// One reading of everything, which is given up at `deadline`.
+    pub(crate) async fn look(&self, deadline: Instant) -> Result<(), ChainError> {
         let addresses = self.signers.addresses();
         let asked = [&addresses[..], &Cluster::FACTS].concat();
         let is_wallet = |address: &Pubkey| addresses.contains(address);
@@ -70,7 +71,8 @@ impl Monitor {
         report(&wallet_statuses(&self.signers, &self.policy));
         if self.policy.max_priority_fee_lamports > 0 {
             // Of all transactions, whatever they write to: what is asked about our own wallets is our own price.
-            match recent_prioritization_fees(&self.pool, &[], Some(deadline)).await {
+            let fees_until = deadline.min(Instant::now() + FEES_PATIENCE);
+            match recent_prioritization_fees(&self.pool, &[], Some(fees_until)).await {
                 Ok(recent) => self.market.learn(&recent),
                 // Not every provider serves the method, and without it transactions still land.
                 Err(error) => {
