@@ -40,7 +40,7 @@ impl InMemoryQueue {
                 }));
                 continue;
             }
-            match self.defer(entry) {
+            match deferred(entry) {
                 Ok(message) => {
                     messages.push(message);
                     answers.push(Ok(()));
@@ -55,23 +55,6 @@ impl InMemoryQueue {
             self.changed.notify_waiters();
         }
         Ok(BatchOutcome { entries: answers })
-    }
-
-    fn defer(&self, entry: DeferEntry) -> Result<Deferred, EntryError> {
-        let checked = SendEntry {
-            body: entry.body,
-            attributes: entry.attributes,
-            delay: Duration::ZERO,
-        };
-        checked.check()?;
-        let now = session_clock::now();
-        Ok(Deferred {
-            message_id: MessageId::new(session_clock::uuid().to_string()),
-            sent_at: now,
-            due_at: now + entry.delay,
-            attributes: checked.attributes,
-            body: checked.body,
-        })
     }
 
     /// Brings deferred messages whose moment has come into memory.
@@ -117,4 +100,22 @@ impl InMemoryQueue {
         }
         brought
     }
+}
+
+/// What is kept of an entry from now until its moment.
+fn deferred(entry: DeferEntry) -> Result<Deferred, EntryError> {
+    let checked = SendEntry {
+        body: entry.body,
+        attributes: entry.attributes,
+        delay: Duration::ZERO,
+    };
+    checked.check()?;
+    let now = session_clock::now();
+    Ok(Deferred {
+        message_id: MessageId::new(session_clock::uuid().to_string()),
+        sent_at: now,
+        due_at: now + entry.delay,
+        attributes: checked.attributes,
+        body: checked.body,
+    })
 }
