@@ -18,7 +18,7 @@ use surfpool_sdk::{BlockProductionMode, SimnetCommand, Surfnet, cheatcodes::buil
 const SESSION_FACTORY_SO: &[u8] = include_bytes!("../../programs/deploy/session_factory.so");
 const SESSION_SO: &[u8] = include_bytes!("../../programs/deploy/session.so");
 /// Mainnet's slot time.
-const SLOT_TIME_MS: u64 = 400;
+const SLOT_TIME: Duration = Duration::from_millis(400);
 /// What every wallet of the embedded chain starts with: 1,000 SOL, in lamports.
 const FUNDS_LAMPORTS: u64 = 1_000_000_000_000;
 /// How often the chain's event channel is emptied: it is unbounded, and nobody else reads it.
@@ -48,10 +48,18 @@ impl EmbeddedChain {
     /// # Errors
     /// [`EmbeddedChainError`] where a port cannot be had or a program is refused.
     pub async fn start(wallets: Vec<Pubkey>) -> Result<Self, EmbeddedChainError> {
+        Self::start_with_slots_of(SLOT_TIME, wallets).await
+    }
+
+    /// The same with another slot time, in whole milliseconds.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub async fn start_with_slots_of(slot_time: Duration, wallets: Vec<Pubkey>) -> Result<Self, EmbeddedChainError> {
         let surfnet = Surfnet::builder()
             .offline(true)
             .block_production_mode(BlockProductionMode::Clock)
-            .slot_time_ms(SLOT_TIME_MS)
+            .slot_time_ms(u64::try_from(slot_time.as_millis()).unwrap_or(u64::MAX))
             .airdrop_addresses(wallets)
             .airdrop_sol(FUNDS_LAMPORTS)
             .start()
