@@ -1,4 +1,4 @@
-//! A node that is behind the chain and lists history in short pages, made by rewriting a real node's answers.
+//! A node that is behind the chain, or whose index of addresses is, and that lists history in short pages, made by rewriting a real node's answers.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,6 +24,8 @@ const MIN_CONTEXT_SLOT_NOT_REACHED: i64 = -32016;
 pub struct Lag {
     /// Slots that it is behind.
     pub slots: u64,
+    /// Slots that its index of addresses is behind its own tip: it answers, and lists nothing of them.
+    pub index_slots: u64,
     /// Entries of a page of `getSignaturesForAddress`, whatever is asked for.
     pub page_max: usize,
 }
@@ -105,7 +107,8 @@ impl State {
         call["params"][1]["limit"] = json!(1000);
         let mut answer = self.ask(&call).await;
         if let Some(entries) = answer["result"].as_array_mut() {
-            entries.retain(|entry| entry["slot"].as_u64().is_some_and(|slot| slot <= tip));
+            let indexed = tip.saturating_sub(lag.index_slots);
+            entries.retain(|entry| entry["slot"].as_u64().is_some_and(|slot| slot <= indexed));
             entries.truncate(lag.page_max);
         }
         answer

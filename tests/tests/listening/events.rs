@@ -5,10 +5,13 @@ use std::sync::Arc;
 use session_events::factory::{SESSION_FACTORY_ID, SessionRequest, request_session_creation};
 use session_listener::ListenerConfig;
 use session_message::Origin;
+use session_telemetry::names;
 use session_tests::{
     chain::TestChain,
     fault_proxy::{Fault, FaultProxy, Gate},
-    listening::{Collector, Listening, pool, quick_config},
+    listening::{Collector, LIMIT, Listening, pool, quick_config},
+    metrics::{count, metrics},
+    wait,
 };
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::{Keypair, Signer};
@@ -133,11 +136,20 @@ pub(crate) async fn a_payer_that_is_not_told_is_learnt_from_the_listing(chain: A
     let proxy = FaultProxy::start(&chain.endpoint()).await;
     let mut listening = Listening::start(config, pool(proxy.endpoint()), collector.queue(), folder.path());
     listening.connected().await;
-    let (gate, asked) = (Gate::closed(), proxy.requests("getTransaction"));
+    metrics();
+    let given_up = format!(
+        "{}{{reason=\"no_requester\"}}",
+        names::LISTENER_NOTIFICATIONS_LEFT_TOTAL
+    );
+    let before = count(&given_up);
+    let gate = Gate::closed();
     proxy.spoil_all("getTransaction", Fault::Hold(gate.clone()));
     let wanted = request_for_strangers(&chain, &requester).await;
-    // Whoever heard of it asks in vain, and then the listing asks.
-    proxy.arrived("getTransaction", asked + 2).await;
+    // Whoever heard of it asks in vain and gives it up, and then it is the listing's.
+    wait::until_true("a look-up that is given up", LIMIT, || async {
+        count(&given_up) > before
+    })
+    .await;
     proxy.heal();
     gate.open();
     collector.all_of(&wanted).await;
@@ -145,5 +157,6 @@ pub(crate) async fn a_payer_that_is_not_told_is_learnt_from_the_listing(chain: A
     assert_eq!(collector.messages().len(), wanted.len());
     for message in collector.messages() {
         assert_eq!(message.source.requester, Some(requester.pubkey()), "{message:?}");
+        assert_eq!(message.source.origin, Origin::Fill, "{message:?}");
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use session_chain::Endpoint;
+use session_message::{Message, Origin};
 use session_tests::{
     chain::TestChain,
-    listening::{Collector, Listening, pool, quick_config},
+    listening::{Collector, LIMIT, Listening, pool, quick_config},
     tcp_proxy::TcpProxy,
 };
 
@@ -24,6 +25,24 @@ pub(super) async fn behind_proxy(chain: &TestChain) -> (TcpProxy, Endpoint) {
     (proxy, Endpoint { ws, ..endpoint })
 }
 
+/// Requests sessions until the stream brings one of them, and gives all their names.
+async fn brought_live(chain: &TestChain, collector: &Collector) -> Vec<String> {
+    let mut sessions = Vec::new();
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    loop {
+        assert!(tokio::time::Instant::now() < deadline, "the stream brings nothing");
+        let requested = request(chain, 1).await;
+        collector.all_of(&requested).await;
+        let live =
+            |message: &Message| message.source.origin == Origin::Live && requested.contains(&message.event.session_id);
+        let is_live = collector.messages().iter().any(live);
+        sessions.extend(requested);
+        if is_live {
+            return sessions;
+        }
+    }
+}
+
 /// Breaks the connection during traffic, mends it, and expects every session once it is mended.
 async fn survives(chain: Arc<TestChain>, break_it: fn(&TcpProxy), mend_it: fn(&TcpProxy)) {
     let folder = tempfile::tempdir().unwrap();
@@ -31,7 +50,7 @@ async fn survives(chain: Arc<TestChain>, break_it: fn(&TcpProxy), mend_it: fn(&T
     let (proxy, endpoint) = behind_proxy(&chain).await;
     let mut listening = Listening::start(quick_config(), pool(endpoint), collector.queue(), folder.path());
     listening.connected().await;
-    let mut sessions = request(&chain, 2).await;
+    let mut sessions = brought_live(&chain, &collector).await;
     break_it(&proxy);
     sessions.extend(request(&chain, 3).await);
     listening
@@ -46,6 +65,8 @@ async fn survives(chain: Arc<TestChain>, break_it: fn(&TcpProxy), mend_it: fn(&T
         .await;
     sessions.extend(request(&chain, 2).await);
     collector.all_of(&sessions).await;
+    // The listing brings everything within a second: that the stream does is seen by what it was first with.
+    sessions.extend(brought_live(&chain, &collector).await);
 
     let tip = chain.rpc().get_slot().await.unwrap();
     listening.cursor_at(tip).await;

@@ -146,7 +146,12 @@ pub(crate) async fn one_transaction_that_cannot_be_had_does_not_stop_those_behin
 pub(crate) async fn short_pages_are_no_end_of_history(chain: Arc<TestChain>) {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start();
-    let node = LaggingNode::start(chain.endpoint(), Lag { slots: 0, page_max: 2 }).await;
+    let lag = Lag {
+        slots: 0,
+        index_slots: 0,
+        page_max: 2,
+    };
+    let node = LaggingNode::start(chain.endpoint(), lag).await;
     let sessions = request(&chain, 9).await;
     let mut listening = Listening::start(
         quick_config(),
@@ -181,6 +186,7 @@ pub(crate) async fn a_node_behind_the_cursor_is_waited_for(chain: Arc<TestChain>
         chain.endpoint(),
         Lag {
             slots: 50,
+            index_slots: 0,
             page_max: 1_000,
         },
     )
@@ -194,11 +200,18 @@ pub(crate) async fn a_node_behind_the_cursor_is_waited_for(chain: Arc<TestChain>
     let behind = request(&chain, 2).await;
     listening.until("a stall", |status| status.stalled.is_some()).await;
     assert!(listening.status().cursor_slot.unwrap() >= tip, "the cursor went back");
+    // It catches up, and its index does not: what it tells of its tip says nothing about what it lists.
     node.set(Lag {
         slots: 0,
+        index_slots: 20,
         page_max: 1_000,
     });
     collector.all_of(&behind).await;
+    let late = request(&chain, 2).await;
+    let tip = chain.rpc().get_slot().await.unwrap();
+    listening.cursor_at(tip).await;
+    // What the cursor has passed is not listed again.
+    collector.all_of(&late).await;
     listening.stop().await.unwrap();
     assert!(
         collector.sessions().values().all(|&times| times == 1),
