@@ -28,6 +28,9 @@ pub struct ListenerConfig {
     pub listing_interval_complete: Duration,
     /// Transactions whose logs were cut that are fetched in any hour; those on top wait.
     pub truncated_fetches_per_hour: u32,
+    /// Those that may wait for their fetch, claimed, some 200 bytes each. What comes on top is put into quarantine, if account
+    /// state is compared; else the listing reads it.
+    pub truncated_waiting_max: usize,
     /// Slots below the tip whose listing is not final yet: nodes index transactions a moment after they confirm them.
     pub listing_margin_slots: u64,
     /// How often two endpoints' listings are compared at most, while something new is not final: each time costs a listing of
@@ -78,6 +81,7 @@ impl Default for ListenerConfig {
             listing_interval: Duration::from_secs(5),
             listing_interval_complete: Duration::from_mins(1),
             truncated_fetches_per_hour: 3_600,
+            truncated_waiting_max: 16_384,
             listing_margin_slots: 8,
             comparison_interval: Duration::from_secs(10),
             fetch_concurrency: 8,
@@ -165,6 +169,7 @@ impl ListenerConfig {
             ("notifications_max", self.notifications_max),
             ("unlisted_max", self.unlisted_max),
             ("fetch_concurrency", self.fetch_concurrency),
+            ("truncated_waiting_max", self.truncated_waiting_max),
             ("handler_backlog_max", self.handler_backlog_max),
         ];
         if let Some((setting, value)) = counts.into_iter().find(|(_, value)| *value == 0) {

@@ -49,7 +49,7 @@ pub use jobs::kept::KeptWatermark;
 pub use lasting::Lasting;
 pub use listener::service::Listener;
 pub use quarantine::{
-    item::{QuarantineContent, QuarantineItem, QuarantineReason, Testimony},
+    item::{ListedTransaction, QuarantineContent, QuarantineItem, QuarantineReason, Testimony},
     place::Quarantine,
     store::{QuarantineError, QuarantineStore},
 };

@@ -116,7 +116,7 @@ metrics! {
     LISTENER_QUARANTINE_OLDEST_SECONDS = "listener_quarantine_oldest_seconds", Gauge, Unit::Seconds, [], "For how long the oldest of them is there, in seconds.";
     LISTENER_QUARANTINED_TOTAL = "listener_quarantined_total", Counter, Unit::Count, [reason: QUARANTINE_REASONS], "Transactions and messages that were put into quarantine, by reason.";
     LISTENER_QUARANTINE_RESOLVED_TOTAL = "listener_quarantine_resolved_total", Counter, Unit::Count, [reason: QUARANTINE_REASONS], "Those that went their normal way after another try, by reason.";
-    LISTENER_QUARANTINE_REFUSED_TOTAL = "listener_quarantine_refused_total", Counter, Unit::Count, [], "Transactions with undecodable events for which the quarantine had no room: only the log tells of them.";
+    LISTENER_QUARANTINE_REFUSED_TOTAL = "listener_quarantine_refused_total", Counter, Unit::Count, [], "What the quarantine had no room for though the service goes on: undecodable events, of which only the log tells, and postponed transactions, whose sessions account state tells.";
     LISTENER_QUARANTINE_SAVE_FAILURES_TOTAL = "listener_quarantine_save_failures_total", Counter, Unit::Count, [], "Times that the quarantine could not be saved; the watermark waits.";
     LISTENER_UNRECOVERED_TOTAL = "listener_unrecovered_total", Counter, Unit::Count, [reason: UNRECOVERED], "Instructions of the factory whose events, if they had any, are not known, by reason.";
     LISTENER_INCOMPLETE_LOGS_TOTAL = "listener_incomplete_logs_total", Counter, Unit::Count, [], "Transactions whose logs were cut or do not balance.";

@@ -33,6 +33,8 @@ pub(crate) enum Settles {
     Nothing,
     /// A transaction that is not read, and will not be from the listing.
     Transaction(Claim),
+    /// Several such.
+    Transactions(Vec<Claim>),
     Message(Share),
     Quarantined(mpsc::Sender<()>),
 }
@@ -43,6 +45,7 @@ impl Settles {
         match self {
             Self::Nothing => {}
             Self::Transaction(claim) => claim.settle(),
+            Self::Transactions(claims) => claims.into_iter().for_each(Claim::settle),
             Self::Message(share) => share.settle(),
             // There is room for each message. Whoever waited may have been told to stop: the item stays then.
             Self::Quarantined(told) => drop(told.try_send(())),

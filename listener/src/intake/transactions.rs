@@ -8,7 +8,7 @@ use session_message::Origin;
 use session_telemetry::names;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::{
     checkpoint::{
@@ -42,6 +42,8 @@ pub(crate) struct Intake {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) outlet: Outlet,
     pub(crate) queued_lately: QueuedLately,
+    /// Asks for a comparison with account state before its time.
+    pub(crate) comparison: Notify,
     pub(crate) status: Arc<StatusBoard>,
     pub(crate) parking: Parking,
 }
@@ -153,7 +155,7 @@ impl Intake {
                 return self.park_unwritable(observed, &error.to_string(), settles).await;
             }
         };
-        self.queued_lately.queued_now(event.expected_pda);
+        self.queued_lately.queued_now(event.expected_pda, observed.signature);
         let receipt = Receipt {
             settles,
             origin: observed.origin,

@@ -131,7 +131,15 @@ async fn first_mark(history: &ProgramHistory, patience: &Patience, start_at: Sta
         }),
         StartAt::Now => {
             let slot = patience.insist("asking for the newest slot", || history.tip()).await?;
-            Some(Mark { slot, signature: None })
+            // A chain that is younger than its finality has nothing before its first block, and nobody could prove that there
+            // was nothing.
+            let first = patience
+                .insist("asking for the first block", || history.first_available())
+                .await?;
+            Some(Mark {
+                slot: slot.max(first.saturating_sub(1)),
+                signature: None,
+            })
         }
         StartAt::Signature(signature) => {
             let ask = || history.transaction(signature);

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use session_admin::Pulse;
 use session_events::Decoder;
 use session_queue::Queue;
+use tokio::sync::Notify;
 
 use crate::{
     checkpoint::shared::SharedWatermark,
@@ -77,6 +78,7 @@ impl Pipeline {
             dispatcher,
             outlet,
             queued_lately: QueuedLately::default(),
+            comparison: Notify::new(),
             status,
             parking,
         };

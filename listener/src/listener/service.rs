@@ -11,7 +11,7 @@ use session_events::Decoder;
 use session_message::Origin;
 use session_queue::Queue;
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -31,10 +31,11 @@ use crate::{
     listener::tenure::Tenure,
     patience::Patience,
     quarantine::{item::Scope, place::Quarantine, retrier::Retrier},
-    reconcile::{comparison::Reconciliation, served::Served},
+    reconcile::comparison::Reconciliation,
     source::bucket::Bucket,
     source::fast_path::FastPath,
     source::fetcher::Fetcher,
+    source::gap::Gap,
     source::owing::Owing,
     source::poller::Poller,
     source::rhythm::Rhythm,
@@ -42,7 +43,7 @@ use crate::{
     source::rpc_walk::RpcSource,
     source::second_look::AskAgain,
     source::subscription::Subscription,
-    source::truncated::{TruncatedFetches, WAITING_MAX},
+    source::truncated::{CutLogs, Postponing, TruncatedFetches},
     status::{ListenerStatus, StatusBoard},
 };
 
@@ -215,9 +216,17 @@ impl Running {
             interval: config.cursor_interval,
             pulse: pulse("saving"),
         };
-        let mut readers = start_readers(config, history, &intake, &lasting.served, pulses, patience, stop);
+        let bucket = Arc::new(Bucket::new(config.truncated_fetches_per_hour));
+        let mut readers = start_readers(listener, &intake, &bucket, patience, stop);
         let queue = Arc::clone(queue);
-        let retrier = retrier(lasting.quarantine.clone(), queue, history.clone(), intake, patience);
+        let retrier = retrier(
+            lasting.quarantine.clone(),
+            queue,
+            history.clone(),
+            intake,
+            bucket,
+            patience,
+        );
         readers.push(("quarantine", spawn_reader(retrier.run(), stop)));
         Self {
             readers,
@@ -246,18 +255,24 @@ impl Running {
 
 /// Starts everything that finds transactions.
 fn start_readers(
-    config: &ListenerConfig,
-    history: &ProgramHistory,
+    listener: &Listener,
     intake: &Arc<Intake>,
-    served: &Served,
-    pulses: &Pulses,
+    bucket: &Arc<Bucket>,
     patience: &Patience,
     stop: &CancellationToken,
 ) -> Vec<(&'static str, JoinHandle<()>)> {
-    let (gap, owing) = (Arc::new(Notify::new()), Arc::<Owing>::default());
+    let Listener {
+        config,
+        history,
+        lasting,
+        pulses,
+        ..
+    } = listener;
+    let (gap, owing) = (Arc::<Gap>::default(), Arc::<Owing>::default());
     let pulse = |task| pulses.task(task, config.hung_after);
     let (notifications, notified) = mpsc::channel(config.notifications_max);
-    let (truncated, waiting) = mpsc::channel(WAITING_MAX);
+    let (truncated, waiting, postponed) =
+        CutLogs::new(config.truncated_waiting_max, config.reconcile.interval.is_some());
     let live = Subscription {
         pool: history.pool.clone(),
         program_id: config.program_id,
@@ -293,13 +308,19 @@ fn start_readers(
     let truncated_fetches = TruncatedFetches {
         fetcher: fetcher(patience.clone(), Origin::Live, None),
         waiting,
-        bucket: Bucket::new(config.truncated_fetches_per_hour),
+        bucket: Arc::clone(bucket),
         gap: Arc::clone(&gap),
+    };
+    let postponing = Postponing {
+        intake: Arc::clone(intake),
+        postponed,
+        patience: patience.clone(),
     };
     let poller = Poller {
         source: RpcSource::new(history, config.listing_margin_slots, config.comparison_interval),
         feed: fetcher(patience.of(pulse("listing")), Origin::Fill, Some(owing)),
         interval: config.listing_interval,
+        began: None,
         rhythm: Rhythm::new(config.listing_interval_complete.max(config.listing_interval)),
         status: intake.status.watch(),
         gap,
@@ -309,10 +330,11 @@ fn start_readers(
         ("subscription", spawn_reader(live.run(), stop)),
         ("notification", spawn_reader(fast_path.run(), stop)),
         ("fetching", spawn_reader(truncated_fetches.run(), stop)),
+        ("postponing", spawn_reader(postponing.run(), stop)),
         ("listing", spawn_reader(poller.run(), stop)),
     ];
     if let Some(interval) = config.reconcile.interval {
-        let reconciliation = Reconciliation::new(history, intake, patience, config, served);
+        let reconciliation = Reconciliation::new(history, intake, patience, config, &lasting.served);
         readers.push(("comparison", spawn_reader(reconciliation.run_every(interval), stop)));
     }
     readers
@@ -324,6 +346,7 @@ fn retrier(
     queue: Arc<dyn Queue>,
     history: ProgramHistory,
     intake: Arc<Intake>,
+    bucket: Arc<Bucket>,
     patience: &Patience,
 ) -> Retrier {
     Retrier {
@@ -336,6 +359,8 @@ fn retrier(
             intake,
             patience: patience.clone(),
             queue,
+            bucket,
+            turn: Arc::default(),
         }),
     }
 }

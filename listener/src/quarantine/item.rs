@@ -25,11 +25,19 @@ pub enum QuarantineReason {
     Undecodable,
     /// The queue refuses the message, and says that the message is at fault.
     Unsendable,
+    /// More transactions wait whose logs were cut than are fetched for now.
+    Postponed,
 }
 
 impl QuarantineReason {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Withheld, Self::Unreadable, Self::Undecodable, Self::Unsendable];
+    pub const ALL: [Self; 5] = [
+        Self::Withheld,
+        Self::Unreadable,
+        Self::Undecodable,
+        Self::Unsendable,
+        Self::Postponed,
+    ];
 
     /// Its code, as `docs/errors` and the metrics have it.
     #[must_use]
@@ -39,6 +47,7 @@ impl QuarantineReason {
             Self::Unreadable => "unreadable",
             Self::Undecodable => "undecodable",
             Self::Unsendable => "unsendable",
+            Self::Postponed => "postponed",
         }
     }
 
@@ -50,12 +59,20 @@ impl QuarantineReason {
             Self::Unreadable => (Duration::from_secs(30), Duration::from_hours(1)),
             Self::Undecodable => (Duration::from_mins(10), Duration::from_hours(6)),
             Self::Unsendable => (Duration::from_mins(1), Duration::from_hours(6)),
+            // The bucket has them wait, whenever they are tried.
+            Self::Postponed => (Duration::from_mins(1), Duration::from_mins(15)),
         }
     }
 
-    /// Whether a start of the service may have mended it: it has another decoder, or another queue.
+    /// Whether a start of the service may have mended it: it has another decoder, another queue, or a larger bucket.
     pub(crate) fn is_mended_by_a_start(self) -> bool {
-        matches!(self, Self::Undecodable | Self::Unsendable)
+        matches!(self, Self::Undecodable | Self::Unsendable | Self::Postponed)
+    }
+
+    /// Whether the service goes on without it where there is no room: account state still tells of every session, and a
+    /// listener that stands still tells of none.
+    pub(crate) fn may_find_no_room(self) -> bool {
+        matches!(self, Self::Undecodable | Self::Postponed)
     }
 
     /// How long to wait after so many tries in vain, the first of them included. `jitter` is between 0 and 1.
@@ -96,6 +113,11 @@ pub enum QuarantineContent {
         /// Its slot.
         slot: u64,
     },
+    /// Transactions of the program, which the chain has: each is done with when all of them are.
+    Transactions {
+        /// The oldest first.
+        transactions: Vec<ListedTransaction>,
+    },
     /// A message that nobody else has.
     Message {
         /// The text.
@@ -103,6 +125,15 @@ pub enum QuarantineContent {
         /// Its attributes.
         attributes: BTreeMap<String, String>,
     },
+}
+
+/// One of several transactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedTransaction {
+    /// Its signature, base58.
+    pub signature: String,
+    /// Its slot.
+    pub slot: u64,
 }
 
 /// Something in quarantine.
@@ -177,6 +208,13 @@ impl Scope {
             slot,
         };
         self.item(signature, content, finding)
+    }
+
+    /// Several transactions, by the name of the first.
+    pub(crate) fn transactions(&self, transactions: Vec<ListedTransaction>, finding: Finding) -> QuarantineItem {
+        let first = transactions.first().map_or("none", |first| &first.signature);
+        let id = format!("{}-{first}", finding.reason);
+        self.item(id, QuarantineContent::Transactions { transactions }, finding)
     }
 
     /// A message, by a name that is the same whenever the same message is made.

@@ -21,6 +21,10 @@ use crate::quarantine::{
 /// More than these are no exceptions any more, and nobody would look through them.
 const ITEMS_MAX: usize = 10_000;
 
+/// Items of postponed transactions, each of which may hold a thousand: some megabytes in all. An attack that goes on for longer
+/// than it takes to fetch those is left to account state.
+const POSTPONED_MAX: usize = 64;
+
 /// What could not be read or sent, in the place where it is kept. Clones share it.
 #[derive(Clone)]
 pub struct Quarantine {
@@ -114,15 +118,12 @@ impl Quarantine {
     /// Takes an item in, or counts another try in vain at what is there under its name.
     pub(crate) async fn admit(&self, item: QuarantineItem) -> Result<Admitted, QuarantineError> {
         let known = self.store.get(&item.key()).await?;
-        if known.is_none() && self.items.load(Ordering::Relaxed) >= self.items_max {
-            let items = self.list().await?.len();
-            if items >= self.items_max {
-                // The program's account state still tells of every session; a listener that stands still tells of none.
-                if item.reason == QuarantineReason::Undecodable {
-                    return Ok(Admitted::NoRoom);
-                }
-                return Err(QuarantineError::Full { items });
+        if known.is_none() && !self.has_room(item.reason).await? {
+            if item.reason.may_find_no_room() {
+                return Ok(Admitted::NoRoom);
             }
+            let items = self.items.load(Ordering::Relaxed);
+            return Err(QuarantineError::Full { items });
         }
         let item = if let Some(known) = known {
             known.tried_again(item.into_finding(), OffsetDateTime::from(session_clock::now()))
@@ -133,6 +134,16 @@ impl Quarantine {
         self.store.put(&item).await?;
         self.changed.notify_one();
         Ok(Admitted::Kept)
+    }
+
+    async fn has_room(&self, reason: QuarantineReason) -> Result<bool, QuarantineError> {
+        let postponed = |item: &&QuarantineItem| item.reason == QuarantineReason::Postponed;
+        if reason == QuarantineReason::Postponed {
+            let items = self.list().await?;
+            return Ok(items.len() < self.items_max && items.iter().filter(postponed).count() < POSTPONED_MAX);
+        }
+        // What was counted last may be gone since.
+        Ok(self.items.load(Ordering::Relaxed) < self.items_max || self.list().await?.len() < self.items_max)
     }
 
     /// Keeps what another try in vain has shown, unless somebody has released the item meanwhile.

@@ -316,10 +316,10 @@ async fn a_start_tries_at_once_what_it_may_have_mended() {
     }
     let rounds = Rounds::start(quarantine.clone());
     rounds
-        .until("they are counted", |status| status.quarantine.items == 4)
+        .until("they are counted", |status| status.quarantine.items == 5)
         .await;
-    session_tests::wait::until_true("two tries", LIMIT, || async {
-        rounds.told.asked.lock().unwrap().len() == 2
+    session_tests::wait::until_true("three tries", LIMIT, || async {
+        rounds.told.asked.lock().unwrap().len() == 3
     })
     .await;
     rounds.stop().await;
@@ -329,7 +329,9 @@ async fn a_start_tries_at_once_what_it_may_have_mended() {
         .filter(|item| item.attempts == 2)
         .map(|item| item.reason)
         .collect();
-    assert_eq!(tried, [QuarantineReason::Undecodable, QuarantineReason::Unsendable]);
+    let mended = QuarantineReason::ALL.map(|reason| reason.is_mended_by_a_start().then_some(reason));
+    assert_eq!(tried, mended.into_iter().flatten().collect::<Vec<_>>());
+    assert_eq!(tried.len(), 3);
 }
 
 #[tokio::test]
@@ -350,4 +352,20 @@ async fn another_clusters_items_are_left_alone() {
     let asked = rounds.told.asked.lock().unwrap().clone();
     assert_eq!(asked, [item(2, QuarantineReason::Undecodable).id]);
     rounds.stop().await;
+}
+
+#[tokio::test]
+async fn an_attack_by_cut_logs_takes_a_part_of_the_quarantine_and_no_more() {
+    let quarantine = Quarantine::in_memory();
+    for number in 0..100 {
+        quarantine
+            .admit(item(number, QuarantineReason::Postponed))
+            .await
+            .unwrap();
+    }
+    let withheld = quarantine.admit(item(200, QuarantineReason::Withheld)).await.unwrap();
+    assert_eq!(withheld, Admitted::Kept);
+    let one_more = quarantine.admit(item(201, QuarantineReason::Postponed)).await.unwrap();
+    assert_eq!(one_more, Admitted::NoRoom, "account state tells of its sessions");
+    assert_eq!(quarantine.list().await.unwrap().len(), 65);
 }

@@ -17,6 +17,7 @@ use metrics::{counter, gauge};
 use session_events::SessionEntry;
 use session_telemetry::{Escaped, names};
 use time::OffsetDateTime;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     config::{ListenerConfig, ReconcileConfig},
@@ -76,10 +77,17 @@ impl Reconciliation {
         }
     }
 
-    /// Compares regularly until told to stop.
+    /// Compares regularly until told to stop, and before its time where a fork has taken something away: once what it took is
+    /// old enough to be compared.
     pub(crate) async fn run_every(self, interval: Duration) {
         let mut pause = interval.min(FIRST_AFTER);
-        while self.requests.patience.wait(tokio::time::sleep(pause)).await.is_some() {
+        let comparison = &self.requests.intake.comparison;
+        let due = async |pause| {
+            if timeout(pause, comparison.notified()).await.is_ok() {
+                sleep(pause.min(self.config.min_age)).await;
+            }
+        };
+        while self.requests.patience.wait(due(pause)).await.is_some() {
             pause = interval;
             match self.carry_out(Pass::at_leisure(&self)).await {
                 Ok(report) => tracing::info!(

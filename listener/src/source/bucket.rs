@@ -1,6 +1,9 @@
 //! A token bucket: what strangers can cause is done at a rate that the operator has chosen.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -8,7 +11,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// It holds what one minute brings.
 const MINUTES: u32 = 60;
 
-/// Tokens that come at a steady rate and are kept for a minute.
+/// Tokens that come at a steady rate and are kept for a minute. Whoever shares it is served in turn.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     /// Between two tokens.
@@ -16,7 +19,7 @@ pub(crate) struct Bucket {
     /// What is saved up in a full bucket, beside the token at hand.
     saved_max: Duration,
     /// When the last token that was given was, or will be, due.
-    given_up_to: Instant,
+    given_up_to: Mutex<Instant>,
 }
 
 impl Bucket {
@@ -27,7 +30,7 @@ impl Bucket {
         Self {
             interval,
             saved_max: interval * (Self::burst(per_hour) - 1),
-            given_up_to: Instant::now(),
+            given_up_to: Mutex::new(Instant::now()),
         }
     }
 
@@ -36,15 +39,21 @@ impl Bucket {
         (per_hour / MINUTES).max(1)
     }
 
-    /// Waits for a token.
-    pub(crate) async fn take(&mut self) {
+    /// Waits for a token. It is spent, too, by whoever does not wait until it comes.
+    pub(crate) async fn take(&self) {
         let now = Instant::now();
-        let due = self.given_up_to.max(now);
-        let wait = due.duration_since(now).saturating_sub(self.saved_max);
+        let wait = self.reserve(now);
         if !wait.is_zero() {
             sleep_until(now + wait).await;
         }
-        self.given_up_to = due + self.interval;
+    }
+
+    /// How long the next token takes to come.
+    fn reserve(&self, now: Instant) -> Duration {
+        let mut given_up_to = self.given_up_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = (*given_up_to).max(now);
+        *given_up_to = due + self.interval;
+        due.duration_since(now).saturating_sub(self.saved_max)
     }
 }
 
@@ -55,7 +64,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_hour_brings_its_tokens_and_what_was_saved() {
         const PER_HOUR: u32 = 3_600;
-        let mut bucket = Bucket::new(PER_HOUR);
+        let bucket = Bucket::new(PER_HOUR);
         let end = Instant::now() + HOUR;
         let mut taken = 0;
         while tokio::time::timeout_at(end, bucket.take()).await.is_ok() {

@@ -7,20 +7,13 @@ use metrics::counter;
 use session_admin::Pulse;
 use session_message::Origin;
 use solana_pubkey::Pubkey;
-use tokio::{
-    sync::{Notify, mpsc},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     checkpoint::{claim::Claim, settles::Behalf},
     decode::{listed::Listed, reading::Reading, transaction::fee_payer, wire::Fate},
     intake::transactions::{Intake, Room, Taken, messages_of},
-    source::{
-        rpc::ProgramHistory,
-        subscription::{Notification, left},
-        truncated::Cut,
-    },
+    source::{gap::Gap, rpc::ProgramHistory, subscription::Notification, truncated::CutLogs},
 };
 use session_telemetry::names;
 
@@ -37,9 +30,9 @@ pub(crate) struct FastPath {
     /// Transactions that may be known from notifications alone.
     pub(crate) unlisted_max: usize,
     /// Transactions whose logs are cut.
-    pub(crate) truncated: mpsc::Sender<Cut>,
+    pub(crate) truncated: CutLogs,
     /// Asks for a listing.
-    pub(crate) gap: Arc<Notify>,
+    pub(crate) gap: Arc<Gap>,
     /// Shows that it makes progress.
     pub(crate) pulse: Pulse,
 }
@@ -100,8 +93,7 @@ impl FastPath {
             return None;
         }
         if intake.watermark.with(|watermark| watermark.unlisted()) >= self.unlisted_max {
-            left("too_far_ahead");
-            return None;
+            return self.leave("too_far_ahead");
         }
         // Whatever ends this early gives the transaction back to the listing.
         let claim = intake.watermark.claim(signature, slot)?;
@@ -114,14 +106,11 @@ impl FastPath {
                 slot,
                 failed: false,
             };
-            if self.truncated.try_send((listed, claim)).is_err() {
-                left("incomplete_logs");
-            }
+            self.truncated.leave((listed, claim), &self.gap);
             return None;
         };
         let Some(room) = intake.try_room(messages_of(&reading.events)) else {
-            left("backpressure");
-            return None;
+            return self.leave("backpressure");
         };
         Some(Ready {
             claim,
@@ -131,11 +120,17 @@ impl FastPath {
         })
     }
 
+    /// Leaves a transaction to the listing, which may not be due for long.
+    fn leave<T>(&self, reason: &'static str) -> Option<T> {
+        self.gap.leave(reason);
+        None
+    }
+
     async fn looked_up(&self, mut ready: Ready, payer: Option<Pubkey>) {
         let Some(payer) = payer else {
             drop(ready);
-            left("no_requester");
-            return self.gap.notify_one();
+            self.leave::<()>("no_requester");
+            return;
         };
         ready.reading.paid_by(payer);
         self.take(ready).await;

@@ -85,7 +85,8 @@ impl Fetcher {
     }
 
     /// Asks for transactions that were taken in, and that no listing shows in a slot that is complete. What a fork took away and
-    /// put into a later slot is listed there, and then read again.
+    /// put into a later slot is listed there, and then read again. Of what is gone the messages are out, and a fork that took the
+    /// transaction may have taken what was created for it: its sessions are compared with account state.
     pub(crate) async fn look_again(&self, vanished: Vec<Vanished>) -> Result<(), Stopped> {
         for Vanished { signature, slot } in vanished.into_iter().take(LOOKS_MAX) {
             let found = self.history.transaction(signature);
@@ -96,7 +97,14 @@ impl Fetcher {
                 Err(_) => "unknown",
             };
             counter!(names::LISTENER_UNLISTED_TRANSACTIONS_TOTAL, "outcome" => outcome).increment(1);
-            tracing::warn!(%signature, slot, outcome, "a transaction was confirmed, and no listing shows it in its slot");
+            let sessions = match outcome {
+                "gone" | "unknown" => self.intake.queued_lately.forget(&signature),
+                _ => 0,
+            };
+            if sessions > 0 {
+                self.intake.comparison.notify_one();
+            }
+            tracing::warn!(%signature, slot, outcome, sessions, "a transaction was confirmed, and no listing shows it in its slot");
         }
         Ok(())
     }

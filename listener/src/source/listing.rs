@@ -16,7 +16,7 @@ use crate::{
     source::{
         agreement::{self, Agreed, Listing},
         evidence::{self, Subject},
-        pager::{FULL_PAGE, Page, Pages},
+        pager::{Beyond, FULL_PAGE, Page, Pages},
         rpc::{HistoryError, ProgramHistory, transaction_parameters},
     },
 };
@@ -144,7 +144,7 @@ impl Pages for AddressPages {
         before: Option<Signature>,
         limit: usize,
         floor_slot: u64,
-    ) -> Result<Page, HistoryError> {
+    ) -> Result<Beyond, HistoryError> {
         let parameters = self.parameters(before, limit);
         let commitment = self.history.pool.commitment();
         let answers = self.history.pool.on_each("getSignaturesForAddress", None, |client| {
@@ -162,7 +162,7 @@ impl Pages for AddressPages {
             }
         });
         let (mut found, mut proven, mut empty, mut reasons) = (None, None, Vec::new(), Vec::new());
-        let mut pruned = false;
+        let (mut pruned, mut forgotten) = (false, false);
         for (label, answer) in self.history.labelled(answers.await) {
             match answer {
                 Ok((finalized, entries, None)) => {
@@ -175,6 +175,7 @@ impl Pages for AddressPages {
                         }
                         Err(doubt) => {
                             pruned |= matches!(doubt, Doubt::Pruned { .. });
+                            forgotten |= matches!(doubt, Doubt::UnknownBefore);
                             reasons.push(format!("{label} {doubt}"));
                         }
                     }
@@ -191,14 +192,21 @@ impl Pages for AddressPages {
                     "it lists nothing where another endpoint lists transactions",
                 );
             }
-            return page(answer, None);
+            return page(answer, None).map(Beyond::Page);
         }
         match proven {
-            Some((answer, first_available)) => page(answer, Some(first_available)),
+            Some((answer, first_available)) => page(answer, Some(first_available)).map(Beyond::Page),
             // What is pruned stays pruned; a node that is asked again may have caught up or be reached.
             None if pruned => Err(HistoryError::UnprovenEnd {
                 detail: reasons.join("; "),
             }),
+            None if forgotten => {
+                tracing::warn!(
+                    ?before,
+                    "nobody knows any more what was listed: the walk goes on from what was listed after it"
+                );
+                Ok(Beyond::Forgotten)
+            }
             None => Err(HistoryError::NotYetProven {
                 detail: reasons.join("; "),
             }),

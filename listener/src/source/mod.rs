@@ -13,6 +13,7 @@ pub(crate) mod evidence;
 pub(crate) mod examination;
 pub(crate) mod fast_path;
 pub(crate) mod fetcher;
+pub(crate) mod gap;
 pub(crate) mod heard;
 pub(crate) mod listing;
 pub(crate) mod owing;

@@ -37,14 +37,22 @@ pub(crate) trait Pages {
     /// Up to `limit` transactions older than `before`.
     fn page(&self, before: Option<Signature>, limit: usize) -> impl Future<Output = Result<Page, Self::Error>> + Send;
 
-    /// The same after one node has listed nothing, which proves nothing: every node is asked. An empty page is proof that
-    /// nothing happened between `floor_slot` and `before`.
+    /// The same after one node has listed nothing, which proves nothing: every node is asked.
     fn page_beyond_empty(
         &self,
         before: Option<Signature>,
         limit: usize,
         floor_slot: u64,
-    ) -> impl Future<Output = Result<Page, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Beyond, Self::Error>> + Send;
+}
+
+/// What every node together lists beyond a page that was empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Beyond {
+    /// This; an empty page is proof that nothing happened between the floor and `before`.
+    Page(Page),
+    /// Nobody knows `before` any more: a fork has dropped it since it was listed, or whoever listed it does not answer now.
+    Forgotten,
 }
 
 /// Why a walk cannot go on.
@@ -142,7 +150,10 @@ impl Pager {
         let mut answer = pages.page(before, limit).await.map_err(failed)?;
         if answer.entries.is_empty() {
             let beyond = pages.page_beyond_empty(before, limit, self.floor_slot);
-            answer = beyond.await.map_err(failed)?;
+            answer = match beyond.await.map_err(failed)? {
+                Beyond::Page(page) => page,
+                Beyond::Forgotten => return Ok(self.step_forward(before)),
+            };
         }
         let Page {
             entries: mut page,
@@ -196,6 +207,14 @@ impl Pager {
                 index % 2 == 1
             });
         }
+    }
+
+    /// Whatever is listed before a boundary that is gone is listed before the next newer one as well. The tip is always there.
+    fn step_forward(&mut self, before: Option<Signature>) -> Step {
+        if before.is_some() {
+            self.boundaries.pop();
+        }
+        Step::Back
     }
 
     /// Everything older than `before` is walked, and `before` itself comes next.

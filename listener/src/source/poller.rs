@@ -12,13 +12,14 @@ use std::{
 use metrics::{counter, gauge};
 use session_telemetry::names;
 use tokio::{
-    sync::{Notify, watch},
-    time::timeout,
+    sync::watch,
+    time::{Instant, timeout},
 };
 
 use crate::{
     source::{
         fetcher::{Fetcher, Stopped},
+        gap::Gap,
         rhythm::Rhythm,
         statement::Statement,
         walk::{Delivery, Source},
@@ -38,9 +39,11 @@ pub(crate) struct Poller<S> {
     /// Between two listings, or two looks whether one is due.
     pub(crate) interval: Duration,
     pub(crate) rhythm: Rhythm,
+    /// When the last listing began.
+    pub(crate) began: Option<Instant>,
     pub(crate) status: watch::Receiver<ListenerStatus>,
     /// A listing is wanted before the interval is over.
-    pub(crate) gap: Arc<Notify>,
+    pub(crate) gap: Arc<Gap>,
     /// How long the first listing waits for the subscription, so that nothing falls between the two.
     pub(crate) subscription_grace: Duration,
 }
@@ -50,7 +53,7 @@ impl<S: Source> Poller<S> {
     pub(crate) async fn run(mut self) {
         let patience = self.feed.patience.clone();
         let mut wait_max = self.subscription_grace;
-        while let Some(asked) = patience.rest(timeout(wait_max, self.gap.notified())).await {
+        while let Some(asked) = patience.rest(timeout(wait_max, self.gap.wanted())).await {
             let polled = if asked.is_ok() || self.is_due() {
                 self.poll().await
             } else {
@@ -75,11 +78,12 @@ impl<S: Source> Poller<S> {
         let credits = self.feed.history.pool.credits();
         let until_room = credits.until_room(credits.price(LISTING));
         let unlisted = self.feed.intake.watermark.with(|watermark| watermark.unlisted());
-        self.rhythm.is_due(&self.status.borrow(), unlisted, until_room)
+        self.gap.is_open(self.began) || self.rhythm.is_due(&self.status.borrow(), unlisted, until_room)
     }
 
     /// Has the source walked, and notes what the stream owed.
     async fn poll(&mut self) -> Result<(), Stopped> {
+        self.began = Some(Instant::now());
         let before = self.feed.found.load(Ordering::Relaxed);
         self.walk().await?;
         let owed = self.feed.found.load(Ordering::Relaxed) - before;

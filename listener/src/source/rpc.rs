@@ -54,7 +54,10 @@ pub(crate) enum HistoryError {
     Gap { detail: String },
     #[error("{endpoint} tells {absurd}, and no other endpoint bears it out")]
     AbsurdTip { endpoint: EndpointLabel, absurd: Absurd },
-    #[error("no endpoint proves that nothing happened before: {detail}")]
+    #[error(
+        "no endpoint proves that nothing happened before: {detail}; name one with older history in rpc.fallback_urls, or compare \
+         account state (session-builder reconcile --full) and begin later (session-builder watermark set)"
+    )]
     UnprovenEnd { detail: String },
     #[error("no endpoint proves yet that nothing happened before: {detail}")]
     NotYetProven { detail: String },
@@ -150,6 +153,14 @@ impl ProgramHistory {
             evidence::disagrees(endpoint, Subject::Tip, &how);
         }
         Ok(tip)
+    }
+
+    /// The first slot of which the preferred endpoint has anything.
+    pub(crate) async fn first_available(&self) -> Result<u64, HistoryError> {
+        let ask = |client: Arc<RpcClient>| async move { client.get_first_available_block().await };
+        let first = self.pool.call("getFirstAvailableBlock", None, ask).await?;
+        // Whoever tells a slot that cannot be is not believed here either.
+        Ok(if self.check_slot(first).is_ok() { first } else { 0 })
     }
 
     /// What every endpoint that answers tells.

@@ -10,7 +10,7 @@ use session_chain::{Endpoint, RpcPool};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::mpsc,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use crate::{
     decode::wire::{Fate, LogsNotification},
     intake::slot_clock::SlotClock,
     patience::pauses,
+    source::gap::Gap,
     source::heard::HeardSlot,
     source::owing::Owing,
     source::socket::{Heard, Socket, SocketError},
@@ -51,7 +52,7 @@ pub(crate) struct Subscription {
     pub(crate) heard: Arc<HeardSlot>,
     pub(crate) status: Arc<StatusBoard>,
     /// Asks for a listing.
-    pub(crate) gap: Arc<Notify>,
+    pub(crate) gap: Arc<Gap>,
     /// What it should have brought.
     pub(crate) owing: Arc<Owing>,
     /// Shows that it makes progress.
@@ -138,7 +139,7 @@ impl Subscription {
         tracing::info!(endpoint = %endpoint.label(), program = %self.program_id, "subscribed");
         self.owing.subscribed();
         self.set_connected(true);
-        self.gap.notify_one();
+        self.gap.list();
         let error = tokio::select! {
             error = self.listen(&mut socket) => error,
             owed = self.owing.too_much() => SubscriptionError::Owes(owed),
@@ -175,8 +176,7 @@ impl Subscription {
             Heard::Logs(notification) => self.pass_on(notification),
             Heard::Unreadable(error) => {
                 tracing::warn!(%error, "a notification cannot be read: it is left to the listing");
-                left("unreadable");
-                self.gap.notify_one();
+                self.gap.leave("unreadable");
             }
         }
     }
@@ -203,7 +203,7 @@ impl Subscription {
             .ok()
             .filter(|signature| *signature != Signature::default());
         let Some(signature) = signature else {
-            return left("no_signature");
+            return self.gap.leave("no_signature");
         };
         self.owing.heard(signature);
         let notification = Notification {
@@ -213,7 +213,7 @@ impl Subscription {
             logs: value.logs.unwrap_or_default(),
         };
         if self.notifications.try_send(notification).is_err() {
-            left("no_room");
+            self.gap.leave("no_room");
         }
     }
 
@@ -221,9 +221,4 @@ impl Subscription {
         gauge!(names::LISTENER_CONNECTED).set(if connected { 1.0 } else { 0.0 });
         self.status.connected(connected);
     }
-}
-
-/// Counts a notification that the listing has to make up for.
-pub(crate) fn left(reason: &'static str) {
-    counter!(names::LISTENER_NOTIFICATIONS_LEFT_TOTAL, "reason" => reason).increment(1);
 }

@@ -103,6 +103,11 @@ fn unavailable(error: impl std::fmt::Display) -> OperationError {
 fn shown(item: QuarantineItem, now: OffsetDateTime) -> Quarantined {
     let (kind, slot, body) = match item.content {
         QuarantineContent::Transaction { slot, .. } => ("transaction", Some(slot), None),
+        QuarantineContent::Transactions { transactions } => {
+            let first = transactions.first().map(|first| first.slot);
+            let signatures: Vec<String> = transactions.into_iter().map(|listed| listed.signature).collect();
+            ("transactions", first, Some(signatures.join("\n")))
+        }
         QuarantineContent::Message { body, .. } => ("message", None, Some(body)),
     };
     let evidence = item.evidence.into_iter().map(|said| Testimony {

@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use session_listener::ListenerConfig;
+use session_listener::{ListenerConfig, ReconcileConfig};
+use session_telemetry::names;
 use session_tests::{
     chain::TestChain,
     listening::{Collector, LIMIT, Listening, pool, quick_config},
+    metrics::{count, metrics},
     wait,
 };
 
@@ -81,9 +83,14 @@ pub(crate) async fn a_complete_stream_is_hardly_listed_and_a_broken_one_at_once(
 
 pub(crate) async fn truncated_logs_cost_what_the_bucket_allows(chain: Arc<TestChain>) {
     const SPAM: usize = 12;
+    const WAITING_MAX: usize = 4;
+    metrics();
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
     let config = ListenerConfig {
         truncated_fetches_per_hour: FETCHES_PER_HOUR,
+        truncated_waiting_max: WAITING_MAX,
+        // What has no room is postponed where account state is compared, which is not due within the test.
+        reconcile: ReconcileConfig::default(),
         ..thrifty_config()
     };
     let nodes = pool(chain.endpoint());
@@ -105,7 +112,11 @@ pub(crate) async fn truncated_logs_cost_what_the_bucket_allows(chain: Arc<TestCh
     // What comes whole is not held up by what waits.
     let whole = request(&chain, 1).await;
     collector.all_of(&whole).await;
-    tokio::time::sleep(QUIET).await;
+    listening
+        .until("postponed transactions", |status| {
+            status.quarantine.by_reason.get("postponed") == Some(&1)
+        })
+        .await;
     let (spent, elapsed) = (credits.total() - before, since.elapsed());
     let bound = u64::from(FETCHES_PER_HOUR / 60) + 1 + elapsed.as_secs() * u64::from(FETCHES_PER_HOUR) / 3_600;
     println!(
@@ -116,9 +127,35 @@ pub(crate) async fn truncated_logs_cost_what_the_bucket_allows(chain: Arc<TestCh
         "{spent} requests for {SPAM} transactions in {elapsed:?}"
     );
     assert!(collector.sessions().len() < sessions.len(), "nothing had to wait");
-    // A restart without the bucket's patience has the listing read the rest: nothing is lost.
     listening.stop().await.unwrap();
-    let listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
+
+    // A larger bucket pays for all of them.
+    let resolved = format!("{}{{reason=\"postponed\"}}", names::LISTENER_QUARANTINE_RESOLVED_TOTAL);
+    let before = count(&resolved);
+    let mut listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
+    collector.all_of(&sessions).await;
+    listening
+        .until("an empty quarantine", |status| {
+            status.cursor_slot.is_some() && status.quarantine.items == 0
+        })
+        .await;
+    wait::until_true("what was postponed", LIMIT, || async { count(&resolved) > before }).await;
+    listening.stop().await.unwrap();
+}
+
+/// More notifications than may be known from them alone: the listing, which is not due for long, reads the others at once.
+pub(crate) async fn what_the_fast_path_leaves_is_listed_at_once(chain: Arc<TestChain>) {
+    let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
+    let config = ListenerConfig {
+        unlisted_max: 1,
+        ..thrifty_config()
+    };
+    let nodes = pool(chain.endpoint());
+    let credits = nodes.credits().clone();
+    let mut listening = Listening::start(config, nodes, collector.queue(), folder.path());
+    listening.connected().await;
+    rare(&credits).await;
+    let sessions = request(&chain, 4).await;
     collector.all_of(&sessions).await;
     listening.stop().await.unwrap();
 }

@@ -1,8 +1,9 @@
 //! One of two endpoints lies: nothing is lost, and the metrics say who it was.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use session_chain::Endpoint;
+use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
+use session_listener::{ListenerConfig, StartAt};
 use session_tests::{
     chain::TestChain,
     listening::{Collector, Listening, pool_over, quick_config},
@@ -75,4 +76,23 @@ pub(crate) async fn a_late_index_loses_nothing(chain: Arc<TestChain>) {
 
 pub(crate) async fn an_absurd_slot_is_contradicted(chain: Arc<TestChain>) {
     outlives(&chain, Lie::AbsurdSlot, Some("tip")).await;
+}
+
+/// Its finalized slot is before its first block, of which nobody can prove that nothing came before.
+pub(crate) async fn a_chain_that_is_younger_than_its_finality_is_no_stall(chain: Arc<TestChain>) {
+    let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
+    let config = ListenerConfig {
+        start_at: StartAt::Now,
+        ..quick_config()
+    };
+    let retry = RetryPolicy::default();
+    let limit = Duration::from_secs(5);
+    let nodes = RpcPool::new(vec![chain.endpoint()], CommitmentConfig::finalized(), retry, limit).unwrap();
+    let mut listening = Listening::start(config, nodes, collector.queue(), folder.path());
+    let sessions = request(&chain, 1).await;
+    let tip = chain.rpc().get_slot().await.unwrap();
+    listening.cursor_at(tip).await;
+    assert_eq!(listening.status().stalled, None);
+    collector.all_of(&sessions).await;
+    listening.stop().await.unwrap();
 }

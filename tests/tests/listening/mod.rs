@@ -49,6 +49,8 @@ session_tests::scenarios![
         liveness::a_subscription_that_brings_slots_and_no_transactions_is_replaced,
         credits::a_complete_stream_is_hardly_listed_and_a_broken_one_at_once,
         credits::truncated_logs_cost_what_the_bucket_allows,
+        credits::what_the_fast_path_leaves_is_listed_at_once,
+        evidence::a_chain_that_is_younger_than_its_finality_is_no_stall,
         queue::refused_entries_are_sent_again,
         queue::the_cursor_waits_for_a_closed_queue,
         handlers::a_failing_handler_harms_nobody;

@@ -182,7 +182,7 @@ pub(super) const UNRECOVERED: &[&str] = &[
 ];
 
 /// Why something is in quarantine.
-pub(super) const QUARANTINE_REASONS: &[&str] = &["withheld", "unreadable", "undecodable", "unsendable"];
+pub(super) const QUARANTINE_REASONS: &[&str] = &["withheld", "unreadable", "undecodable", "unsendable", "postponed"];
 
 /// What endpoints can disagree about.
 pub(super) const SUBJECTS: &[&str] = &["tip", "history", "transaction"];

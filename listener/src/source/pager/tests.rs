@@ -62,12 +62,12 @@ impl Pages for Node {
         })
     }
 
-    async fn page_beyond_empty(&self, _: Option<Signature>, _: usize, _: u64) -> Result<Page, Infallible> {
-        Ok(Page {
+    async fn page_beyond_empty(&self, _: Option<Signature>, _: usize, _: u64) -> Result<Beyond, Infallible> {
+        Ok(Beyond::Page(Page {
             entries: Vec::new(),
             finalized: FINALIZED,
             first_available: None,
-        })
+        }))
     }
 }
 
@@ -187,13 +187,13 @@ impl Pages for Forgetful {
         Ok(page)
     }
 
-    async fn page_beyond_empty(&self, before: Option<Signature>, limit: usize, _: u64) -> Result<Page, &'static str> {
+    async fn page_beyond_empty(&self, before: Option<Signature>, limit: usize, _: u64) -> Result<Beyond, &'static str> {
         if !self.second {
             return Err("nobody proves it");
         }
         let mut page = self.whole.page(before, limit).await.unwrap();
         page.finalized = 25;
-        Ok(page)
+        Ok(Beyond::Page(page))
     }
 }
 
@@ -293,8 +293,8 @@ impl Pages for Script {
         Ok(self.next())
     }
 
-    async fn page_beyond_empty(&self, _: Option<Signature>, _: usize, _: u64) -> Result<Page, Infallible> {
-        Ok(self.next())
+    async fn page_beyond_empty(&self, _: Option<Signature>, _: usize, _: u64) -> Result<Beyond, Infallible> {
+        Ok(Beyond::Page(self.next()))
     }
 }
 
@@ -331,4 +331,90 @@ fn a_walk_over_pages_that_contradict_each_other_begins_anew() {
     );
     assert_eq!(next().unwrap().unwrap().len(), 5);
     assert!(next().unwrap().is_none());
+}
+
+/// A node whose newest transactions are dropped by a fork while they are read, and which knows nothing of a boundary then, as
+/// agave answers.
+struct Forking {
+    node: Node,
+    /// Pages until the fork, the signatures that it drops, and what it has instead.
+    after: usize,
+    drops: usize,
+    instead: Mutex<Vec<Listed>>,
+}
+
+impl Forking {
+    fn fork(&self) {
+        if self.node.pages.load(Ordering::Relaxed) == self.after {
+            let mut history = self.node.history.lock().unwrap();
+            let kept = history.len() - self.drops.min(history.len());
+            history.truncate(kept);
+            history.append(&mut self.instead.lock().unwrap());
+        }
+    }
+}
+
+impl Pages for Forking {
+    type Error = Infallible;
+
+    async fn page(&self, before: Option<Signature>, limit: usize) -> Result<Page, Infallible> {
+        self.fork();
+        self.node.page(before, limit).await
+    }
+
+    async fn page_beyond_empty(&self, before: Option<Signature>, _: usize, _: u64) -> Result<Beyond, Infallible> {
+        let history = self.node.history.lock().unwrap();
+        let known = before.is_none_or(|before| history.iter().any(|listed| listed.signature == before));
+        let nothing = Page {
+            entries: Vec::new(),
+            finalized: FINALIZED,
+            first_available: None,
+        };
+        Ok(if known {
+            Beyond::Page(nothing)
+        } else {
+            Beyond::Forgotten
+        })
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_boundary_that_a_fork_has_dropped_is_walked_round(
+        history in history(),
+        cuts in prop::collection::vec(1_usize..5, 1..4),
+        after in 0_usize..40,
+        drops in 0_usize..12,
+        instead in 0_usize..5,
+    ) {
+        let last = history.last().map_or(10, |listed| listed.slot);
+        let instead: Vec<Listed> = (0..instead).map(|number| transaction(1_000 + number, last + 1)).collect();
+        let forking = Forking {
+            node: Node { history: Mutex::new(history), growth: Mutex::default(), cuts, pages: AtomicUsize::new(0) },
+            after,
+            drops,
+            instead: Mutex::new(instead),
+        };
+        let mut seen = Vec::new();
+        let mut pager = Pager::after(Mark { slot: 3, signature: None });
+        let mut steps = 0;
+        let all = async {
+            loop {
+                steps += 1;
+                assert!(steps < 1_000, "the walk does not end");
+                match pager.step(&forking).await {
+                    Ok(Step::Tip) => break,
+                    Ok(Step::Segment(segment)) => seen.extend(segment),
+                    Ok(Step::Back) | Err(WalkError::HistoryEnds { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        all.now_or_never().expect("nothing to wait for");
+        // Whatever is there after the fork, and was there when the walk began, has come.
+        let there = forking.node.history.lock().unwrap();
+        for listed in there.iter().filter(|listed| listed.slot <= last) {
+            prop_assert!(seen.contains(listed), "{listed:?}");
+        }
+    }
 }

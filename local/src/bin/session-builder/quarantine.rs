@@ -17,7 +17,7 @@ use crate::{
 pub(crate) enum QuarantineAction {
     /// Print each item with its reason, and for each reason what mends it.
     List {
-        /// With this reason: withheld, unreadable, undecodable or unsendable.
+        /// With this reason: withheld, unreadable, undecodable, unsendable or postponed.
         #[arg(long, value_name = "CODE")]
         reason: Option<String>,
         /// At most so many, the longest there first.
@@ -65,7 +65,7 @@ pub(crate) struct WhichArgs {
     /// With these ids.
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// With this reason: withheld, unreadable, undecodable or unsendable.
+    /// With this reason: withheld, unreadable, undecodable, unsendable or postponed.
     #[arg(long, value_name = "CODE")]
     reason: Option<String>,
     /// All of them.
