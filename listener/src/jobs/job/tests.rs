@@ -159,3 +159,32 @@ async fn a_dry_run_queues_and_remembers_nothing() {
     }
     assert!(collector.messages().is_empty());
 }
+
+#[tokio::test]
+async fn what_a_fork_took_away_is_compared_before_its_time() {
+    let holdings = Holdings {
+        missing: 3,
+        ..Holdings::default()
+    };
+    let (node, collector, lasting) = (
+        EntriesNode::start(holdings).await,
+        Collector::start(),
+        Lasting::in_memory(),
+    );
+    let mut config = config();
+    config.reconcile.min_age = Duration::ZERO;
+    let (queue, stop) = (collector.queue(), CancellationToken::new());
+    let quarantine = lasting.quarantine.clone();
+    let opened = Job::open(&config, pool(node.endpoint()), queue, quarantine, stop.clone()).await;
+    let job = opened.unwrap().unwrap();
+    let reconciliation = Reconciliation::new(&job.history, &job.intake, &job.patience, &config, &lasting.served);
+    let regularly = tokio::spawn(reconciliation.run_every(Duration::from_hours(1)));
+    job.intake.comparison.notify_one();
+    let missing: Vec<String> = expected(0..3).into_iter().collect();
+    // The first regular comparison would come after a minute.
+    let compared = tokio::time::timeout(Duration::from_secs(30), collector.all_of(&missing));
+    assert!(compared.await.is_ok(), "nobody has compared");
+    stop.cancel();
+    regularly.await.unwrap();
+    job.finish().await.unwrap();
+}
