@@ -24,7 +24,7 @@ use crate::delivery::read_back::ReadBack;
 use crate::delivery::registry::{Ending, Entry, Registry, Running, Unmade};
 use crate::delivery::sender::{self, Signed};
 use crate::delivery::statuses::{Landing, Statuses};
-use crate::treasury::hold::{Asked, Hold, Treasury};
+use crate::treasury::hold::{Asked, Held, Hold, Treasury};
 use crate::treasury::market::{FeeMarket, Offer};
 
 /// Slots between two broadcasts, where they are shorter than the configured pause.
@@ -129,7 +129,7 @@ impl Courier {
     pub(crate) async fn adopt_entry(&self, open: LedgerHold) -> Result<Option<Running>, LedgerError> {
         let Some(sent) = open.sent else {
             if open.age(session_clock::now()) > self.cluster.slots(BLOCKHASH_SLOTS) {
-                self.treasury.settle_entry(open.id, BookedFate::Abandoned).await;
+                self.treasury.settle(open.id, BookedFate::Abandoned).await;
             }
             return Ok(None);
         };
@@ -208,7 +208,7 @@ impl Courier {
     }
 
     /// Does what the transaction's life asks for, to its end.
-    async fn see_through(&self, mut life: Life, parcel: Parcel, hold: impl Money, entry: Entry) {
+    async fn see_through(&self, mut life: Life, parcel: Parcel, hold: impl Held, entry: Entry) {
         entry.signed(parcel.signature);
         let mut seen = Seen::default();
         let first = if life == Life::Signed {
@@ -243,7 +243,7 @@ impl Courier {
             (Fate::Expired, Some(offer)) => self.market.expired(offer, Instant::now()),
             _ => {}
         }
-        hold.settle(&self.treasury, fate.in_the_books()).await;
+        self.treasury.settle(hold, fate.in_the_books()).await;
         entry.end(Ending::Decided {
             signature,
             blockhash: signed.map(|signed| signed.blockhash()),
@@ -356,22 +356,5 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         gauge!(names::CREATION_TRANSACTIONS_IN_FLIGHT).decrement(1.0);
-    }
-}
-
-/// A hold, by whatever of it is known here.
-trait Money: Send {
-    fn settle(self, treasury: &Treasury, fate: BookedFate) -> impl Future<Output = ()> + Send;
-}
-
-impl Money for Hold {
-    async fn settle(self, treasury: &Treasury, fate: BookedFate) {
-        treasury.settle(self, fate).await;
-    }
-}
-
-impl Money for HoldId {
-    async fn settle(self, treasury: &Treasury, fate: BookedFate) {
-        treasury.settle_entry(self, fate).await;
     }
 }

@@ -103,13 +103,8 @@ impl Treasury {
 
     /// The transaction's fate is known. Books that cannot be reached keep the hold, and whoever looks through them later
     /// settles it.
-    pub(crate) async fn settle(&self, hold: Hold, fate: Fate) {
-        self.settle_entry(hold.id, fate).await;
-    }
-
-    /// The same for a hold of which only the name is known.
-    pub(crate) async fn settle_entry(&self, id: HoldId, fate: Fate) {
-        let outcome = outcome(&fate);
+    pub(crate) async fn settle(&self, hold: impl Held, fate: Fate) {
+        let (id, outcome) = (hold.id(), outcome(&fate));
         match insist(|| self.ledger.settle(id, fate.clone(), session_clock::now())).await {
             Ok(Settlement::Now { .. }) => {
                 counter!(names::TRANSACTIONS_SETTLED_TOTAL, "outcome" => outcome).increment(1);
@@ -159,6 +154,23 @@ impl Hold {
     /// The wallet that pays.
     pub(crate) fn payer(&self) -> &Payer {
         &self.signers.payers()[self.payer]
+    }
+}
+
+/// A hold, by whatever of it is known here: another process's is a name.
+pub(crate) trait Held: Send {
+    fn id(&self) -> HoldId;
+}
+
+impl Held for Hold {
+    fn id(&self) -> HoldId {
+        self.id
+    }
+}
+
+impl Held for HoldId {
+    fn id(&self) -> HoldId {
+        *self
     }
 }
 
