@@ -60,11 +60,19 @@ async fn is_sent(queue: &dyn Queue) -> bool {
         delay: Duration::ZERO,
     };
     let outcome = queue.send_batch(vec![entry]).await.unwrap();
-    outcome.entries.iter().all(Result::is_ok)
+    matches!(outcome.entries.as_slice(), [Ok(_)])
 }
 
 #[tokio::test]
 async fn a_history_that_cannot_be_written_changes_nothing() {
+    let recorder = session_telemetry::prometheus().unwrap();
+    let metrics = recorder.handle();
+    let lost = |reason: &str, count: u32| {
+        let counted = format!("history_entries_lost_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(metrics.render().contains(&counted), "{counted} in {}", metrics.render());
+    };
+    // The keeper runs on this test's thread.
+    let _recording = metrics::set_default_local_recorder(&recorder);
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();
     let history = History::start(&store, SETTINGS).unwrap();
@@ -82,6 +90,7 @@ async fn a_history_that_cannot_be_written_changes_nothing() {
         .unwrap();
     assert!(is_sent(told.as_ref()).await, "no table to write to");
     history.historian().told().await;
+    lost("store", 2);
     beside
         .execute_batch("ALTER TABLE elsewhere RENAME TO histories")
         .unwrap();
@@ -94,6 +103,7 @@ async fn a_history_that_cannot_be_written_changes_nothing() {
     history.end().await;
     assert!(is_sent(told.as_ref()).await, "nobody writes any more");
     historian.told().await;
+    lost("full", 2);
 }
 
 fn member(number: u8) -> Member {
