@@ -35,6 +35,7 @@ mod sparing;
 mod status;
 
 pub use checkpoint::cursor::{CursorError, CursorStore, Provenance, SavedCursor};
+pub use checkpoint::place::{WatermarkError, WatermarkStore};
 pub use checkpoint::watermark::Mark;
 pub use checks::{
     EventStream, Operation, Passing, Pulse, QuarantineDepth, QueueCheck, RpcSlot, WalletBalance, WatchedQueue,

@@ -9,7 +9,7 @@ use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 
 use crate::{
     checkpoint::aws,
-    checkpoint::cursor::{CursorError, CursorStore},
+    checkpoint::cursor::{CURSORS_FOLDER, CursorError, CursorStore},
     config::{ListenerConfig, ReconcileConfig, StartAt},
     lasting::Lasting,
     quarantine::{place::Quarantine, store::QuarantineError},
@@ -17,8 +17,6 @@ use crate::{
     status::AgeLimits,
 };
 
-/// The folder of cursors, under `service.state_dir`.
-const CURSORS_FOLDER: &str = "cursors";
 /// The folder of the quarantine, under `service.state_dir` or beside the cursors.
 const QUARANTINE_FOLDER: &str = "quarantine";
 /// The folder of what was found served, in the same places.

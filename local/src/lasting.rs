@@ -1,29 +1,50 @@
-//! Where this process keeps what must last of its listener: in its own store, or where the configuration puts cursors.
+//! Where this process keeps what must last of its listener: in its own store, or where the configuration puts it.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use session_config::Settings;
+use session_config::{QueueKind, Settings};
 use session_listener::{
-    Lasting, Quarantine, QuarantineError, QuarantineItem, QuarantineStore, Served, ServedError, ServedStore,
-    SettingsError,
+    CursorStore, Lasting, Quarantine, QuarantineError, QuarantineItem, QuarantineStore, Served, ServedError,
+    ServedStore, SettingsError, WatermarkError, WatermarkStore,
 };
-use session_store::{Reader, Store, StoreError};
+use session_store::{FILE, Reader, Store, StoreError};
 
-/// The listener's places. All but the cursor is in the store, where there is one and the configuration names no other place.
+/// Whether a service with these settings keeps the watermark in the store of this machine: it has one, and the configuration
+/// names no other place.
+#[must_use]
+pub fn in_own_store(settings: &Settings) -> bool {
+    let has_store = settings.queue.kind == QueueKind::Memory || settings.ledger.table.is_none();
+    has_store && settings.listener.cursor_url.is_none()
+}
+
+/// The listener's places: in the store, where there is one and the configuration names no other place.
 ///
 /// # Errors
 /// [`SettingsError`].
 pub async fn lasting(settings: &Settings, store: Option<&Store>) -> Result<Lasting, SettingsError> {
-    let lasting = Lasting::from_settings(settings).await?;
-    Ok(match store {
-        Some(store) if settings.listener.cursor_url.is_none() => Lasting {
+    match store {
+        Some(store) if settings.listener.cursor_url.is_none() => Ok(Lasting {
+            cursors: watermarks(settings, Arc::new(InStore(store.clone())))?,
             quarantine: in_store(store),
             served: Served::new(Arc::new(InStore(store.clone()))),
-            ..lasting
-        },
-        _ => lasting,
-    })
+        }),
+        _ => Lasting::from_settings(settings).await,
+    }
+}
+
+/// The watermarks of this machine's store for whoever only looks, whether or not a service owns it.
+///
+/// # Errors
+/// [`SettingsError`].
+pub fn watermarks_of(settings: &Settings, reader: Reader) -> Result<CursorStore, SettingsError> {
+    watermarks(settings, Arc::new(Looked(reader)))
+}
+
+fn watermarks(settings: &Settings, store: Arc<dyn WatermarkStore>) -> Result<CursorStore, SettingsError> {
+    let folder = &settings.service.state_dir;
+    let name = folder.join(FILE).display().to_string();
+    Ok(CursorStore::owned(store, name, folder)?)
 }
 
 /// The quarantine in a store that this process owns.
@@ -85,5 +106,44 @@ impl ServedStore for InStore {
 
     async fn save(&self, name: &str, record: Vec<u8>) -> Result<(), ServedError> {
         self.0.keep_served(name, record).await.map_err(ServedError::place)
+    }
+}
+
+#[async_trait]
+impl WatermarkStore for InStore {
+    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkError> {
+        self.0.watermark(name).await.map_err(WatermarkError::place)
+    }
+
+    async fn save(&self, name: &str, record: String) -> Result<(), WatermarkError> {
+        let saved = self.0.save_watermark(name, record, session_clock::now());
+        saved.await.map_err(WatermarkError::place)
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), WatermarkError> {
+        self.0.remove_watermark(name).await.map_err(WatermarkError::place)
+    }
+}
+
+/// A store as somebody sees it who doesn't own it.
+struct Looked(Reader);
+
+/// Only its owner changes a store.
+#[derive(Debug, thiserror::Error)]
+#[error("the store is only looked at; whoever changes a watermark opens it")]
+struct NotOwned;
+
+#[async_trait]
+impl WatermarkStore for Looked {
+    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkError> {
+        self.0.watermark(name).await.map_err(WatermarkError::place)
+    }
+
+    async fn save(&self, _name: &str, _record: String) -> Result<(), WatermarkError> {
+        Err(WatermarkError::place(NotOwned))
+    }
+
+    async fn remove(&self, _name: &str) -> Result<(), WatermarkError> {
+        Err(WatermarkError::place(NotOwned))
     }
 }

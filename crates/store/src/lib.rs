@@ -3,8 +3,8 @@
 //! It owns the file, its layout and the lock on it. One process at a time is its **owner** ([`Store`]) and may write;
 //! others read meanwhile ([`Reader`]) and see what is committed. Every write is on disk before its call returns. The
 //! file's rooms are the ledger, the dead letters and deferred messages of the queue in memory, the watermark, the
-//! quarantine, what was found served, and the sessions' histories. What these mean is their owners' business: this crate keeps records and
-//! gives them back.
+//! quarantine, what was found served, and the sessions' histories. What these mean is their owners' business: this crate keeps
+//! records and gives them back.
 //!
 //! SQLite blocks, so one thread has the connection and takes one job after the other from a bounded channel.
 

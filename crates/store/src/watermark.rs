@@ -38,4 +38,16 @@ impl Store {
             .run(move |connection| execute(connection, SAVE, statement, &[&name, &record, &ms(now)]).map(drop))
             .await
     }
+
+    /// Forgets a watermark, whether or not there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is still there.
+    pub async fn remove_watermark(&self, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        let statement = "DELETE FROM watermarks WHERE name = ?1";
+        self.worker()
+            .run(move |connection| execute(connection, "forget a watermark", statement, &[&name]).map(drop))
+            .await
+    }
 }

@@ -210,6 +210,10 @@ async fn watermarks_and_histories_outlive_their_process() {
     let store = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.watermark("listener").await.unwrap().as_deref(), Some("slot 7"));
     assert_eq!(store.watermark("backfill").await.unwrap(), None);
+    for name in ["listener", "backfill"] {
+        store.remove_watermark(name).await.unwrap();
+        assert_eq!(store.watermark(name).await.unwrap(), None);
+    }
     assert_eq!(
         store.history(one, 10).await.unwrap(),
         [told[0].clone(), told[2].clone()]

@@ -1,21 +1,26 @@
-//! The saved cursor: one JSON object per queue, program and cluster, in a folder, in S3 or in memory.
+//! The saved cursor: one JSON text per queue, program and cluster, in a folder, in S3, in memory, or in this process's store.
 //!
-//! Objects are replaced atomically: a file by renaming, an S3 object by a put on the condition that nobody else has
-//! replaced it since. A cursor never goes back: it is compared with what is saved before each put, and of two listeners'
+//! Texts are replaced atomically: a file by renaming, an S3 object by a put on the condition that nobody else has
+//! replaced it since, a record by its store. A cursor never goes back: it is compared with what is saved before each put, and of two listeners'
 //! cursors the one that is further ahead stays, because both are true. Where none is saved yet, the first to save one
 //! decides where listening begins, for all.
 
 use std::{path::Path as FilePath, sync::Arc, time::Duration};
 
-use object_store::{
-    ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, local::LocalFileSystem, memory::InMemory, path::Path,
-};
+use object_store::{ObjectStore, PutMode, UpdateVersion, local::LocalFileSystem, memory::InMemory, path::Path};
 use serde::{Deserialize, Serialize};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use time::OffsetDateTime;
 
-use crate::checkpoint::{lease::Lease, watermark::Mark};
+use crate::checkpoint::{
+    lease::Lease,
+    place::{Place, WatermarkError, WatermarkStore},
+    watermark::Mark,
+};
+
+/// The folder of cursors under a state folder.
+pub(crate) const CURSORS_FOLDER: &str = "cursors";
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -25,12 +30,10 @@ const CONFLICTS_MAX: u32 = 5;
 /// Where cursors are kept. Clones share the place.
 #[derive(Debug, Clone)]
 pub struct CursorStore {
-    store: Arc<dyn ObjectStore>,
+    place: Place,
     prefix: Path,
     /// How the place is called where somebody asks.
-    place: String,
-    /// Files cannot be replaced on a condition; a folder belongs to one listener.
-    conditional: bool,
+    name: String,
 }
 
 impl CursorStore {
@@ -45,10 +48,31 @@ impl CursorStore {
         })?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self {
-            store: Arc::new(store),
+            place: Place::Objects {
+                store: Arc::new(store),
+                conditional: false,
+            },
             prefix: Path::default(),
-            place: folder.display().to_string(),
-            conditional: false,
+            name: folder.display().to_string(),
+        })
+    }
+
+    /// In a store that this process owns, whose name is `name`. What earlier versions kept in the folder of this state folder
+    /// is read while the store has nothing.
+    ///
+    /// # Errors
+    /// [`CursorError::Store`] if that folder is there and cannot be read.
+    pub fn owned(store: Arc<dyn WatermarkStore>, name: String, state_dir: &FilePath) -> Result<Self, CursorError> {
+        let folder = state_dir.join(CURSORS_FOLDER);
+        let earlier: Option<Arc<dyn ObjectStore>> = if folder.is_dir() {
+            Some(Arc::new(LocalFileSystem::new_with_prefix(folder)?))
+        } else {
+            None
+        };
+        Ok(Self {
+            place: Place::Owned { store, earlier },
+            prefix: Path::default(),
+            name,
         })
     }
 
@@ -56,10 +80,12 @@ impl CursorStore {
     #[must_use]
     pub fn object_store(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
         Self {
-            place: store.to_string(),
-            store,
+            name: store.to_string(),
+            place: Place::Objects {
+                store,
+                conditional: true,
+            },
             prefix: Path::from(prefix),
-            conditional: true,
         }
     }
 
@@ -79,17 +105,18 @@ impl CursorStore {
         }
     }
 
-    /// The lease on listening for it, which lasts so long after each renewal. `None` where the store can have none: files cannot be
-    /// replaced on a condition.
+    /// The lease on listening for it, which lasts so long after each renewal. `None` where nobody shares the place, or files are
+    /// kept, which cannot be replaced on a condition.
     pub(crate) fn lease(&self, queue: &str, program_id: &Pubkey, genesis_hash: &str, lasts: Duration) -> Option<Lease> {
         let path = self.path(&format!("lease-{queue}"), program_id, genesis_hash);
         let me = session_clock::uuid().to_string();
-        self.conditional.then(|| Lease::new(self.clone(), path, me, lasts))
+        let objects = Arc::clone(self.place.shared()?);
+        Some(Lease::new(objects, path, me, lasts))
     }
 
-    /// The objects themselves.
-    pub(super) fn objects(&self) -> &Arc<dyn ObjectStore> {
-        &self.store
+    /// Whether others may put something there.
+    fn is_shared(&self) -> bool {
+        self.place.shared().is_some()
     }
 
     /// The same for something else than listening.
@@ -203,16 +230,10 @@ impl SavedCursor {
     }
 
     async fn read(&self, path: &Path) -> Result<Option<(Mark, Provenance, UpdateVersion)>, CursorError> {
-        let object = match self.store.store.get(path).await {
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            object => object?,
+        let Some((text, version)) = self.store.place.get(path).await? else {
+            return Ok(None);
         };
-        let version = UpdateVersion {
-            e_tag: object.meta.e_tag.clone(),
-            version: object.meta.version.clone(),
-        };
-        let bytes = object.bytes().await?;
-        let (mark, provenance) = self.parse(&bytes)?;
+        let (mark, provenance) = self.parse(&text)?;
         Ok(Some((mark, provenance, version)))
     }
 
@@ -225,7 +246,10 @@ impl SavedCursor {
     /// Where it is kept.
     #[must_use]
     pub fn location(&self) -> String {
-        format!("{}/{}", self.store.place, self.path)
+        match self.store.place {
+            Place::Objects { .. } => format!("{}/{}", self.store.name, self.path),
+            Place::Owned { .. } => self.store.name.clone(),
+        }
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<(Mark, Provenance), CursorError> {
@@ -289,13 +313,13 @@ impl SavedCursor {
     /// [`CursorError`] if it cannot be written: the old one stays.
     pub async fn advance(&mut self, mark: Mark) -> Result<Mark, CursorError> {
         for _ in 0..CONFLICTS_MAX {
-            if matches!(self.saved, Saved::Unknown) || !self.store.conditional {
+            if matches!(self.saved, Saved::Unknown) || !self.store.is_shared() {
                 self.load().await?;
             }
             let mode = match &self.saved {
                 Saved::Present(saved, _) if saved.slot >= mark.slot => return Ok(*saved),
                 Saved::Absent(Some(before)) if before.slot > mark.slot => return Ok(*before),
-                Saved::Present(_, version) if self.store.conditional => PutMode::Update(version.clone()),
+                Saved::Present(_, version) if self.store.is_shared() => PutMode::Update(version.clone()),
                 Saved::Present(..) => PutMode::Overwrite,
                 Saved::Absent(_) | Saved::Unknown => PutMode::Create,
             };
@@ -315,7 +339,7 @@ impl SavedCursor {
     /// [`CursorError::Moved`] if somebody else has saved, otherwise as [`Self::advance`]: the old one stays.
     pub(crate) async fn set(&mut self, mark: Mark) -> Result<(), CursorError> {
         let mode = match &self.saved {
-            Saved::Present(..) if !self.store.conditional => PutMode::Overwrite,
+            Saved::Present(..) if !self.store.is_shared() => PutMode::Overwrite,
             Saved::Present(_, version) => PutMode::Update(version.clone()),
             Saved::Absent(_) | Saved::Unknown => PutMode::Create,
         };
@@ -326,19 +350,16 @@ impl SavedCursor {
     }
 
     async fn put(&mut self, mark: Mark, mode: PutMode, by_hand: bool) -> Result<Put, CursorError> {
-        let document = self.document(mark, by_hand)?.into();
+        let document = self.document(mark, by_hand)?;
         // Whatever happens now, what was known is known no more.
         self.saved = Saved::Unknown;
-        match self.store.store.put_opts(&self.path, document, mode.into()).await {
-            Ok(written) => {
-                self.saved = Saved::Present(mark, written.into());
-                Ok(Put::Done)
+        Ok(match self.store.place.put(&self.path, document, mode).await? {
+            Some(version) => {
+                self.saved = Saved::Present(mark, version);
+                Put::Done
             }
-            Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => {
-                Ok(Put::Overtaken)
-            }
-            Err(error) => Err(error.into()),
-        }
+            None => Put::Overtaken,
+        })
     }
 
     /// Forgets it.
@@ -347,13 +368,10 @@ impl SavedCursor {
     /// [`CursorError::Store`].
     pub(crate) async fn remove(&mut self) -> Result<(), CursorError> {
         self.saved = Saved::Unknown;
-        match self.store.store.delete(&self.path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.store.place.remove(&self.path).await
     }
 
-    fn document(&self, mark: Mark, set_by_hand: bool) -> Result<Vec<u8>, CursorError> {
+    fn document(&self, mark: Mark, set_by_hand: bool) -> Result<String, CursorError> {
         let document = Document {
             version: VERSION,
             program_id: self.program_id.clone(),
@@ -363,7 +381,7 @@ impl SavedCursor {
             updated_at: OffsetDateTime::from(session_clock::now()),
             set_by_hand,
         };
-        serde_json::to_vec_pretty(&document).map_err(|error| CursorError::Malformed {
+        serde_json::to_string_pretty(&document).map_err(|error| CursorError::Malformed {
             path: self.path.to_string(),
             detail: error.to_string(),
         })
@@ -374,7 +392,10 @@ impl CursorError {
     /// Whether the store may take it later; otherwise somebody has to act.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Store(object_store::Error::Generic { .. }) | Self::Silent { .. } | Self::Contended { .. } => true,
+            Self::Store(object_store::Error::Generic { .. })
+            | Self::Own(_)
+            | Self::Silent { .. }
+            | Self::Contended { .. } => true,
             Self::Store(_)
             | Self::Leased { .. }
             | Self::Moved { .. }
@@ -400,6 +421,9 @@ pub enum CursorError {
     /// The store.
     #[error("the cursor's store: {0}")]
     Store(#[from] object_store::Error),
+    /// The store that this process owns.
+    #[error(transparent)]
+    Own(#[from] WatermarkError),
     /// Not JSON, or not a cursor's.
     #[error("the cursor {path} cannot be read: {detail}; restore it, or remove it and choose where to start")]
     Malformed {

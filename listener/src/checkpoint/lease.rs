@@ -5,13 +5,13 @@
 //! lasts. Two that listen at once, because the holder was cut off from the store alone, do no harm: they queue the same
 //! sessions, which the handler pays for once.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::checkpoint::cursor::{CursorError, CursorStore};
+use crate::checkpoint::cursor::CursorError;
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -21,7 +21,7 @@ const LOOKS: u32 = 3;
 /// A lease as one listener sees it.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    store: CursorStore,
+    objects: Arc<dyn ObjectStore>,
     path: Path,
     /// This listener, for nobody else to have the same.
     me: String,
@@ -72,10 +72,10 @@ struct Document {
 }
 
 impl Lease {
-    /// The lease on listening for what `name` names in the store.
-    pub(crate) fn new(store: CursorStore, path: Path, me: String, lasts: Duration) -> Self {
+    /// The lease that is this object, which can be replaced on a condition.
+    pub(crate) fn new(objects: Arc<dyn ObjectStore>, path: Path, me: String, lasts: Duration) -> Self {
         Self {
-            store,
+            objects,
             path,
             me,
             lasts,
@@ -94,7 +94,7 @@ impl Lease {
     /// # Errors
     /// [`CursorError`] if the store cannot be asked.
     pub(crate) async fn look(&mut self) -> Result<Look, CursorError> {
-        let object = match self.store.objects().get(&self.path).await {
+        let object = match self.objects.get(&self.path).await {
             Ok(object) => object,
             Err(object_store::Error::NotFound { .. }) => return self.take(PutMode::Create, None).await,
             Err(error) => return Err(error.into()),
@@ -180,8 +180,7 @@ impl Lease {
         let bytes = serde_json::to_vec_pretty(&document).map_err(|error| self.malformed(&error))?;
         let options = PutOptions::from(mode);
         match self
-            .store
-            .objects()
+            .objects
             .put_opts(&self.path, PutPayload::from(bytes), options)
             .await
         {
@@ -215,12 +214,14 @@ impl Lease {
 
 #[cfg(test)]
 mod tests {
+    use object_store::memory::InMemory;
+
     use super::*;
 
     const LASTS: Duration = Duration::from_secs(15);
 
-    fn lease(store: &CursorStore, me: &str) -> Lease {
-        Lease::new(store.clone(), Path::from("lease.json"), me.to_owned(), LASTS)
+    fn lease(objects: &Arc<dyn ObjectStore>, me: &str) -> Lease {
+        Lease::new(Arc::clone(objects), Path::from("lease.json"), me.to_owned(), LASTS)
     }
 
     fn held_from(holder: &str) -> Look {
@@ -244,7 +245,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_holds_it_as_long_as_it_renews() {
-        let store = CursorStore::in_memory();
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let (mut first, mut second) = (lease(&store, "first"), lease(&store, "second"));
         assert_eq!(first.look().await.unwrap(), HELD);
         for _ in 0..20 {
@@ -260,7 +261,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_stops_renewing_loses_it_within_a_lease_and_a_look() {
-        let store = CursorStore::in_memory();
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let (mut first, mut second) = (lease(&store, "first"), lease(&store, "second"));
         first.look().await.unwrap();
         second.look().await.unwrap();
@@ -279,7 +280,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_given_back_is_taken_at_the_next_look() {
-        let store = CursorStore::in_memory();
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let (mut first, mut second) = (lease(&store, "first"), lease(&store, "second"));
         first.look().await.unwrap();
         second.look().await.unwrap();
@@ -289,7 +290,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn of_two_that_take_it_over_one_gets_it() {
-        let store = CursorStore::in_memory();
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let mut dead = lease(&store, "dead");
         dead.look().await.unwrap();
         let (mut second, mut third) = (lease(&store, "second"), lease(&store, "third"));
@@ -302,7 +303,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_renewal_whose_answer_was_lost_is_ones_own() {
-        let store = CursorStore::in_memory();
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let mut first = lease(&store, "first");
         first.look().await.unwrap();
         let version = first.version.clone();

@@ -7,6 +7,7 @@ pub(crate) mod aws;
 pub(crate) mod claim;
 pub(crate) mod cursor;
 pub(crate) mod lease;
+pub(crate) mod place;
 pub(crate) mod saver;
 pub(crate) mod settles;
 pub(crate) mod shared;

@@ -118,11 +118,14 @@ impl Retrier {
     /// Tries what is due, and tells how long the next round can wait.
     async fn round(&self, first: bool, under_way: &mut UnderWay) -> Result<Duration, QuarantineError> {
         let now = OffsetDateTime::from(session_clock::now());
-        let mut due = self.items().await?;
-        due.retain(|item| item.next_try <= now || (first && item.reason.is_mended_by_a_start()));
-        due.retain(|item| !under_way.keys.contains(&item.key()));
+        let items = self.items().await?;
+        let is_due = |item: &&QuarantineItem| {
+            let its_time = item.next_try <= now || (first && item.reason.is_mended_by_a_start());
+            its_time && !under_way.keys.contains(&item.key())
+        };
+        let due: Vec<QuarantineItem> = items.iter().filter(is_due).cloned().collect();
         if due.is_empty() {
-            return self.until_next(&under_way.keys).await;
+            return Ok(until_next(&items, &under_way.keys));
         }
         let look = async |item: QuarantineItem| {
             let looked = self.second_look.look(&item).await;
@@ -140,16 +143,7 @@ impl Retrier {
                 }
             }
         }
-        self.until_next(&under_way.keys).await
-    }
-
-    async fn until_next(&self, under_way: &HashSet<String>) -> Result<Duration, QuarantineError> {
-        let items = self.items().await?;
-        let waiting = items.iter().filter(|item| !under_way.contains(&item.key()));
-        let next = waiting.map(|item| item.next_try).min();
-        let until =
-            next.map(|next| Duration::try_from(next - OffsetDateTime::from(session_clock::now())).unwrap_or_default());
-        Ok(until.map_or(LOOK_EVERY, |until| until.min(LOOK_EVERY)))
+        Ok(until_next(&self.items().await?, &under_way.keys))
     }
 
     /// This program's items, after telling how many there are.
@@ -171,6 +165,15 @@ impl Retrier {
             tracing::warn!(%error, id = item.id, "it stays in quarantine, and is tried once more");
         }
     }
+}
+
+/// How long the next round can wait.
+fn until_next(items: &[QuarantineItem], under_way: &HashSet<String>) -> Duration {
+    let waiting = items.iter().filter(|item| !under_way.contains(&item.key()));
+    let next = waiting.map(|item| item.next_try).min();
+    let until =
+        next.map(|next| Duration::try_from(next - OffsetDateTime::from(session_clock::now())).unwrap_or_default());
+    until.map_or(LOOK_EVERY, |until| until.min(LOOK_EVERY))
 }
 
 /// Counts and the oldest age, for metrics and `/health`.

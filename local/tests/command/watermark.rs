@@ -52,7 +52,10 @@ async fn it_is_shown_set_back_and_kept_from_going_forward_over_events() {
     assert_eq!(moving["service_pid"], run.pid(), "{moving}");
     assert_eq!(moving["set_by_hand"], false, "{moving}");
     let place = moving["kept_in"].as_str().unwrap();
-    assert!(std::path::Path::new(place).is_file(), "{place}");
+    assert!(
+        place.ends_with(session_store::FILE) && std::path::Path::new(place).is_file(),
+        "{place}"
+    );
 
     // Beside a running service nothing is set, and its process is named.
     let refused = set(&config, &start.to_string(), &["--yes"]).await;

@@ -128,6 +128,8 @@ pub(crate) async fn a_record_that_fails_five_times_is_a_dead_letter_after_exactl
     proxy.spoil_all("sendTransaction", program_failure());
     let (request, _) = chain.request_session().await;
     let letter = DeadLetter::from_attributes(&rig.dead_letter().await.attributes).unwrap();
+    // The letter is there a moment before its record's end is told.
+    rig.recorder.conclusion(&request.session_id).await;
 
     let mut reports = rig.recorder.of_session(&request.session_id);
     // While a transaction of an earlier attempt is undecided, the message waits for it, which is no attempt.

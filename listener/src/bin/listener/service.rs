@@ -98,7 +98,7 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
         stop_watching.clone(),
     ));
 
-    let ended = in_time(listener.run(stop.clone()), &stop).await;
+    let ended = Box::pin(in_time(listener.run(stop.clone()), &stop)).await;
     stats.stopped();
     stop_watching.cancel();
     watchers.close();

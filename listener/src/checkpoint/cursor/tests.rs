@@ -1,5 +1,8 @@
 //! The saved cursor never goes back, is never somebody else's, and "never saved" is no slot.
 
+use std::{collections::BTreeMap, sync::Mutex};
+
+use async_trait::async_trait;
 use futures::FutureExt;
 use proptest::prelude::*;
 
@@ -18,10 +21,65 @@ fn mark(slot: u64) -> Mark {
     }
 }
 
+/// The store of a process, as far as watermarks go.
+#[derive(Default)]
+struct Records(Mutex<BTreeMap<String, String>>);
+
+#[async_trait]
+impl WatermarkStore for Records {
+    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkError> {
+        Ok(self.0.lock().unwrap().get(name).cloned())
+    }
+
+    async fn save(&self, name: &str, record: String) -> Result<(), WatermarkError> {
+        self.0.lock().unwrap().insert(name.to_owned(), record);
+        Ok(())
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), WatermarkError> {
+        self.0.lock().unwrap().remove(name);
+        Ok(())
+    }
+}
+
+/// One of each kind, empty.
+fn places(folder: &FilePath) -> [CursorStore; 3] {
+    let owned = CursorStore::owned(Arc::<Records>::default(), String::from("store"), folder);
+    [
+        CursorStore::folder(folder).unwrap(),
+        CursorStore::in_memory(),
+        owned.unwrap(),
+    ]
+}
+
 #[tokio::test]
-async fn what_was_saved_is_read_from_a_folder_and_from_an_object_store() {
+async fn what_earlier_versions_kept_in_files_is_gone_on_from_and_left_alone() {
+    let state = tempfile::tempdir().unwrap();
+    let files = CursorStore::folder(&state.path().join(CURSORS_FOLDER)).unwrap();
+    of(&files).advance(mark(7)).await.unwrap();
+    let owned = CursorStore::owned(Arc::<Records>::default(), String::from("store"), state.path()).unwrap();
+    let mut cursor = of(&owned);
+    assert_eq!(cursor.load().await.unwrap(), Some(mark(7)));
+    assert_eq!(cursor.advance(mark(6)).await.unwrap(), mark(7), "it never goes back");
+    assert_eq!(cursor.advance(mark(8)).await.unwrap(), mark(8));
+    of(&files).advance(mark(9)).await.unwrap();
+    assert_eq!(
+        of(&owned).load().await.unwrap(),
+        Some(mark(8)),
+        "it is the store's from then on"
+    );
+    cursor.remove().await.unwrap();
+    assert_eq!(
+        of(&owned).load().await.unwrap(),
+        None,
+        "and what is forgotten does not come back"
+    );
+}
+
+#[tokio::test]
+async fn what_was_saved_is_read_from_every_kind_of_place() {
     let folder = tempfile::tempdir().unwrap();
-    for store in [CursorStore::folder(folder.path()).unwrap(), CursorStore::in_memory()] {
+    for store in places(folder.path()) {
         let mut cursor = store.of("sessions", &program(), GENESIS);
         assert_eq!(cursor.load().await.unwrap(), None, "never saved is no slot");
         for slot in [7, 8] {
@@ -110,7 +168,7 @@ async fn a_cursor_of_another_cluster_or_of_another_version_is_refused() {
 #[tokio::test]
 async fn of_two_first_starts_the_first_one_decides_for_both() {
     let folder = tempfile::tempdir().unwrap();
-    for store in [CursorStore::folder(folder.path()).unwrap(), CursorStore::in_memory()] {
+    for store in places(folder.path()) {
         let (mut one, mut other) = (of(&store), of(&store));
         assert_eq!((one.load().await.unwrap(), other.load().await.unwrap()), (None, None));
         assert_eq!(one.begin(mark(100)).await.unwrap(), mark(100));
@@ -178,7 +236,7 @@ proptest! {
 #[tokio::test]
 async fn an_operator_sets_it_back_and_not_over_what_a_listener_saved_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
-    for store in [CursorStore::folder(folder.path()).unwrap(), CursorStore::in_memory()] {
+    for store in places(folder.path()) {
         let mut listener = of(&store);
         listener.advance(mark(9)).await.unwrap();
         let mut operator = of(&store);

@@ -3,11 +3,19 @@
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::{Value, json};
-use session_builder::{client::Client, queues::source_name, reach::reach, screen::Screen};
+use session_builder::{
+    client::Client,
+    lasting::{in_own_store, lasting, watermarks_of},
+    queues::source_name,
+    reach::reach,
+    screen::Screen,
+};
 use session_chain::rpc_pool;
 use session_config::Settings;
-use session_listener::{BackfillRequest, KeptWatermark, Lasting, ListenerConfig, Mark, Point, Provenance, backfill};
-use session_store::{Store, owner};
+use session_listener::{
+    BackfillRequest, CursorStore, KeptWatermark, Lasting, ListenerConfig, Mark, Point, Provenance, backfill,
+};
+use session_store::{FILE, Reader, Store, owner};
 use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
 
@@ -95,7 +103,7 @@ pub(crate) async fn watermark(
             };
             let ended = match running(settings).await {
                 Some(pid) => Err(Moving { pid }.into()),
-                None => Box::pin(change.carry_out(settings, screen, stop)).await,
+                None => Box::pin(change.carry_out(settings, &store, screen, stop)).await,
             };
             store.close().await;
             ended
@@ -109,16 +117,24 @@ async fn running(settings: &Settings) -> Option<u32> {
     Some(client.status().await.ok()?.pid)
 }
 
-async fn opened(settings: &Settings) -> Result<KeptWatermark> {
+/// The watermarks for whoever only looks.
+async fn looked_at(settings: &Settings) -> Result<CursorStore> {
+    let folder = &settings.service.state_dir;
+    if in_own_store(settings) && folder.join(FILE).is_file() {
+        return Ok(watermarks_of(settings, Reader::open(folder).await?)?);
+    }
+    Ok(Lasting::from_settings(settings).await?.cursors)
+}
+
+async fn opened(settings: &Settings, cursors: &CursorStore) -> Result<KeptWatermark> {
     let config = ListenerConfig::from_settings(settings)?;
-    let cursors = Lasting::from_settings(settings).await?.cursors;
     let (queue, pool) = (source_name(settings).await?, rpc_pool(settings)?);
     reach(settings, |reason| tracing::warn!("{reason}")).await?;
-    Ok(KeptWatermark::open(&config, pool, &cursors, &queue).await?)
+    Ok(KeptWatermark::open(&config, pool, cursors, &queue).await?)
 }
 
 async fn show(settings: &Settings, screen: &Screen, json: bool) -> Result<Ending> {
-    let mut kept = opened(settings).await?;
+    let mut kept = opened(settings, &looked_at(settings).await?).await?;
     let (saved, newest) = (kept.load().await?, kept.newest_slot().await?);
     let moving = match owner(&settings.service.state_dir) {
         Some(Some(pid)) => Some(pid),
@@ -187,8 +203,15 @@ struct Change {
 }
 
 impl Change {
-    async fn carry_out(&self, settings: &Settings, screen: &Screen, stop: CancellationToken) -> Result<Ending> {
-        let mut kept = opened(settings).await?;
+    async fn carry_out(
+        &self,
+        settings: &Settings,
+        store: &Store,
+        screen: &Screen,
+        stop: CancellationToken,
+    ) -> Result<Ending> {
+        let lasting = lasting(settings, in_own_store(settings).then_some(store)).await?;
+        let mut kept = opened(settings, &lasting.cursors).await?;
         let newest = kept.newest_slot().await?;
         let slot = kept.slot_of(self.point).await?;
         if slot > newest {
@@ -196,7 +219,7 @@ impl Change {
         }
         let before = kept.load().await?.map(|(mark, _)| mark.slot);
         if let Some(before) = before.filter(|before| *before < slot && !self.force)
-            && !nothing_between(settings, before + 1, slot, stop).await?
+            && !nothing_between(settings, &lasting, before + 1, slot, stop).await?
         {
             return Ok(Ending::Partly);
         }
@@ -251,7 +274,13 @@ impl Change {
 ///
 /// # Errors
 /// [`Forward`] where something is, or nobody can tell.
-async fn nothing_between(settings: &Settings, from: u64, to: u64, stop: CancellationToken) -> Result<bool> {
+async fn nothing_between(
+    settings: &Settings,
+    lasting: &Lasting,
+    from: u64,
+    to: u64,
+    stop: CancellationToken,
+) -> Result<bool> {
     let config = ListenerConfig::from_settings(settings)?;
     let request = BackfillRequest {
         from: Point::Slot(from),
@@ -259,8 +288,7 @@ async fn nothing_between(settings: &Settings, from: u64, to: u64, stop: Cancella
         dry_run: true,
     };
     let (pool, queue) = (rpc_pool(settings)?, std::sync::Arc::new(nothing()));
-    let lasting = Lasting::from_settings(settings).await?;
-    let found = backfill(&config, pool, queue, &lasting, request, |_| {}, stop).await?;
+    let found = backfill(&config, pool, queue, lasting, request, |_| {}, stop).await?;
     if !found.done {
         return Ok(false);
     }
