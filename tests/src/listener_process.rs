@@ -46,6 +46,20 @@ impl ListenerProcess {
         listener
     }
 
+    /// How it ends by itself, and what it says then.
+    pub async fn refused(environment: &[(String, String)], folder: &Path) -> (ExitStatus, String) {
+        let running = Command::new(built("listener"))
+            .args(["--metrics-port", "0"])
+            .env("SESSION_BUILDER__SERVICE__STATE_DIR", folder)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let ended = tokio::time::timeout(LIMIT, running).await;
+        let output = ended.expect("it ends by itself").expect("the listener starts");
+        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// A metric of its `/metrics`, all its labels together.
     pub async fn metric(&self, name: &str) -> u64 {
         http::metric(self.address, name).await

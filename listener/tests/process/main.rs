@@ -8,6 +8,7 @@
 mod cursors;
 mod outages;
 mod pages;
+mod programs;
 mod quarantine;
 mod signals;
 mod stage;
@@ -31,6 +32,9 @@ const ALL: &[(&str, Scenario)] = &[
         Box::pin(signals::sigterm_while_s3_is_silent())
     }),
     ("a_second_signal_stops_at_once", || Box::pin(signals::second_signal())),
+    ("it_ends_where_there_is_no_program_to_listen_to", || {
+        Box::pin(programs::none_and_no_program())
+    }),
     (
         "its_cursor_can_live_in_s3",
         || Box::pin(cursors::killed_and_restarted()),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod probe;
+mod program;
 mod service;
 mod status_line;
 

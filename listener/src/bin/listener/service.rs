@@ -16,7 +16,7 @@ use session_telemetry::{PrometheusHandle, names};
 use solana_pubkey::Pubkey;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::status_line;
+use crate::{program, status_line};
 
 /// A shutdown has 10 s in all. So long the listener has, and the pages have the rest.
 const SHUTDOWN_LIMIT: Duration = Duration::from_millis(8_500);
@@ -98,12 +98,16 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
         stop_watching.clone(),
     ));
 
-    let ended = Box::pin(in_time(listener.run(stop.clone()), &stop)).await;
+    let listening = Box::pin(in_time(listener.run(stop.clone()), &stop));
+    let ended = tokio::select! {
+        ended = listening => ended.context("the listener failed"),
+        missing = program::missing(&pool, settings.service.program_id) => Err(missing.into()),
+    };
     stats.stopped();
     stop_watching.cancel();
     watchers.close();
     watchers.wait().await;
-    ended.context("the listener failed")
+    ended
 }
 
 /// The wallets that pay, as far as their addresses are known without their keys, which a listener has no use for.
