@@ -26,6 +26,8 @@ use tokio::time::Instant;
 
 /// Workers: each has one account in hand, or one batch.
 const WORKERS: usize = 10;
+/// Transactions under way where their number is not what limits.
+const MANY_IN_FLIGHT: usize = 100;
 /// Bytes of data of each account.
 const SIZE_BYTES: u64 = 512;
 
@@ -55,11 +57,28 @@ async fn main() {
         TestChain::embedded().await
     };
     let usual = measure_usual(&chain, accounts / 5).await;
-    let alone = measure_engine(&chain, "engine, one batch of 10 at a time", accounts / 10, 10, 1).await;
-    let tens = measure_engine(&chain, "engine, batches of 10", accounts, 10, WORKERS).await;
-    let hundreds = measure_engine(&chain, "engine, batches of 100", accounts, 100, WORKERS).await;
+    let by_default = EngineConfig::default();
+    let alone = "engine, one batch of 10 at a time";
+    let alone = measure_engine(&chain, alone, by_default.clone(), accounts / 10, 10, 1).await;
+    let tens = measure_engine(
+        &chain,
+        "engine, batches of 10",
+        by_default.clone(),
+        accounts,
+        10,
+        WORKERS,
+    )
+    .await;
+    let hundreds = "engine, batches of 100";
+    let hundreds = measure_engine(&chain, hundreds, by_default.clone(), accounts, 100, WORKERS).await;
+    let unbounded = EngineConfig {
+        transactions_in_flight_max: MANY_IN_FLIGHT,
+        ..by_default
+    };
+    let many = "engine, batches of 100, 100 transactions under way instead of 10";
+    let many = measure_engine(&chain, many, unbounded, accounts, 100, WORKERS).await;
     println!("{WORKERS} workers, accounts of {SIZE_BYTES} bytes, confirmed, slots of 400 ms");
-    for measured in [&usual, &alone, &tens, &hundreds] {
+    for measured in [&usual, &alone, &tens, &hundreds, &many] {
         measured.print(&usual);
     }
 }
@@ -140,6 +159,7 @@ async fn create_the_usual_way(
 async fn measure_engine(
     chain: &TestChain,
     name: &'static str,
+    config: EngineConfig,
     accounts: usize,
     batch: usize,
     workers: usize,
@@ -147,14 +167,9 @@ async fn measure_engine(
     let wallet = chain.wallet(100_000_000_000).await;
     let pool = pool(chain);
     let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
-    let engine = Engine::start(
-        EngineConfig::default(),
-        pool.clone(),
-        signers,
-        Arc::new(InMemoryLedger::default()),
-    )
-    .await
-    .unwrap();
+    let engine = Engine::start(config, pool.clone(), signers, Arc::new(InMemoryLedger::default()))
+        .await
+        .unwrap();
     let before = chain.rpc().get_balance(&wallet.pubkey()).await.unwrap();
     let calls_before = pool.calls();
     let wanted = requests(accounts, SIZE_BYTES);

@@ -49,9 +49,11 @@ const STATUSES_MAX: usize = 256;
 type Requested = Arc<Mutex<Vec<(String, Signature)>>>;
 
 fn main() -> ExitCode {
-    on_aws::run(&[("every_session_is_queued_whenever_the_listener_is_killed", || {
-        Box::pin(every_session_is_queued_whenever_the_listener_is_killed())
-    })])
+    let killed: on_aws::Scenario = || Box::pin(every_session_is_queued_whenever_the_listener_is_killed());
+    on_aws::run(
+        &[("every_session_is_queued_whenever_the_listener_is_killed", killed)],
+        1,
+    )
 }
 
 async fn every_session_is_queued_whenever_the_listener_is_killed() {

@@ -59,5 +59,5 @@ const ALL: &[(&str, Scenario)] = &[
 ];
 
 fn main() -> ExitCode {
-    on_aws::run(ALL)
+    on_aws::run(ALL, 3)
 }

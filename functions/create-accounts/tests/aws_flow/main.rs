@@ -15,5 +15,5 @@ use std::process::ExitCode;
 use session_tests::on_aws;
 
 fn main() -> ExitCode {
-    on_aws::run(scenarios::ALL)
+    on_aws::run(scenarios::ALL, 1)
 }
