@@ -110,13 +110,8 @@ impl CursorStore {
     pub(crate) fn lease(&self, queue: &str, program_id: &Pubkey, genesis_hash: &str, lasts: Duration) -> Option<Lease> {
         let path = self.path(&format!("lease-{queue}"), program_id, genesis_hash);
         let me = session_clock::uuid().to_string();
-        let objects = Arc::clone(self.place.shared()?);
-        Some(Lease::new(objects, path, me, lasts))
-    }
-
-    /// Whether others may put something there.
-    fn is_shared(&self) -> bool {
-        self.place.shared().is_some()
+        let shared = self.place.is_shared();
+        shared.then(|| Lease::new(self.place.clone(), path, me, lasts))
     }
 
     /// The same for something else than listening.
@@ -313,13 +308,13 @@ impl SavedCursor {
     /// [`CursorError`] if it cannot be written: the old one stays.
     pub async fn advance(&mut self, mark: Mark) -> Result<Mark, CursorError> {
         for _ in 0..CONFLICTS_MAX {
-            if matches!(self.saved, Saved::Unknown) || !self.store.is_shared() {
+            if matches!(self.saved, Saved::Unknown) || !self.store.place.is_shared() {
                 self.load().await?;
             }
             let mode = match &self.saved {
                 Saved::Present(saved, _) if saved.slot >= mark.slot => return Ok(*saved),
                 Saved::Absent(Some(before)) if before.slot > mark.slot => return Ok(*before),
-                Saved::Present(_, version) if self.store.is_shared() => PutMode::Update(version.clone()),
+                Saved::Present(_, version) if self.store.place.is_shared() => PutMode::Update(version.clone()),
                 Saved::Present(..) => PutMode::Overwrite,
                 Saved::Absent(_) | Saved::Unknown => PutMode::Create,
             };
@@ -339,7 +334,7 @@ impl SavedCursor {
     /// [`CursorError::Moved`] if somebody else has saved, otherwise as [`Self::advance`]: the old one stays.
     pub(crate) async fn set(&mut self, mark: Mark) -> Result<(), CursorError> {
         let mode = match &self.saved {
-            Saved::Present(..) if !self.store.is_shared() => PutMode::Overwrite,
+            Saved::Present(..) if !self.store.place.is_shared() => PutMode::Overwrite,
             Saved::Present(_, version) => PutMode::Update(version.clone()),
             Saved::Absent(_) | Saved::Unknown => PutMode::Create,
         };

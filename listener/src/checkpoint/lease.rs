@@ -5,13 +5,13 @@
 //! lasts. Two that listen at once, because the holder was cut off from the store alone, do no harm: they queue the same
 //! sessions, which the handler pays for once.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path};
+use object_store::{PutMode, UpdateVersion, path::Path};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::checkpoint::cursor::CursorError;
+use crate::checkpoint::{cursor::CursorError, place::Place};
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -21,7 +21,7 @@ const LOOKS: u32 = 3;
 /// A lease as one listener sees it.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    objects: Arc<dyn ObjectStore>,
+    place: Place,
     path: Path,
     /// This listener, for nobody else to have the same.
     me: String,
@@ -73,9 +73,9 @@ struct Document {
 
 impl Lease {
     /// The lease that is this object, which can be replaced on a condition.
-    pub(crate) fn new(objects: Arc<dyn ObjectStore>, path: Path, me: String, lasts: Duration) -> Self {
+    pub(super) fn new(place: Place, path: Path, me: String, lasts: Duration) -> Self {
         Self {
-            objects,
+            place,
             path,
             me,
             lasts,
@@ -94,16 +94,10 @@ impl Lease {
     /// # Errors
     /// [`CursorError`] if the store cannot be asked.
     pub(crate) async fn look(&mut self) -> Result<Look, CursorError> {
-        let object = match self.objects.get(&self.path).await {
-            Ok(object) => object,
-            Err(object_store::Error::NotFound { .. }) => return self.take(PutMode::Create, None).await,
-            Err(error) => return Err(error.into()),
+        let Some((text, version)) = self.place.get(&self.path).await? else {
+            return self.take(PutMode::Create, None).await;
         };
-        let version = UpdateVersion {
-            e_tag: object.meta.e_tag.clone(),
-            version: object.meta.version.clone(),
-        };
-        let document = self.parse(&object.bytes().await?)?;
+        let document = self.parse(&text)?;
         let holder = match document.holder {
             // An answer that was lost on its way made it this listener's.
             Some(holder) if holder != self.me => holder,
@@ -177,20 +171,11 @@ impl Lease {
             lasts_ms: u64::try_from(self.lasts.as_millis()).unwrap_or(u64::MAX),
             renewal: session_clock::random(),
         };
-        let bytes = serde_json::to_vec_pretty(&document).map_err(|error| self.malformed(&error))?;
-        let options = PutOptions::from(mode);
-        match self
-            .objects
-            .put_opts(&self.path, PutPayload::from(bytes), options)
-            .await
-        {
-            Ok(result) => {
-                self.version = Some(result.into());
-                Ok(true)
-            }
-            Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        let text = serde_json::to_string_pretty(&document).map_err(|error| self.malformed(&error))?;
+        let written = self.place.put(&self.path, text, mode).await?;
+        let done = written.is_some();
+        self.version = written.or(self.version.take());
+        Ok(done)
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Document, CursorError> {
@@ -214,14 +199,23 @@ impl Lease {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use object_store::memory::InMemory;
 
     use super::*;
 
     const LASTS: Duration = Duration::from_secs(15);
 
-    fn lease(objects: &Arc<dyn ObjectStore>, me: &str) -> Lease {
-        Lease::new(Arc::clone(objects), Path::from("lease.json"), me.to_owned(), LASTS)
+    fn place() -> Place {
+        Place::Objects {
+            store: Arc::new(InMemory::new()),
+            conditional: true,
+        }
+    }
+
+    fn lease(place: &Place, me: &str) -> Lease {
+        Lease::new(place.clone(), Path::from("lease.json"), me.to_owned(), LASTS)
     }
 
     fn held_from(holder: &str) -> Look {
@@ -245,7 +239,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_holds_it_as_long_as_it_renews() {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store = place();
         let (mut first, mut second) = (lease(&store, "first"), lease(&store, "second"));
         assert_eq!(first.look().await.unwrap(), HELD);
         for _ in 0..20 {
@@ -261,7 +255,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_stops_renewing_loses_it_within_a_lease_and_a_look() {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store = place();
         let (mut first, mut second) = (lease(&store, "first"), lease(&store, "second"));
         first.look().await.unwrap();
         second.look().await.unwrap();
@@ -280,7 +274,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_given_back_is_taken_at_the_next_look() {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store = place();
         let (mut first, mut second) = (lease(&store, "first"), lease(&store, "second"));
         first.look().await.unwrap();
         second.look().await.unwrap();
@@ -290,7 +284,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn of_two_that_take_it_over_one_gets_it() {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store = place();
         let mut dead = lease(&store, "dead");
         dead.look().await.unwrap();
         let (mut second, mut third) = (lease(&store, "second"), lease(&store, "third"));
@@ -303,7 +297,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_renewal_whose_answer_was_lost_is_ones_own() {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store = place();
         let mut first = lease(&store, "first");
         first.look().await.unwrap();
         let version = first.version.clone();

@@ -68,15 +68,9 @@ impl fmt::Debug for Place {
 }
 
 impl Place {
-    /// The objects, where many may share them: they are replaced on a condition.
-    pub(super) fn shared(&self) -> Option<&Arc<dyn ObjectStore>> {
-        match self {
-            Self::Objects {
-                store,
-                conditional: true,
-            } => Some(store),
-            Self::Objects { .. } | Self::Owned { .. } => None,
-        }
+    /// Whether others may put something there: then texts are replaced on a condition.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Objects { conditional: true, .. })
     }
 
     /// A text, with its version where it can be replaced on that condition.

@@ -1,21 +1,17 @@
 //! How a service begins: whatever can be wrong is found before anything is received, what keeps it is said by the setting
 //! that mends it, and whoever changes his mind is heard.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use futures::future::join_all;
 use session_builder::embedded::EmbeddedChain;
 use solana_sdk::signature::{Keypair, Signer};
 use tokio::{net::TcpListener, time::Instant};
 
-use crate::process::{Ended, LIMIT, Run, binary, configure, ended};
+use crate::{
+    process::{Ended, LIMIT, Run, binary, configure, ended},
+    surroundings::Stranger,
+};
 
 /// Nobody has to look at an empty screen for longer.
 const SOON: Duration = Duration::from_secs(5);
@@ -24,20 +20,6 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Without any the queue would not be asked, whatever else happens.
 const CREDENTIALS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
-
-/// A queue of AWS's protocol that hangs up on whoever calls, and counts.
-async fn queue_of_nobody() -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    tokio::spawn(async move {
-        while listener.accept().await.is_ok() {
-            counted.fetch_add(1, Ordering::SeqCst);
-        }
-    });
-    (url, calls)
-}
 
 /// An address where somebody listens and nobody ever answers.
 async fn black_hole() -> (String, TcpListener) {
@@ -78,13 +60,13 @@ async fn refused(config: &str, settings: &[(&str, &str)]) -> Ended {
 async fn a_start_that_fails_has_received_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (chain, wallet, config) = chain_and_config(folder.path()).await;
-    let (queue, calls) = queue_of_nobody().await;
-    let url = format!("{queue}/123456789012/sessions");
+    let queue = Stranger::start().await;
+    let url = format!("{}/123456789012/sessions", queue.url);
     let sqs = [
         ("QUEUE__KIND", "sqs"),
         ("QUEUE__URL", &url),
         ("QUEUE__DEAD_LETTER_URL", &url),
-        ("QUEUE__ENDPOINT_URL", &queue),
+        ("QUEUE__ENDPOINT_URL", &queue.url),
         ("QUEUE__REGION", "us-east-1"),
         ("MONITORING__METRICS_PORT", "0"),
     ];
@@ -125,7 +107,7 @@ async fn a_start_that_fails_has_received_nothing() {
         let ended = refused(&config, &[&sqs[..], &[(key, value)]].concat()).await;
         assert!(ended.errors.contains(told), "{key}: {}", ended.errors);
         assert_eq!(ended.code, code, "{key}: {}", ended.errors);
-        assert_eq!(calls.load(Ordering::SeqCst), 0, "{key}: the queue was asked");
+        assert_eq!(queue.calls(), 0, "{key}: the queue was asked");
     }
 
     // With nothing wrong it is asked.
@@ -135,7 +117,7 @@ async fn a_start_that_fails_has_received_nothing() {
     let mut run = Run::start_in(&environment, &["run", "--config", &config]);
     run.pages().await;
     let begun = Instant::now();
-    while calls.load(Ordering::SeqCst) == 0 {
+    while queue.calls() == 0 {
         assert!(begun.elapsed() < LIMIT, "the queue is never asked");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -9,20 +9,19 @@ use tokio::net::TcpListener;
 
 use crate::process::{LIMIT, Run, binary, summary};
 
-/// Somebody who must not be called.
-struct Stranger {
-    url: String,
+/// Somebody who must not be called: hangs up on whoever does, and counts.
+pub(crate) struct Stranger {
+    pub(crate) url: String,
     calls: Arc<AtomicUsize>,
 }
 
 impl Stranger {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
         tokio::spawn(async move {
-            // Whoever calls is hung up on.
             while listener.accept().await.is_ok() {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
@@ -30,7 +29,7 @@ impl Stranger {
         Self { url, calls }
     }
 
-    fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
 }
