@@ -29,6 +29,7 @@ pub mod on_each_chain;
 pub mod ports;
 pub mod refusing_queue;
 pub mod rig;
+pub mod rooms;
 pub mod sqs_server;
 pub mod synthetic_node;
 pub mod tcp_proxy;

@@ -68,15 +68,19 @@ pub fn main_with_credentials(run: impl FnOnce() -> ExitCode) -> ExitCode {
     if std::env::var_os(MARK).is_some() {
         return run();
     }
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args(std::env::args_os().skip(1))
-        .envs(ENVIRONMENT)
-        .env(MARK, "1")
-        .env_remove("AWS_PROFILE")
-        .env_remove("AWS_SESSION_TOKEN")
-        .status()
-        .unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(std::env::args_os().skip(1)).env(MARK, "1");
+    with_credentials(&mut child);
+    let status = child.status().unwrap();
     ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Gives a process credentials for the server, and none of this machine's.
+pub fn with_credentials(command: &mut Command) {
+    command
+        .envs(ENVIRONMENT)
+        .env_remove("AWS_PROFILE")
+        .env_remove("AWS_SESSION_TOKEN");
 }
 
 /// A tool that `tests/tools/install` installs. Panics with how to get it where it is missing.
