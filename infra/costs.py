@@ -36,11 +36,11 @@ SQS_REQUEST = 0.40 / 1e6
 REQUESTS_A_SESSION = 3
 IDLE_POLLS = 5 * SECONDS / 20
 
-# The cursor moves with each listing of the chain, every five seconds, and with each session; it is saved once a second at
+# The watermark moves with each listing of the chain, every five seconds, and with each session; it is saved once a second at
 # most (c3x.dev/blog/s3-request-fees-explained, 2026-11).
 S3_PUT = 0.005 / 1000
 LISTINGS = SECONDS / 5
-CURSOR_SAVES_MAX = SECONDS
+WATERMARK_SAVES_MAX = SECONDS
 
 # Two keys (AWS KMS pricing), and a signature a session at the price of an ECC key, five times a symmetric one's
 # (factualminds.com/blog/aws-kms-pricing-keys-requests-multi-region, 2026-06). The data key's yearly rotation adds $1 a month
@@ -107,7 +107,7 @@ def month(sessions_a_day):
     sessions = sessions_a_day * DAYS
     busy = min(sessions_a_day, 24) / 24
     requests = REQUESTS_A_SESSION * sessions + IDLE_POLLS
-    saves = min(LISTINGS + sessions, CURSOR_SAVES_MAX)
+    saves = min(LISTINGS + sessions, WATERMARK_SAVES_MAX)
     log_gigabytes = (HOURS * 60 * STATUS_LINE_BYTES + sessions * SESSION_LOG_BYTES) / 1e9
     gigabytes_out = (LISTINGS * LISTING_BYTES + sessions * SESSION_BYTES_OUT) / 1e9
     function = sessions * (INVOCATION + 0.25 * INVOCATION_SECONDS * GIGABYTE_SECOND)
@@ -116,7 +116,7 @@ def month(sessions_a_day):
         Item("Public address", "730 h × $0.005", HOURS * PUBLIC_ADDRESS_HOUR),
         Item("Lambda", "sessions × ($0.20 / 10⁶ + 2 s × 0.25 GB × $0.0000133334)", function),
         Item("SQS", "(sessions × 3 + 657,000 idle polls) × $0.40 / 10⁶", requests * SQS_REQUEST),
-        Item("S3", "(525,600 + sessions, at most 2,628,000) cursor saves × $0.005 / 10³", saves * S3_PUT),
+        Item("S3", "(525,600 + sessions, at most 2,628,000) watermark saves × $0.005 / 10³", saves * S3_PUT),
         Item("KMS", "2 keys × $1 + sessions × $0.15 / 10⁴", 2 * KMS_KEY + sessions * KMS_SIGNATURE),
         Item("Logs", "(43,800 × 300 B + sessions × 6 kB) × ($0.50 + $0.03) / GB", log_gigabytes * LOG_GIGABYTE),
         Item(

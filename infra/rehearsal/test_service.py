@@ -246,7 +246,7 @@ class WhoAskedForWhat(unittest.TestCase):
             "dynamodb:Query": "the ledger, now and then: which transactions are still open",
         },
         "listener": {
-            "s3:ListBucket": "a cursor that does not exist would answer 403 without it",
+            "s3:ListBucket": "a watermark that does not exist would answer 403 without it",
             "s3:DeleteObject": "what was in quarantine and came after all",
         },
     }

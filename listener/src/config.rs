@@ -17,9 +17,9 @@ pub struct ListenerConfig {
     pub session_program: Pubkey,
     /// A newer IDL of it, if its events have changed since this service was built.
     pub idl: Option<Idl>,
-    /// Where to begin when there is no cursor yet.
+    /// Where to begin when there is no watermark yet.
     pub start_at: StartAt,
-    /// How long the lease on listening lasts after each renewal, where the cursor's store can have one; `None`: no lease, whoever
+    /// How long the lease on listening lasts after each renewal, where the watermark's store can have one; `None`: no lease, whoever
     /// runs listens.
     pub lease: Option<Duration>,
     /// How often the chain's own listing is compared with what was seen.
@@ -51,8 +51,8 @@ pub struct ListenerConfig {
     pub unsettled_events_max: usize,
     /// How long a batch waits for more messages (at most 50 ms by the design of this service).
     pub linger: Duration,
-    /// How often the cursor is saved, if it has moved.
-    pub cursor_interval: Duration,
+    /// How often the watermark is saved, if it has moved.
+    pub watermark_interval: Duration,
     /// From when on the listener's silence is trouble.
     pub age_limits: AgeLimits,
     /// A task that takes longer for a step hangs: much longer than any request with all its repetitions.
@@ -91,7 +91,7 @@ impl Default for ListenerConfig {
             unlisted_max: 65_536,
             unsettled_events_max: 1_000,
             linger: Duration::from_millis(20),
-            cursor_interval: Duration::from_secs(1),
+            watermark_interval: Duration::from_secs(1),
             age_limits: AgeLimits::default(),
             hung_after: Duration::from_mins(3),
             drain_limit: Duration::from_secs(10),
@@ -127,7 +127,7 @@ impl Default for ReconcileConfig {
     }
 }
 
-/// Where to begin when no cursor was saved. It is never guessed: whatever applies is logged.
+/// Where to begin when no watermark was saved. It is never guessed: whatever applies is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartAt {
     /// With the first slot after the start.
@@ -177,7 +177,7 @@ impl ListenerConfig {
         }
         let times = [
             ("listing_interval", Some(self.listing_interval)),
-            ("cursor_interval", Some(self.cursor_interval)),
+            ("watermark_interval", Some(self.watermark_interval)),
             ("silence_limit", Some(self.silence_limit)),
             ("handler_time_limit", Some(self.handler_time_limit)),
             ("reconcile.interval", self.reconcile.interval),

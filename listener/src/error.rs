@@ -5,7 +5,7 @@ use session_events::idl::LayoutConflict;
 
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::checkpoint::cursor::CursorError;
+use crate::checkpoint::error::WatermarkError;
 
 /// Why a listener cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +34,9 @@ pub enum ListenerError {
         /// Why it wasn't answered.
         reason: String,
     },
-    /// The saved cursor.
+    /// The saved watermark.
     #[error(transparent)]
-    Cursor(#[from] CursorError),
+    Watermark(#[from] WatermarkError),
     /// The comparison with account state.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),

@@ -1,12 +1,12 @@
 //! What outlives a listener.
 
-use crate::{checkpoint::cursor::CursorStore, quarantine::place::Quarantine, reconcile::served::Served};
+use crate::{checkpoint::watermarks::Watermarks, quarantine::place::Quarantine, reconcile::served::Served};
 
-/// The places of what must last. They last equally long: the cursor passes what is in quarantine.
+/// The places of what must last. They last equally long: the watermark passes what is in quarantine.
 #[derive(Debug, Clone)]
 pub struct Lasting {
     /// How far everything is settled.
-    pub cursors: CursorStore,
+    pub watermarks: Watermarks,
     /// What could not be read or sent.
     pub quarantine: Quarantine,
     /// What a comparison with account state has found served; it costs no more than calls where it is lost.
@@ -18,7 +18,7 @@ impl Lasting {
     #[must_use]
     pub fn in_memory() -> Self {
         Self {
-            cursors: CursorStore::in_memory(),
+            watermarks: Watermarks::in_memory(),
             quarantine: Quarantine::in_memory(),
             served: Served::in_memory(),
         }

@@ -6,14 +6,14 @@
 //!                                       ├▶ intake (each once) ─▶ outbox ─▶ publisher ─▶ queue
 //!  poller ─▶ pager ─▶ fetcher ──────────┘   │                                    │
 //!                       │                watermark ◀── acknowledgement ◀─────────┘
-//!                       └▶ quarantine       └─▶ cursor, saved
+//!                       └▶ quarantine       └─▶ watermark, saved
 //! ```
 //!
 //! The rooms, from the top: `jobs` and `listener` build the others; `reconcile` compares account state; `source` finds
 //! transactions; `intake` takes each in once; `publish` sends messages; `quarantine` keeps what cannot be read; `checkpoint`
 //! knows how far everything is settled; `decode` reads. None looks up, and a test holds them to it.
 //!
-//! The chain's own listing of the program's transactions is what counts: it alone moves the cursor, and it alone is
+//! The chain's own listing of the program's transactions is what counts: it alone moves the watermark, and it alone is
 //! needed for nothing to be lost. The subscription makes it fast. Account state is a second, independent source.
 
 mod checkpoint;
@@ -34,9 +34,11 @@ mod source;
 mod sparing;
 mod status;
 
-pub use checkpoint::cursor::{CursorError, CursorStore, Provenance, SavedCursor};
-pub use checkpoint::place::{WatermarkError, WatermarkStore};
+pub use checkpoint::error::WatermarkError;
+pub use checkpoint::place::{WatermarkStore, WatermarkStoreError};
+pub use checkpoint::saved::{Provenance, SavedWatermark};
 pub use checkpoint::watermark::Mark;
+pub use checkpoint::watermarks::Watermarks;
 pub use checks::{
     EventStream, Operation, Passing, Pulse, QuarantineDepth, QueueCheck, RpcSlot, WalletBalance, WatchedQueue,
 };

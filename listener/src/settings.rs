@@ -9,7 +9,10 @@ use session_queue_sqs::{SqsConfig, SqsError, SqsQueue};
 
 use crate::{
     checkpoint::aws,
-    checkpoint::cursor::{CURSORS_FOLDER, CursorError, CursorStore},
+    checkpoint::{
+        error::WatermarkError,
+        watermarks::{WATERMARKS_FOLDER, Watermarks},
+    },
     config::{ListenerConfig, ReconcileConfig, StartAt},
     lasting::Lasting,
     quarantine::{place::Quarantine, store::QuarantineError},
@@ -17,7 +20,7 @@ use crate::{
     status::AgeLimits,
 };
 
-/// The folder of the quarantine, under `service.state_dir` or beside the cursors.
+/// The folder of the quarantine, under `service.state_dir` or beside the watermarks.
 const QUARANTINE_FOLDER: &str = "quarantine";
 /// The folder of what was found served, in the same places.
 const SERVED_FOLDER: &str = "served";
@@ -47,9 +50,9 @@ pub enum SettingsError {
         /// The value.
         value: String,
     },
-    /// `listener.cursor_url` names no place.
-    #[error("listener.cursor_url is {value:?}; it must be s3://bucket/prefix or file:///folder")]
-    CursorUrl {
+    /// `listener.watermark_url` names no place.
+    #[error("listener.watermark_url is {value:?}; it must be s3://bucket/prefix or file:///folder")]
+    WatermarkUrl {
         /// The value.
         value: String,
     },
@@ -59,9 +62,9 @@ pub enum SettingsError {
     /// SQS.
     #[error(transparent)]
     Queue(#[from] SqsError),
-    /// The place for the cursor.
+    /// The place for the watermark.
     #[error(transparent)]
-    Cursor(#[from] CursorError),
+    Watermark(#[from] WatermarkError),
     /// The place for the quarantine.
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
@@ -107,17 +110,17 @@ impl ListenerConfig {
 }
 
 impl Lasting {
-    /// Where the settings want cursors, and the quarantine beside them: what the watermark has passed must last as long as
+    /// Where the settings want watermarks, and the quarantine beside them: what the watermark has passed must last as long as
     /// the watermark.
     ///
     /// # Errors
-    /// [`SettingsError::CursorUrl`], [`SettingsError::Cursor`], [`SettingsError::Quarantine`].
+    /// [`SettingsError::WatermarkUrl`], [`SettingsError::Watermark`], [`SettingsError::Quarantine`].
     pub async fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
-        let Some(url) = settings.listener.cursor_url.as_deref() else {
+        let Some(url) = settings.listener.watermark_url.as_deref() else {
             let state = &settings.service.state_dir;
-            return Self::folders(&state.join(CURSORS_FOLDER), state);
+            return Self::folders(&state.join(WATERMARKS_FOLDER), state);
         };
-        let refuse = || SettingsError::CursorUrl { value: url.to_owned() };
+        let refuse = || SettingsError::WatermarkUrl { value: url.to_owned() };
         if let Some(folder) = url.strip_prefix("file://") {
             let folder = Path::new(folder);
             return Self::folders(folder, folder);
@@ -126,18 +129,18 @@ impl Lasting {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         // Credentials and endpoint come from where AWS's own tools look for them, as for the queue, whose region it shares.
         let store = Box::pin(aws::bucket(bucket, settings.queue.region.as_deref())).await;
-        let store = store.map_err(CursorError::from)?;
+        let store = store.map_err(WatermarkError::from)?;
         let beside = |folder| object_store::path::Path::from(prefix).join(folder);
         Ok(Self {
-            cursors: CursorStore::object_store(Arc::clone(&store), prefix),
+            watermarks: Watermarks::object_store(Arc::clone(&store), prefix),
             quarantine: Quarantine::object_store(Arc::clone(&store), beside(QUARANTINE_FOLDER).as_ref()),
             served: Served::object_store(store, beside(SERVED_FOLDER).as_ref()),
         })
     }
 
-    fn folders(cursors: &Path, others: &Path) -> Result<Self, SettingsError> {
+    fn folders(watermarks: &Path, others: &Path) -> Result<Self, SettingsError> {
         Ok(Self {
-            cursors: CursorStore::folder(cursors)?,
+            watermarks: Watermarks::folder(watermarks)?,
             quarantine: Quarantine::folder(&others.join(QUARANTINE_FOLDER))?,
             served: Served::folder(&others.join(SERVED_FOLDER))?,
         })

@@ -24,7 +24,7 @@ pub struct ListenerStatus {
     /// The newest slot that was heard of.
     pub last_slot: Option<u64>,
     /// The last slot of which everything is settled.
-    pub cursor_slot: Option<u64>,
+    pub watermark_slot: Option<u64>,
     /// Whether reading waits because too many events are unsettled.
     pub backpressure: bool,
     /// Why the listing of transactions does not get ahead, while it doesn't: each cause that has not gone.
@@ -33,8 +33,8 @@ pub struct ListenerStatus {
     pub quarantine: QuarantineSummary,
     /// Why the quarantine could not be looked at the last time, if it couldn't.
     pub quarantine_error: Option<String>,
-    /// Why the cursor could not be saved the last time, if it couldn't.
-    pub cursor_error: Option<String>,
+    /// Why the watermark could not be saved the last time, if it couldn't.
+    pub watermark_error: Option<String>,
     /// Up to where everything is known to be delivered.
     pub completeness: Option<Completeness>,
     /// Since when no statement of completeness has gone further; `None` before the start.
@@ -86,10 +86,10 @@ impl Default for AgeLimits {
 }
 
 impl ListenerStatus {
-    /// Slots between the cursor and the newest slot, once both are known.
+    /// Slots between the watermark and the newest slot, once both are known.
     #[must_use]
     pub fn lag_slots(&self) -> Option<u64> {
-        Some(self.last_slot?.saturating_sub(self.cursor_slot?))
+        Some(self.last_slot?.saturating_sub(self.watermark_slot?))
     }
 
     /// Whether nothing states for too long that the listing is complete any further.
@@ -167,8 +167,8 @@ impl StatusBoard {
         self.change(|status| &mut status.last_slot, Some(newest));
     }
 
-    pub(crate) fn cursor(&self, slot: u64) {
-        self.change(|status| &mut status.cursor_slot, Some(slot));
+    pub(crate) fn watermark(&self, slot: u64) {
+        self.change(|status| &mut status.watermark_slot, Some(slot));
     }
 
     pub(crate) fn complete_up_to(&self, slot: u64, because: &'static str) {
@@ -244,8 +244,8 @@ impl StatusBoard {
         self.change(|status| &mut status.quarantine_error, reason);
     }
 
-    pub(crate) fn cursor_error(&self, reason: Option<String>) {
-        self.change(|status| &mut status.cursor_error, reason);
+    pub(crate) fn watermark_error(&self, reason: Option<String>) {
+        self.change(|status| &mut status.watermark_error, reason);
     }
 
     fn change<T: PartialEq>(&self, field: fn(&mut ListenerStatus) -> &mut T, value: T) {

@@ -154,7 +154,7 @@ impl Handling {
     pub async fn drain(self) -> bool {
         let drained = !self.in_memory || timeout(DRAIN_LIMIT, emptied(self.queues.source.as_ref())).await.is_ok();
         if !drained {
-            tracing::warn!(limit = ?DRAIN_LIMIT, "messages are left; they are read again from the cursor");
+            tracing::warn!(limit = ?DRAIN_LIMIT, "messages are left; they are read again from the watermark");
         }
         self.stop.cancel();
         if let Err(error) = self.source.await {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use session_config::{QueueKind, Settings};
 use session_listener::{
-    CursorStore, Lasting, Quarantine, QuarantineError, QuarantineItem, QuarantineStore, Served, ServedError,
-    ServedStore, SettingsError, WatermarkError, WatermarkStore,
+    Lasting, Quarantine, QuarantineError, QuarantineItem, QuarantineStore, Served, ServedError, ServedStore,
+    SettingsError, WatermarkStore, WatermarkStoreError, Watermarks,
 };
 use session_store::{FILE, Reader, Store, StoreError};
 
@@ -15,7 +15,7 @@ use session_store::{FILE, Reader, Store, StoreError};
 #[must_use]
 pub fn in_own_store(settings: &Settings) -> bool {
     let has_store = settings.queue.kind == QueueKind::Memory || settings.ledger.table.is_none();
-    has_store && settings.listener.cursor_url.is_none()
+    has_store && settings.listener.watermark_url.is_none()
 }
 
 /// The listener's places: in the store, where there is one and the configuration names no other place.
@@ -24,8 +24,8 @@ pub fn in_own_store(settings: &Settings) -> bool {
 /// [`SettingsError`].
 pub async fn lasting(settings: &Settings, store: Option<&Store>) -> Result<Lasting, SettingsError> {
     match store {
-        Some(store) if settings.listener.cursor_url.is_none() => Ok(Lasting {
-            cursors: watermarks(settings, Arc::new(InStore(store.clone())))?,
+        Some(store) if settings.listener.watermark_url.is_none() => Ok(Lasting {
+            watermarks: watermarks(settings, Arc::new(InStore(store.clone())))?,
             quarantine: in_store(store),
             served: Served::new(Arc::new(InStore(store.clone()))),
         }),
@@ -37,14 +37,14 @@ pub async fn lasting(settings: &Settings, store: Option<&Store>) -> Result<Lasti
 ///
 /// # Errors
 /// [`SettingsError`].
-pub fn watermarks_of(settings: &Settings, reader: Reader) -> Result<CursorStore, SettingsError> {
+pub fn watermarks_of(settings: &Settings, reader: Reader) -> Result<Watermarks, SettingsError> {
     watermarks(settings, Arc::new(Looked(reader)))
 }
 
-fn watermarks(settings: &Settings, store: Arc<dyn WatermarkStore>) -> Result<CursorStore, SettingsError> {
+fn watermarks(settings: &Settings, store: Arc<dyn WatermarkStore>) -> Result<Watermarks, SettingsError> {
     let folder = &settings.service.state_dir;
     let name = folder.join(FILE).display().to_string();
-    Ok(CursorStore::owned(store, name, folder)?)
+    Ok(Watermarks::owned(store, name, folder)?)
 }
 
 /// The quarantine in a store that this process owns.
@@ -111,17 +111,17 @@ impl ServedStore for InStore {
 
 #[async_trait]
 impl WatermarkStore for InStore {
-    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkError> {
-        self.0.watermark(name).await.map_err(WatermarkError::place)
+    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkStoreError> {
+        self.0.watermark(name).await.map_err(WatermarkStoreError::place)
     }
 
-    async fn save(&self, name: &str, record: String) -> Result<(), WatermarkError> {
+    async fn save(&self, name: &str, record: String) -> Result<(), WatermarkStoreError> {
         let saved = self.0.save_watermark(name, record, session_clock::now());
-        saved.await.map_err(WatermarkError::place)
+        saved.await.map_err(WatermarkStoreError::place)
     }
 
-    async fn remove(&self, name: &str) -> Result<(), WatermarkError> {
-        self.0.remove_watermark(name).await.map_err(WatermarkError::place)
+    async fn remove(&self, name: &str) -> Result<(), WatermarkStoreError> {
+        self.0.remove_watermark(name).await.map_err(WatermarkStoreError::place)
     }
 }
 
@@ -135,15 +135,15 @@ struct NotOwned;
 
 #[async_trait]
 impl WatermarkStore for Looked {
-    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkError> {
-        self.0.watermark(name).await.map_err(WatermarkError::place)
+    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkStoreError> {
+        self.0.watermark(name).await.map_err(WatermarkStoreError::place)
     }
 
-    async fn save(&self, _name: &str, _record: String) -> Result<(), WatermarkError> {
-        Err(WatermarkError::place(NotOwned))
+    async fn save(&self, _name: &str, _record: String) -> Result<(), WatermarkStoreError> {
+        Err(WatermarkStoreError::place(NotOwned))
     }
 
-    async fn remove(&self, _name: &str) -> Result<(), WatermarkError> {
-        Err(WatermarkError::place(NotOwned))
+    async fn remove(&self, _name: &str) -> Result<(), WatermarkStoreError> {
+        Err(WatermarkStoreError::place(NotOwned))
     }
 }

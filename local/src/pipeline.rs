@@ -51,7 +51,7 @@ pub enum PipelineError {
     /// The queues, or the engine.
     #[error(transparent)]
     Handling(#[from] HandlingError),
-    /// The listener's settings, or the cursor.
+    /// The listener's settings, or the watermark.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The listener.
@@ -217,7 +217,7 @@ impl Pipeline {
         let _ = self
             .status
             .clone()
-            .wait_for(|status| status.connected && status.cursor_slot.is_some())
+            .wait_for(|status| status.connected && status.watermark_slot.is_some())
             .await;
     }
 

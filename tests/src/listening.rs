@@ -10,8 +10,8 @@ use std::{
 use session_admin::Pulses;
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_listener::{
-    CursorStore, EventHandler, Lasting, Listener, ListenerConfig, ListenerError, ListenerStatus, Quarantine,
-    ReconcileConfig, Served, StartAt,
+    EventHandler, Lasting, Listener, ListenerConfig, ListenerError, ListenerStatus, Quarantine, ReconcileConfig,
+    Served, StartAt, Watermarks,
 };
 use session_message::Message;
 use session_queue::{InMemoryConfig, InMemoryQueue, Queue, ReceiveRequest};
@@ -112,7 +112,7 @@ pub fn quick_config() -> ListenerConfig {
         listing_interval_complete: Duration::from_secs(1),
         silence_limit: Duration::from_secs(3),
         connect_timeout: Duration::from_secs(2),
-        cursor_interval: Duration::from_millis(200),
+        watermark_interval: Duration::from_millis(200),
         comparison_interval: Duration::from_secs(1),
         reconcile: ReconcileConfig {
             interval: None,
@@ -142,7 +142,7 @@ pub fn pool_over(endpoints: Vec<Endpoint>) -> RpcPool {
 #[must_use]
 pub fn lasting_in(folder: &Path) -> Lasting {
     Lasting {
-        cursors: CursorStore::folder(&folder.join("cursors")).unwrap(),
+        watermarks: Watermarks::folder(&folder.join("cursors")).unwrap(),
         quarantine: Quarantine::folder(&folder.join("quarantine")).unwrap(),
         served: Served::folder(&folder.join("served")).unwrap(),
     }
@@ -157,7 +157,7 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Starts a listener that keeps its cursor in `folder`.
+    /// Starts a listener that keeps its watermark in `folder`.
     pub fn start(config: ListenerConfig, pool: RpcPool, queue: Arc<dyn Queue>, folder: &Path) -> Self {
         Self::start_with(config, pool, queue, folder, Vec::new())
     }
@@ -204,15 +204,15 @@ impl Listening {
     /// Waits until the subscription stands.
     pub async fn connected(&mut self) {
         self.until("a subscription", |status| {
-            status.connected && status.cursor_slot.is_some()
+            status.connected && status.watermark_slot.is_some()
         })
         .await;
     }
 
-    /// Waits until the saved cursor has reached a slot.
-    pub async fn cursor_at(&mut self, slot: u64) {
-        self.until("the cursor", |status| {
-            status.cursor_slot.is_some_and(|cursor| cursor >= slot)
+    /// Waits until the saved watermark has reached a slot.
+    pub async fn watermark_at(&mut self, slot: u64) {
+        self.until("the watermark", |status| {
+            status.watermark_slot.is_some_and(|watermark| watermark >= slot)
         })
         .await;
     }

@@ -128,7 +128,7 @@ pub(crate) fn ledger(reader: &mut Reader) -> Ledger {
 pub(crate) fn listener(reader: &mut Reader) -> Listener {
     Listener {
         start: reader.parsed("listener.start", StartAt::Now),
-        cursor_url: reader.web_address("listener.cursor_url", &["s3", "file"]),
+        watermark_url: reader.web_address("listener.watermark_url", &["s3", "file"]),
         linger: reader.milliseconds("listener.linger_ms", 0..=50),
         silence_limit: reader.seconds("listener.silence_limit_secs", 1..=600),
         completeness_age_max: reader.seconds("listener.completeness_age_max_secs", 1..=86_400),

@@ -8,7 +8,7 @@ use url::Url;
 use crate::{
     fault::Fault,
     rpc_url::RpcUrl,
-    schema::{flattened, misfit, unknown},
+    schema::{flattened, misfit, renamed, unknown},
     sections::Secret,
 };
 
@@ -46,29 +46,16 @@ impl Reader {
     pub(crate) fn new(defaults: Map<String, Value>, layers: Map<String, Value>) -> Self {
         let mut values = flattened(defaults);
         let mut faults = Vec::new();
-        for (key, value) in flattened(layers) {
-            let reason = match values.get_mut(&key) {
-                Some(default) => match misfit(&key, default, &value) {
-                    None => {
-                        *default = value;
-                        continue;
-                    }
-                    Some(reason) => reason.to_owned(),
-                },
-                None => unknown(&key, values.keys()),
-            };
-            let origin = origin(&value);
-            // What an unknown or mistyped key was meant to hold is not known, so text may be a secret.
-            let shown = match &value.kind {
-                ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::Float(_) => value.to_string(),
-                _ => String::from("(withheld)"),
-            };
-            faults.push(Fault {
-                key,
-                value: shown,
-                origin,
-                reason,
-            });
+        let layers = flattened(layers);
+        for (key, value) in &layers {
+            if let Err(reason) = lay(key, value, &layers, &mut values) {
+                faults.push(Fault {
+                    key: key.clone(),
+                    value: unintended(value),
+                    origin: origin(value),
+                    reason,
+                });
+            }
         }
         Self { values, faults }
     }
@@ -351,6 +338,37 @@ fn shown(value: &Value) -> String {
         format!("{text:?}")
     } else {
         value.to_string()
+    }
+}
+
+/// Lays a value over its default, or says why not.
+fn lay(
+    given: &str,
+    value: &Value,
+    layers: &BTreeMap<String, Value>,
+    values: &mut BTreeMap<String, Value>,
+) -> Result<(), String> {
+    let key = renamed(given).unwrap_or(given);
+    if key != given && layers.contains_key(key) {
+        return Err(format!(
+            "it is called {key} now, and that is given too: leave this one out"
+        ));
+    }
+    let Some(default) = values.get_mut(key) else {
+        return Err(unknown(key, values.keys()));
+    };
+    match misfit(key, default, value) {
+        None => *default = value.clone(),
+        Some(reason) => return Err(reason.to_owned()),
+    }
+    Ok(())
+}
+
+/// How a fault shows what an unknown or mistyped key holds: what it was meant to hold is not known, so text may be a secret.
+fn unintended(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::Float(_) => value.to_string(),
+        _ => String::from("(withheld)"),
     }
 }
 

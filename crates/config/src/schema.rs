@@ -7,6 +7,7 @@ use strsim::levenshtein;
 
 /// The origin that the `config` crate gives to variables; they are text whatever they mean.
 const ENVIRONMENT: &str = "the environment";
+
 /// `section.key` for every key. Whatever is no table stays by its own name.
 pub(crate) fn flattened(sections: Map<String, Value>) -> BTreeMap<String, Value> {
     let mut values = BTreeMap::new();
@@ -18,6 +19,11 @@ pub(crate) fn flattened(sections: Map<String, Value>) -> BTreeMap<String, Value>
         }
     }
     values
+}
+
+/// The name that a key has now, if it is known by an older one.
+pub(crate) fn renamed(key: &str) -> Option<&'static str> {
+    (key == "listener.cursor_url").then_some("listener.watermark_url")
 }
 
 /// Why a value is not of its default's type, if it is not.

@@ -128,7 +128,7 @@ pub struct Ledger {
 #[derive(Debug, Clone)]
 pub struct Listener {
     pub start: StartAt,
-    pub cursor_url: Option<String>,
+    pub watermark_url: Option<String>,
     pub linger: Duration,
     pub silence_limit: Duration,
     pub completeness_age_max: Duration,
@@ -145,7 +145,7 @@ pub struct Listener {
     pub idl_path: Option<PathBuf>,
 }
 
-/// Where a listener without a cursor begins.
+/// Where a listener without a watermark begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartAt {
     Now,

@@ -51,7 +51,7 @@ impl Source {
 pub enum Origin {
     /// In the subscription to the chain's logs.
     Live,
-    /// In the transactions between the cursor and the live stream.
+    /// In the transactions between the watermark and the live stream.
     Fill,
     /// In the transactions of a range that somebody asked for.
     Backfill,

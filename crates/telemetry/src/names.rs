@@ -103,8 +103,8 @@ metrics! {
     LISTENER_NOTIFICATIONS_LEFT_TOTAL = "listener_notifications_left_total", Counter, Unit::Count, [reason: LEFT], "Notifications that were left to the listing, by reason.";
     LISTENER_REQUESTERS_LOOKED_UP_TOTAL = "listener_requesters_looked_up_total", Counter, Unit::Count, [], "Transactions that were fetched for nothing but who paid for them (`policy.lamports_per_requester_per_hour`).";
     LISTENER_LAST_SLOT = "listener_last_slot", Gauge, Unit::Count, [], "The newest slot that was heard of.";
-    LISTENER_CURSOR_SLOT = "listener_cursor_slot", Gauge, Unit::Count, [], "The last slot of which everything is settled.";
-    LISTENER_CURSOR_SAVE_FAILURES_TOTAL = "listener_cursor_save_failures_total", Counter, Unit::Count, [], "Saves of the cursor that failed.";
+    LISTENER_CURSOR_SLOT = "listener_cursor_slot", Gauge, Unit::Count, [], "The watermark: the last slot of which everything is settled.";
+    LISTENER_CURSOR_SAVE_FAILURES_TOTAL = "listener_cursor_save_failures_total", Counter, Unit::Count, [], "Saves of the watermark that failed.";
     LISTENER_BACKPRESSURE = "listener_backpressure", Gauge, Unit::Count, [], "1 while reading waits because too many events are unsettled, else 0.";
     LISTENER_STALLED = "listener_stalled", Gauge, Unit::Count, [], "1 while the listing does not get ahead, else 0.";
     LISTENER_SETBACKS_TOTAL = "listener_setbacks_total", Counter, Unit::Count, [needs_action: YES_OR_NO], "Attempts of the listing that failed and are made again, by whether somebody has to act.";

@@ -11,7 +11,7 @@ use object_store::{PutMode, UpdateVersion, path::Path};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::checkpoint::{cursor::CursorError, place::Place};
+use crate::checkpoint::{error::WatermarkError, place::Place};
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -57,7 +57,7 @@ pub(crate) enum RenewError {
     Lost,
     /// The store did not take it: this listener goes on, as whoever would take over has to see the same store.
     #[error(transparent)]
-    Store(#[from] CursorError),
+    Store(#[from] WatermarkError),
 }
 
 /// The JSON.
@@ -92,8 +92,8 @@ impl Lease {
     /// Looks who holds it, and takes it if nobody does any more.
     ///
     /// # Errors
-    /// [`CursorError`] if the store cannot be asked.
-    pub(crate) async fn look(&mut self) -> Result<Look, CursorError> {
+    /// [`WatermarkError`] if the store cannot be asked.
+    pub(crate) async fn look(&mut self) -> Result<Look, WatermarkError> {
         let Some((text, version)) = self.place.get(&self.path).await? else {
             return self.take(PutMode::Create, None).await;
         };
@@ -141,8 +141,8 @@ impl Lease {
     /// Gives it back, so that whoever stands by need not wait.
     ///
     /// # Errors
-    /// [`CursorError`] if the store does not take it: then it lasts as long as it lasts.
-    pub(crate) async fn give_back(&mut self) -> Result<(), CursorError> {
+    /// [`WatermarkError`] if the store does not take it: then it lasts as long as it lasts.
+    pub(crate) async fn give_back(&mut self) -> Result<(), WatermarkError> {
         if let Some(version) = self.version.clone() {
             self.put(PutMode::Update(version), None).await?;
             self.version = None;
@@ -150,7 +150,7 @@ impl Lease {
         Ok(())
     }
 
-    async fn take(&mut self, mode: PutMode, taken_from: Option<String>) -> Result<Look, CursorError> {
+    async fn take(&mut self, mode: PutMode, taken_from: Option<String>) -> Result<Look, WatermarkError> {
         if self.put(mode, Some(self.me.clone())).await? {
             self.seen = None;
             return Ok(Look::Held { taken_from });
@@ -164,7 +164,7 @@ impl Lease {
     }
 
     /// False if somebody else has put it in between.
-    async fn put(&mut self, mode: PutMode, holder: Option<String>) -> Result<bool, CursorError> {
+    async fn put(&mut self, mode: PutMode, holder: Option<String>) -> Result<bool, WatermarkError> {
         let document = Document {
             version: VERSION,
             holder,
@@ -178,10 +178,10 @@ impl Lease {
         Ok(done)
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<Document, CursorError> {
+    fn parse(&self, bytes: &[u8]) -> Result<Document, WatermarkError> {
         let document: Document = serde_json::from_slice(bytes).map_err(|error| self.malformed(&error))?;
         if document.version != VERSION {
-            return Err(CursorError::Version {
+            return Err(WatermarkError::Version {
                 path: self.path.to_string(),
                 found: document.version,
             });
@@ -189,8 +189,8 @@ impl Lease {
         Ok(document)
     }
 
-    fn malformed(&self, error: &serde_json::Error) -> CursorError {
-        CursorError::Malformed {
+    fn malformed(&self, error: &serde_json::Error) -> WatermarkError {
+        WatermarkError::Malformed {
             path: self.path.to_string(),
             detail: error.to_string(),
         }

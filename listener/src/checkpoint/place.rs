@@ -1,11 +1,11 @@
-//! Where a cursor's text is: an object in a folder, in S3 or in memory, or a record in the store that this process owns.
+//! Where a watermark's text is: an object in a folder, in S3 or in memory, or a record in the store that this process owns.
 
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion, path::Path};
 
-use crate::checkpoint::cursor::CursorError;
+use crate::checkpoint::error::WatermarkError;
 
 /// A place that keeps watermarks by name, each a text that only this crate reads, for one process at a time.
 #[async_trait]
@@ -13,28 +13,28 @@ pub trait WatermarkStore: Send + Sync + 'static {
     /// What is kept.
     ///
     /// # Errors
-    /// [`WatermarkError`].
-    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkError>;
+    /// [`WatermarkStoreError`].
+    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkStoreError>;
 
     /// Keeps a watermark over the one before.
     ///
     /// # Errors
-    /// [`WatermarkError`]; the one before is still there.
-    async fn save(&self, name: &str, record: String) -> Result<(), WatermarkError>;
+    /// [`WatermarkStoreError`]; the one before is still there.
+    async fn save(&self, name: &str, record: String) -> Result<(), WatermarkStoreError>;
 
     /// Forgets it.
     ///
     /// # Errors
-    /// [`WatermarkError`].
-    async fn remove(&self, name: &str) -> Result<(), WatermarkError>;
+    /// [`WatermarkStoreError`].
+    async fn remove(&self, name: &str) -> Result<(), WatermarkStoreError>;
 }
 
 /// A watermark could not be read or kept.
 #[derive(Debug, thiserror::Error)]
 #[error("the watermark's store: {0}")]
-pub struct WatermarkError(Box<dyn std::error::Error + Send + Sync>);
+pub struct WatermarkStoreError(Box<dyn std::error::Error + Send + Sync>);
 
-impl WatermarkError {
+impl WatermarkStoreError {
     /// What a place says.
     pub fn place(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(error.into())
@@ -74,7 +74,7 @@ impl Place {
     }
 
     /// A text, with its version where it can be replaced on that condition.
-    pub(super) async fn get(&self, path: &Path) -> Result<Option<(Vec<u8>, UpdateVersion)>, CursorError> {
+    pub(super) async fn get(&self, path: &Path) -> Result<Option<(Vec<u8>, UpdateVersion)>, WatermarkError> {
         match self {
             Self::Objects { store, .. } => object(store.as_ref(), path).await,
             Self::Owned { store, earlier } => match (store.load(path.as_ref()).await?, earlier) {
@@ -91,7 +91,7 @@ impl Place {
         path: &Path,
         text: String,
         mode: PutMode,
-    ) -> Result<Option<UpdateVersion>, CursorError> {
+    ) -> Result<Option<UpdateVersion>, WatermarkError> {
         match self {
             Self::Objects { store, .. } => match store.put_opts(path, PutPayload::from(text), mode.into()).await {
                 Ok(written) => Ok(Some(written.into())),
@@ -106,7 +106,7 @@ impl Place {
     }
 
     /// Forgets a text.
-    pub(super) async fn remove(&self, path: &Path) -> Result<(), CursorError> {
+    pub(super) async fn remove(&self, path: &Path) -> Result<(), WatermarkError> {
         match self {
             Self::Objects { store, .. } => deleted(store.as_ref(), path).await,
             Self::Owned { store, earlier } => {
@@ -127,7 +127,7 @@ fn unversioned() -> UpdateVersion {
     }
 }
 
-async fn object(store: &dyn ObjectStore, path: &Path) -> Result<Option<(Vec<u8>, UpdateVersion)>, CursorError> {
+async fn object(store: &dyn ObjectStore, path: &Path) -> Result<Option<(Vec<u8>, UpdateVersion)>, WatermarkError> {
     let object = match store.get(path).await {
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         object => object?,
@@ -139,7 +139,7 @@ async fn object(store: &dyn ObjectStore, path: &Path) -> Result<Option<(Vec<u8>,
     Ok(Some((object.bytes().await?.to_vec(), version)))
 }
 
-async fn deleted(store: &dyn ObjectStore, path: &Path) -> Result<(), CursorError> {
+async fn deleted(store: &dyn ObjectStore, path: &Path) -> Result<(), WatermarkError> {
     match store.delete(path).await {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
         Err(error) => Err(error.into()),

@@ -1,4 +1,4 @@
-//! Saves the cursor whenever it has moved.
+//! Saves the watermark whenever it has moved.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,9 +8,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::cursor::{CursorError, SavedCursor},
-    checkpoint::shared::SharedWatermark,
-    checkpoint::watermark::Mark,
+    checkpoint::{error::WatermarkError, saved::SavedWatermark, shared::SharedWatermark, watermark::Mark},
     status::StatusBoard,
 };
 use session_telemetry::names;
@@ -20,8 +18,8 @@ const SAVE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The one task that saves.
 pub(crate) struct Saver {
-    pub(crate) cursor: SavedCursor,
-    /// What is saved already.
+    pub(crate) place: SavedWatermark,
+    /// What is saved there already.
     pub(crate) saved: Mark,
     pub(crate) watermark: Arc<SharedWatermark>,
     pub(crate) status: Arc<StatusBoard>,
@@ -47,17 +45,17 @@ impl Saver {
     }
 
     async fn save(&mut self) {
-        let cursor = self.watermark.with(|watermark| watermark.cursor());
-        if cursor == self.saved {
+        let mark = self.watermark.with(|watermark| watermark.mark());
+        if mark == self.saved {
             return;
         }
         // A store that does not answer has to be told of, not waited for.
-        let saved = timeout(SAVE_LIMIT, self.cursor.advance(cursor)).await;
-        match saved.unwrap_or(Err(CursorError::Silent { limit: SAVE_LIMIT })) {
+        let saved = timeout(SAVE_LIMIT, self.place.advance(mark)).await;
+        match saved.unwrap_or(Err(WatermarkError::Silent { limit: SAVE_LIMIT })) {
             Ok(saved) => {
-                self.saved = cursor;
-                self.status.cursor(saved.slot);
-                self.status.cursor_error(None);
+                self.saved = mark;
+                self.status.watermark(saved.slot);
+                self.status.watermark_error(None);
                 #[expect(
                     clippy::cast_precision_loss,
                     reason = "gauges are floating point, and slots stay below 2^53"
@@ -66,8 +64,8 @@ impl Saver {
             }
             Err(error) => {
                 counter!(names::LISTENER_CURSOR_SAVE_FAILURES_TOTAL).increment(1);
-                tracing::error!(%error, slot = cursor.slot, "the cursor is not saved; a restart would repeat events");
-                self.status.cursor_error(Some(error.to_string()));
+                tracing::error!(%error, slot = mark.slot, "the watermark is not saved; a restart would repeat events");
+                self.status.watermark_error(Some(error.to_string()));
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Which transactions are under way, and how far everything is settled.
 //!
-//! The chain's own listing alone moves the cursor, because only a listing can say that nothing is missing before it.
+//! The chain's own listing alone moves the watermark, because only a listing can say that nothing is missing before it.
 //! Notifications are a fast path: their transactions are tracked here, so that the listing finds them done.
 //!
-//! The cursor is slot-granular: it stops before the slot of the first transaction that is listed and unsettled, so
+//! The watermark is slot-granular: it stops before the slot of the first transaction that is listed and unsettled, so
 //! that neither the order inside a slot nor the order of settling can move it past anything.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -24,7 +24,7 @@ pub struct Mark {
     pub signature: Option<Signature>,
 }
 
-/// The transactions between the cursor and the tip.
+/// The transactions between the watermark and the tip.
 #[derive(Debug)]
 pub(crate) struct Watermark {
     /// Everything behind it has been listed.
@@ -91,10 +91,10 @@ enum Reading {
 
 impl Watermark {
     /// Starts where an earlier run ended.
-    pub(crate) fn new(cursor: Mark) -> Self {
+    pub(crate) fn new(mark: Mark) -> Self {
         Self {
-            newest: cursor.signature.map(|signature| (cursor.slot, signature)),
-            listed: cursor,
+            newest: mark.signature.map(|signature| (mark.slot, signature)),
+            listed: mark,
             open: BTreeMap::new(),
             next_position: 0,
             tracked: HashMap::new(),
@@ -224,7 +224,7 @@ impl Watermark {
         }
     }
 
-    /// Listed transactions that were given back: nobody reads them, and the cursor waits before them.
+    /// Listed transactions that were given back: nobody reads them, and the watermark waits before them.
     pub(crate) fn owed(&self) -> Vec<Listed> {
         let owed = |tracked: &Tracked| tracked.reading == Reading::Owed && tracked.position.is_some();
         let owed = self.tracked.iter().filter(|(_, tracked)| owed(tracked));
@@ -338,7 +338,7 @@ impl Watermark {
     }
 
     /// The end of the contiguous settled prefix.
-    pub(crate) fn cursor(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         let first_open = self.open.first_key_value().map(|(_, before)| *before);
         match first_open {
             Some(before) if before.slot < self.listed.slot => before,

@@ -126,9 +126,9 @@ impl EventStream {
                 "notifications come in, and nothing states for {limit:?} that the listing is complete any further"
             ));
         }
-        if let Some(reason) = &status.cursor_error {
+        if let Some(reason) = &status.watermark_error {
             return warn(format!(
-                "the cursor cannot be saved: {reason}; a restart reads from where it was saved last"
+                "the watermark cannot be saved: {reason}; a restart reads from where it was saved last"
             ));
         }
         if status.backpressure {
@@ -166,7 +166,7 @@ impl Memory {
             last
         };
         self.withheld = (withheld, last.filter(|_| withheld > 0));
-        if let Some(slot) = status.cursor_slot
+        if let Some(slot) = status.watermark_slot
             && self.watermark.is_none_or(|(before, _)| before != slot)
         {
             self.watermark = Some((slot, now));
@@ -225,7 +225,7 @@ mod tests {
         fn new() -> Self {
             let status = watch::Sender::new(ListenerStatus {
                 connected: true,
-                cursor_slot: Some(1),
+                watermark_slot: Some(1),
                 ..ListenerStatus::default()
             });
             let arrivals = Arc::<Pulse>::default();
@@ -281,7 +281,7 @@ mod tests {
         stream.change(|status| status.connected = false);
         assert_eq!(stream.word().await, "degraded");
         after(14).await;
-        stream.change(|status| status.cursor_slot = Some(30));
+        stream.change(|status| status.watermark_slot = Some(30));
         assert_eq!(stream.word().await, "degraded");
         after(16).await;
         assert_eq!(stream.word().await, "failed");
@@ -326,9 +326,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_costs_no_user_anything_is_a_warning() {
         let stream = Stream::new();
-        stream.change(|status| status.cursor_error = Some(String::from("disk full")));
+        stream.change(|status| status.watermark_error = Some(String::from("disk full")));
         assert_eq!(stream.word().await, "degraded");
-        stream.change(|status| (status.cursor_error, status.backpressure) = (None, true));
+        stream.change(|status| (status.watermark_error, status.backpressure) = (None, true));
         assert_eq!(stream.word().await, "degraded");
     }
 }

@@ -26,7 +26,7 @@ const UNWANTED_MAX: usize = 256;
 /// handler is given nothing before one of them returns.
 ///
 /// If the backlog is full (`listener.max_handler_backlog`), events are dropped and counted: a handler that must not miss
-/// any has to be fast, or keep its own queue. After a crash of the service, events from the cursor on come again.
+/// any has to be fast, or keep its own queue. After a crash of the service, events from the watermark on come again.
 #[async_trait]
 pub trait EventHandler: Send + Sync + 'static {
     /// The handler's name, for logs and metrics.

@@ -161,7 +161,7 @@ impl Intake {
             origin: observed.origin,
             _permit: permit,
         };
-        // The publisher ends after the intake, except in an abort: then the cursor stays behind this transaction.
+        // The publisher ends after the intake, except in an abort: then the watermark stays behind this transaction.
         let _ = self.outlet.outbox.send(Outgoing { entry, receipt }).await;
     }
 

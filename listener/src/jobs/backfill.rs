@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::cursor::SavedCursor,
+    checkpoint::saved::SavedWatermark,
     checkpoint::watermark::{Mark, Watermark},
     config::ListenerConfig,
     decode::listed::Listed,
@@ -86,7 +86,7 @@ pub async fn backfill(
         return Ok(BackfillReport::default());
     };
     let name = format!("backfill-{}-{}", stretch.from, stretch.to_name);
-    let mut cursor = lasting.cursors.named(&name, &config.program_id, &job.genesis_hash);
+    let mut saved = lasting.watermarks.named(&name, &config.program_id, &job.genesis_hash);
     let asked = Mark {
         slot: stretch.from.saturating_sub(1),
         signature: None,
@@ -94,7 +94,7 @@ pub async fn backfill(
     let mark = if request.dry_run {
         asked
     } else {
-        cursor.load().await?.unwrap_or(asked)
+        saved.load().await?.unwrap_or(asked)
     };
     job.intake.watermark.with(|watermark| *watermark = Watermark::new(mark));
     let report = BackfillReport {
@@ -105,7 +105,7 @@ pub async fn backfill(
     };
     let mut run = Underway {
         report,
-        cursor,
+        saved,
         dry_run: request.dry_run,
         tell: progress,
     };
@@ -162,7 +162,7 @@ async fn slot_of(job: &Job, point: Point) -> Option<u64> {
 /// A backfill under way.
 struct Underway<P> {
     report: BackfillReport,
-    cursor: SavedCursor,
+    saved: SavedWatermark,
     dry_run: bool,
     tell: P,
 }
@@ -242,8 +242,8 @@ impl<P: Fn(&BackfillReport)> Underway<P> {
     }
 
     async fn save(&mut self, job: &Job) -> Result<(), ListenerError> {
-        let cursor = job.intake.watermark.with(|watermark| watermark.cursor());
-        self.cursor.advance(cursor).await?;
+        let mark = job.intake.watermark.with(|watermark| watermark.mark());
+        self.saved.advance(mark).await?;
         Ok(())
     }
 
@@ -267,13 +267,13 @@ impl<P: Fn(&BackfillReport)> Underway<P> {
                 .with(|watermark| watermark.complete_up_to(self.report.to_slot));
         }
         let watermark = job.finish().await?;
-        let cursor = watermark.with(|watermark| watermark.cursor());
-        self.report.done = walked && (self.dry_run || cursor.slot >= self.report.to_slot);
+        let mark = watermark.with(|watermark| watermark.mark());
+        self.report.done = walked && (self.dry_run || mark.slot >= self.report.to_slot);
         match (self.dry_run, self.report.done) {
             (true, _) => {}
-            (false, true) => self.cursor.remove().await?,
+            (false, true) => self.saved.remove().await?,
             (false, false) => {
-                self.cursor.advance(cursor).await?;
+                self.saved.advance(mark).await?;
             }
         }
         Ok(self.report)

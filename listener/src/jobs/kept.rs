@@ -3,9 +3,13 @@
 use session_chain::RpcPool;
 
 use crate::{
-    checkpoint::cursor::{CursorError, CursorStore, Provenance, SavedCursor},
     checkpoint::lease::{Lease, Look},
     checkpoint::watermark::Mark,
+    checkpoint::{
+        error::WatermarkError,
+        saved::{Provenance, SavedWatermark},
+        watermarks::Watermarks,
+    },
     config::ListenerConfig,
     error::ListenerError,
     jobs::backfill::Point,
@@ -18,7 +22,7 @@ const LOOKS_MAX: u32 = 4;
 /// One program's watermark for one queue on one cluster, as it was saved.
 pub struct KeptWatermark {
     history: ProgramHistory,
-    cursor: SavedCursor,
+    saved: SavedWatermark,
     /// Whoever holds it moves the watermark; there is none where files are kept.
     lease: Option<Lease>,
 }
@@ -31,15 +35,15 @@ impl KeptWatermark {
     pub async fn open(
         config: &ListenerConfig,
         pool: RpcPool,
-        cursors: &CursorStore,
+        watermarks: &Watermarks,
         queue: &str,
     ) -> Result<Self, ListenerError> {
         let genesis_hash = pool.verify_cluster(None).await?;
         Ok(Self {
-            cursor: cursors.of(queue, &config.program_id, &genesis_hash),
+            saved: watermarks.of(queue, &config.program_id, &genesis_hash),
             lease: config
                 .lease
-                .and_then(|lasts| cursors.lease(queue, &config.program_id, &genesis_hash, lasts)),
+                .and_then(|lasts| watermarks.lease(queue, &config.program_id, &genesis_hash, lasts)),
             history: ProgramHistory::new(pool, config.program_id),
         })
     }
@@ -47,16 +51,16 @@ impl KeptWatermark {
     /// Reads it; `None` where no listener has saved one.
     ///
     /// # Errors
-    /// [`ListenerError::Cursor`].
+    /// [`ListenerError::Watermark`].
     pub async fn load(&mut self) -> Result<Option<(Mark, Provenance)>, ListenerError> {
-        let mark = self.cursor.load().await?;
-        Ok(mark.zip(self.cursor.provenance()))
+        let mark = self.saved.load().await?;
+        Ok(mark.zip(self.saved.provenance()))
     }
 
     /// Where it is kept.
     #[must_use]
     pub fn location(&self) -> String {
-        self.cursor.location()
+        self.saved.location()
     }
 
     /// The newest slot at the configured commitment.
@@ -84,7 +88,7 @@ impl KeptWatermark {
     /// Saves it behind a point, whose slot is known: the next start reads what comes after.
     ///
     /// # Errors
-    /// [`ListenerError::Cursor`] if it cannot be saved, or a listener has saved it since it was [loaded](Self::load).
+    /// [`ListenerError::Watermark`] if it cannot be saved, or a listener has saved it since it was [loaded](Self::load).
     pub async fn set(&mut self, point: Point, slot: u64) -> Result<Mark, ListenerError> {
         let mark = match point {
             Point::Slot(_) => Mark { slot, signature: None },
@@ -95,7 +99,7 @@ impl KeptWatermark {
             },
         };
         self.take_turn().await?;
-        let set = self.cursor.set(mark).await;
+        let set = self.saved.set(mark).await;
         if let Some(lease) = &mut self.lease
             && let Err(error) = lease.give_back().await
         {
@@ -105,12 +109,12 @@ impl KeptWatermark {
         Ok(mark)
     }
 
-    async fn take_turn(&mut self) -> Result<(), CursorError> {
+    async fn take_turn(&mut self) -> Result<(), WatermarkError> {
         let Some(lease) = &mut self.lease else { return Ok(()) };
         match held_by_another(lease).await? {
             None => Ok(()),
-            Some(holder) => Err(CursorError::Leased {
-                path: self.cursor.location(),
+            Some(holder) => Err(WatermarkError::Leased {
+                path: self.saved.location(),
                 holder,
             }),
         }
@@ -118,7 +122,7 @@ impl KeptWatermark {
 }
 
 /// Waits for a lease for as long as one lasts whose holder is gone. Answers who holds it, if that is somebody else still.
-async fn held_by_another(lease: &mut Lease) -> Result<Option<String>, CursorError> {
+async fn held_by_another(lease: &mut Lease) -> Result<Option<String>, WatermarkError> {
     for _ in 0..LOOKS_MAX {
         match lease.look().await? {
             Look::Held { .. } => return Ok(None),
@@ -148,7 +152,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_nobodys_turn_while_a_listener_renews_its_lease() {
-        let store = CursorStore::in_memory();
+        let store = Watermarks::in_memory();
         let lease = || {
             store
                 .lease("sessions", &Pubkey::default(), "genesis", Duration::from_secs(15))

@@ -1,10 +1,10 @@
-//! Where a listener begins: at its saved cursor, or where it is told to if there is none.
+//! Where a listener begins: at its saved watermark, or where it is told to if there is none.
 
 use session_chain::ChainError;
 
 use crate::{
-    checkpoint::cursor::{CursorError, SavedCursor},
     checkpoint::watermark::Mark,
+    checkpoint::{error::WatermarkError, saved::SavedWatermark},
     config::StartAt,
     error::ListenerError,
     patience::{Patience, Setback, Stall},
@@ -40,18 +40,18 @@ pub(crate) async fn cluster(history: &ProgramHistory, patience: &Patience) -> Re
 /// The mark to begin after; `None` if told to stop before it is known.
 ///
 /// # Errors
-/// [`ListenerError::Cursor`] if the cursor cannot be read or written.
+/// [`ListenerError::Watermark`] if the watermark cannot be read or written.
 pub(crate) async fn mark(
     history: &ProgramHistory,
     patience: &Patience,
-    cursor: &mut SavedCursor,
+    saved: &mut SavedWatermark,
     start_at: StartAt,
 ) -> Result<Option<Mark>, ListenerError> {
-    let Some(saved) = insist_on_store(patience, cursor, Wanted::Saved).await? else {
+    let Some(found) = insist_on_store(patience, saved, Wanted::Saved).await? else {
         return Ok(None);
     };
-    if let Some(mark) = saved {
-        tracing::info!(slot = mark.slot, signature = ?mark.signature, "listening goes on from the saved cursor");
+    if let Some(mark) = found {
+        tracing::info!(slot = mark.slot, signature = ?mark.signature, "listening goes on from the saved watermark");
         return Ok(Some(mark));
     }
     let Some(mark) = first_mark(history, patience, start_at).await else {
@@ -60,14 +60,14 @@ pub(crate) async fn mark(
     tracing::warn!(
         ?start_at,
         after_slot = mark.slot,
-        "there is no saved cursor: listening begins as configured"
+        "there is no saved watermark: listening begins as configured"
     );
     // A crash before the first regular save must not make this decision anew, nor may another listener.
-    let begun = insist_on_store(patience, cursor, Wanted::FirstOf(mark)).await?;
+    let begun = insist_on_store(patience, saved, Wanted::FirstOf(mark)).await?;
     Ok(begun.flatten())
 }
 
-/// What is asked of the cursor's store.
+/// What is asked of the watermark's store.
 #[derive(Clone, Copy)]
 enum Wanted {
     /// The mark that is saved.
@@ -79,7 +79,7 @@ enum Wanted {
 /// A store that does not answer for the moment.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-struct Away(CursorError);
+struct Away(WatermarkError);
 
 impl Setback for Away {
     fn needs_action(&self) -> bool {
@@ -93,22 +93,22 @@ impl Setback for Away {
 /// What no repetition mends.
 async fn insist_on_store(
     patience: &Patience,
-    cursor: &mut SavedCursor,
+    saved: &mut SavedWatermark,
     wanted: Wanted,
 ) -> Result<Option<Option<Mark>>, ListenerError> {
     let mut stall = Stall::default();
     loop {
         let asked = async {
             match wanted {
-                Wanted::Saved => cursor.load().await,
-                Wanted::FirstOf(mark) => cursor.begin(mark).await.map(Some),
+                Wanted::Saved => saved.load().await,
+                Wanted::FirstOf(mark) => saved.begin(mark).await.map(Some),
             }
         };
         match patience.wait(asked).await {
             None => return Ok(None),
             Some(Err(error)) if error.is_passing() => {
                 let borne = patience
-                    .bear(&mut stall, "asking for the saved cursor", &Away(error))
+                    .bear(&mut stall, "asking for the saved watermark", &Away(error))
                     .await;
                 if borne.is_none() {
                     return Ok(None);

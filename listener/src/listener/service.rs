@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::cursor::SavedCursor,
+    checkpoint::saved::SavedWatermark,
     checkpoint::saver::Saver,
     checkpoint::watermark::Mark,
     config::ListenerConfig,
@@ -103,7 +103,7 @@ impl Listener {
     /// drain limit allows.
     ///
     /// # Errors
-    /// [`ListenerError::Cluster`] and [`ListenerError::Cursor`] at the start, [`ListenerError::Task`] at the end.
+    /// [`ListenerError::Cluster`] and [`ListenerError::Watermark`] at the start, [`ListenerError::Task`] at the end.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ListenerError> {
         let patience = Patience::new(Arc::clone(&self.status), stop.clone());
         let Some(genesis_hash) = bootstrap::cluster(&self.history, &patience).await? else {
@@ -132,30 +132,30 @@ impl Listener {
         } = self;
         let lease = |lasts| {
             lasting
-                .cursors
+                .watermarks
                 .lease(queue.name(), &config.program_id, genesis_hash, lasts)
         };
         Tenure::begin(config.lease.and_then(lease), &self.status, patience, stop).await
     }
 
-    /// Listens from the saved cursor on, until told to stop.
+    /// Listens from the saved watermark on, until told to stop.
     async fn listen(&self, genesis_hash: &str, stop: &CancellationToken) -> Result<(), ListenerError> {
         // A reader that ends, for whatever reason, ends the others, too: nobody may be listening with one ear.
         let stop = stop.child_token();
         let patience = Patience::new(Arc::clone(&self.status), stop.clone());
-        let mut cursor = self
+        let mut saved = self
             .lasting
-            .cursors
+            .watermarks
             .of(self.queue.name(), &self.config.program_id, genesis_hash);
-        let mark = bootstrap::mark(&self.history, &patience, &mut cursor, self.config.start_at).await?;
+        let mark = bootstrap::mark(&self.history, &patience, &mut saved, self.config.start_at).await?;
         let Some(mark) = mark else { return Ok(()) };
-        self.status.cursor(mark.slot);
+        self.status.watermark(mark.slot);
         self.status.started();
         let scope = Scope {
             program_id: self.config.program_id,
             genesis_hash: genesis_hash.to_owned(),
         };
-        Running::start(self, cursor, mark, scope, &patience, &stop)
+        Running::start(self, saved, mark, scope, &patience, &stop)
             .finish(&stop)
             .await
     }
@@ -178,7 +178,7 @@ struct Running {
 impl Running {
     fn start(
         listener: &Listener,
-        cursor: SavedCursor,
+        saved: SavedWatermark,
         mark: Mark,
         scope: Scope,
         patience: &Patience,
@@ -209,11 +209,11 @@ impl Running {
         let Pipeline { intake, drains } = Pipeline::open(config, parts);
         let settled = CancellationToken::new();
         let saver = Saver {
-            cursor,
+            place: saved,
             saved: mark,
             watermark: Arc::clone(&intake.watermark),
             status: Arc::clone(status),
-            interval: config.cursor_interval,
+            interval: config.watermark_interval,
             pulse: pulse("saving"),
         };
         let bucket = Arc::new(Bucket::new(config.truncated_fetches_per_hour));
@@ -242,7 +242,7 @@ impl Running {
     async fn finish(mut self, stop: &CancellationToken) -> Result<(), ListenerError> {
         stop.cancelled().await;
         let read = join_all(&mut self.readers).await;
-        // What custom handlers do is no reason to save the cursor later.
+        // What custom handlers do is no reason to save the watermark later.
         let save = async {
             let drained = self.drains.drain().await;
             self.settled.cancel();

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    checkpoint::cursor::CursorError,
+    checkpoint::error::WatermarkError,
     checkpoint::lease::{Lease, Look, RenewError},
     patience::{Patience, Setback, Stall},
     status::StatusBoard,
@@ -37,11 +37,14 @@ struct Keeper {
 /// A lease that cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 #[error("the lease on listening: {0}")]
-struct Unseen(CursorError);
+struct Unseen(WatermarkError);
 
 impl Setback for Unseen {
     fn needs_action(&self) -> bool {
-        matches!(self.0, CursorError::Malformed { .. } | CursorError::Version { .. })
+        matches!(
+            self.0,
+            WatermarkError::Malformed { .. } | WatermarkError::Version { .. }
+        )
     }
 }
 

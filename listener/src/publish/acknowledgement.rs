@@ -21,7 +21,7 @@ async fn settle(mut sent: mpsc::Receiver<Sent>) {
                 None => open = false,
             },
             Some((settled, receipt)) = unsettled.next() => {
-                // A queue that went away has settled nothing: the cursor stays, and the transaction is read again.
+                // A queue that went away has settled nothing: the watermark stays, and the transaction is read again.
                 if settled {
                     receipt.settles.settle();
                 }

@@ -48,7 +48,7 @@ impl Quarantine {
         }
     }
 
-    /// In this process: for chains, and cursors, that do not outlive it either.
+    /// In this process: for chains, and watermarks, that do not outlive it either.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(Arc::new(Objects::in_memory()))

@@ -177,8 +177,8 @@ fn claimed(watermark: &Arc<SharedWatermark>) -> Claim {
     claim
 }
 
-fn cursor(watermark: &SharedWatermark) -> u64 {
-    watermark.with(|watermark| watermark.cursor()).slot
+fn settled_slot(watermark: &SharedWatermark) -> u64 {
+    watermark.with(|watermark| watermark.mark()).slot
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,7 +195,7 @@ async fn the_watermark_passes_what_is_saved_and_nothing_that_is_not() {
     // The place is asked again and again in this time.
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert_eq!(
-        cursor(&watermark),
+        settled_slot(&watermark),
         slot - 1,
         "it waits before what only this process knows"
     );
@@ -205,7 +205,7 @@ async fn the_watermark_passes_what_is_saved_and_nothing_that_is_not() {
     drop(parking);
     keeping.drain(Duration::from_mins(5)).await.unwrap();
     assert_eq!(quarantine.list().await.unwrap().len(), 1);
-    assert_eq!(cursor(&watermark), 100);
+    assert_eq!(settled_slot(&watermark), 100);
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +221,7 @@ async fn a_drain_that_is_over_leaves_the_watermark_before_what_is_not_saved() {
         .await;
     drop(parking);
     keeping.drain(Duration::from_secs(10)).await.unwrap();
-    assert_eq!(cursor(&watermark), 6);
+    assert_eq!(settled_slot(&watermark), 6);
 }
 
 /// Answers as told, and remembers what it was asked for.

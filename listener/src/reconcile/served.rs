@@ -1,5 +1,5 @@
 //! What was found served, so that it is not asked for again: sixteen bytes a session, one record a shard, in the place where
-//! the cursor is.
+//! the watermark is.
 //!
 //! It is only ever a saving: what it has lost is asked for once more. What is in it existed at finalized commitment, so no fork
 //! takes it back; an account that was closed since is nobody's to create again.

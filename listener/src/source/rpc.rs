@@ -48,8 +48,8 @@ pub(crate) enum HistoryError {
     MissingTransaction { signature: Signature },
     #[error("transaction {signature} cannot be read as the node gives it: {reason}")]
     Unreadable { signature: Signature, reason: Unreadable },
-    #[error("the node is at slot {tip}, and the cursor at slot {cursor}: waiting for the node")]
-    BehindCursor { tip: u64, cursor: u64 },
+    #[error("the node is at slot {tip}, and the watermark at slot {watermark}: waiting for the node")]
+    BehindWatermark { tip: u64, watermark: u64 },
     #[error("the node's history is not whole: {detail}")]
     Gap { detail: String },
     #[error("{endpoint} tells {absurd}, and no other endpoint bears it out")]
@@ -70,7 +70,7 @@ impl Setback for HistoryError {
             Self::BadSignature { .. } | Self::Gap { .. } | Self::UnprovenEnd { .. } => true,
             Self::MissingTransaction { .. }
             | Self::Unreadable { .. }
-            | Self::BehindCursor { .. }
+            | Self::BehindWatermark { .. }
             | Self::NotYetProven { .. }
             | Self::AbsurdTip { .. } => false,
         }
@@ -134,7 +134,7 @@ impl ProgramHistory {
     /// is asked, and where that is behind, too, the others.
     ///
     /// # Errors
-    /// Those of [`tip`](Self::tip), and [`HistoryError::BehindCursor`] where no endpoint has reached the slot.
+    /// Those of [`tip`](Self::tip), and [`HistoryError::BehindWatermark`] where no endpoint has reached the slot.
     pub(crate) async fn tip_beyond(&self, slot: u64) -> Result<u64, HistoryError> {
         if let Some(heard) = self.heard().filter(|heard| *heard >= slot) {
             return Ok(heard);
@@ -146,7 +146,7 @@ impl ProgramHistory {
         let told = self.tips_of_all().await;
         let tip = self.tips.choose(&told).unwrap_or(first).max(first);
         if tip < slot {
-            return Err(HistoryError::BehindCursor { tip, cursor: slot });
+            return Err(HistoryError::BehindWatermark { tip, watermark: slot });
         }
         for (endpoint, behind) in told.iter().filter(|(_, tip)| *tip < slot) {
             let how = format!("it tells slot {behind}, and slot {slot} was passed before");

@@ -1,6 +1,6 @@
 //! The subscription: a fast path to new transactions, and the heartbeat that shows it alive.
 //!
-//! Its reader never waits: what cannot be taken at once is left to the listing, which moves the cursor in any case.
+//! Its reader never waits: what cannot be taken at once is left to the listing, which moves the watermark in any case.
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,13 +5,13 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
-mod cursors;
 mod outages;
 mod pages;
 mod programs;
 mod quarantine;
 mod signals;
 mod stage;
+mod watermarks;
 
 use std::process::ExitCode;
 
@@ -35,16 +35,17 @@ const ALL: &[(&str, Scenario)] = &[
     ("it_ends_where_there_is_no_program_to_listen_to", || {
         Box::pin(programs::none_and_no_program())
     }),
-    (
-        "its_cursor_can_live_in_s3",
-        || Box::pin(cursors::killed_and_restarted()),
-    ),
-    ("a_cursor_in_s3_never_goes_back", || Box::pin(cursors::never_back())),
-    ("a_standby_takes_over_when_the_lease_is_not_renewed", || {
-        Box::pin(cursors::a_standby_takes_over())
+    ("its_watermark_can_live_in_s3", || {
+        Box::pin(watermarks::killed_and_restarted())
     }),
-    ("two_listeners_can_share_a_cursor_in_s3", || {
-        Box::pin(cursors::two_at_once())
+    ("a_watermark_in_s3_never_goes_back", || {
+        Box::pin(watermarks::never_back())
+    }),
+    ("a_standby_takes_over_when_the_lease_is_not_renewed", || {
+        Box::pin(watermarks::a_standby_takes_over())
+    }),
+    ("two_listeners_can_share_a_watermark_in_s3", || {
+        Box::pin(watermarks::two_at_once())
     }),
     (
         "each_reason_of_quarantine_is_listed_and_dealt_with_by_one_command",
@@ -53,8 +54,8 @@ const ALL: &[(&str, Scenario)] = &[
     ("each_dependency_goes_away_in_turn_and_nothing_is_lost", || {
         Box::pin(outages::each_dependency_in_turn())
     }),
-    ("a_kill_between_quarantine_and_cursor_loses_nothing", || {
-        Box::pin(quarantine::a_kill_before_the_cursor_moves_loses_nothing())
+    ("a_kill_between_quarantine_and_watermark_loses_nothing", || {
+        Box::pin(quarantine::a_kill_before_the_watermark_moves_loses_nothing())
     }),
 ];
 

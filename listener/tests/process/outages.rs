@@ -36,7 +36,7 @@ pub(crate) async fn each_dependency_in_turn() {
         ("the RPC", &[&away.rpc], "the listener does not get ahead"),
         ("the WebSocket", &[&away.socket], "no notifications come in"),
         ("SQS", &[&away.sqs], "the queue has acknowledged none"),
-        ("S3", &[&away.s3], "the cursor cannot be saved"),
+        ("S3", &[&away.s3], "the watermark cannot be saved"),
         ("the RPC and the socket", &both, "no notifications come in"),
     ];
     let missed = listener.metric("deadline_missed_total").await;
@@ -48,8 +48,11 @@ pub(crate) async fn each_dependency_in_turn() {
     })
     .await;
     let newest = stage.slot_of(&requested.last().unwrap().1).await;
-    wait::until_true("a cursor behind which everything lies", LIMIT, || async {
-        stage.cursor_in_s3().await.is_some_and(|cursor| cursor >= newest)
+    wait::until_true("a watermark behind which everything lies", LIMIT, || async {
+        stage
+            .watermark_in_s3()
+            .await
+            .is_some_and(|watermark| watermark >= newest)
     })
     .await;
     println!("/live answered {} times, always with 200", heart.stop().await);

@@ -60,9 +60,9 @@ pub(crate) async fn each_reason_is_listed_and_dealt_with_by_one_command() {
     // What is behind them goes its way, and the watermark passes all of them.
     let mut queued = Queued::new();
     stage.take_sessions(&[&behind.session_id], &mut queued).await;
-    wait::until_true("a cursor in S3 behind everything", LIMIT, || async {
+    wait::until_true("a watermark in S3 behind everything", LIMIT, || async {
         stage
-            .cursor_in_s3_of(&FORGED_FACTORY_ID)
+            .watermark_in_s3_of(&FORGED_FACTORY_ID)
             .await
             .is_some_and(|slot| slot >= behind.slot)
     })
@@ -126,7 +126,7 @@ pub(crate) async fn each_reason_is_listed_and_dealt_with_by_one_command() {
     stage.stop().await;
 }
 
-pub(crate) async fn a_kill_before_the_cursor_moves_loses_nothing() {
+pub(crate) async fn a_kill_before_the_watermark_moves_loses_nothing() {
     let stage = Stage::start().await;
     let request = stage.chain.session_request();
     let withheld = send(
@@ -147,16 +147,16 @@ pub(crate) async fn a_kill_before_the_cursor_moves_loses_nothing() {
         serde_json::from_slice::<Vec<Value>>(&listed.stdout).unwrap().len()
     };
     let mut killed = 0;
-    // Killed as soon as the quarantine has it: the cursor may or may not have passed it.
+    // Killed as soon as the quarantine has it: the watermark may or may not have passed it.
     for _ in 0..3 {
         let listener = stage.started(&environment).await;
         wait::until_true("it in quarantine", LIMIT, || async { in_quarantine().await == 1 }).await;
         listener.kill().await;
         killed += 1;
-        let cursor = stage.cursor_in_s3_of(&FORGED_FACTORY_ID).await.unwrap_or_default();
+        let watermark = stage.watermark_in_s3_of(&FORGED_FACTORY_ID).await.unwrap_or_default();
         assert!(
-            cursor < withheld.slot || in_quarantine().await == 1,
-            "killed {killed} times, cursor at {cursor}"
+            watermark < withheld.slot || in_quarantine().await == 1,
+            "killed {killed} times, watermark at {watermark}"
         );
     }
     rpc.heal();

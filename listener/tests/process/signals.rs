@@ -30,7 +30,7 @@ pub(crate) async fn sigterm_in_mid_traffic() {
     let mut queued = Queued::new();
     stage.take(&mut queued).await;
     assert!(!queued.is_empty());
-    assert_all_before_the_cursor(&stage, &traffic.requested(), &queued).await;
+    assert_all_before_the_watermark(&stage, &traffic.requested(), &queued).await;
 
     traffic.grow(2 * FEW).await;
     let requested = traffic.stop().await;
@@ -54,7 +54,7 @@ pub(crate) async fn sigterm_while_sqs_is_silent() {
     let mut queued = Queued::new();
     stage.take(&mut queued).await;
     assert!(queued.is_empty(), "nothing could be sent");
-    assert_all_before_the_cursor(&stage, &requested, &queued).await;
+    assert_all_before_the_watermark(&stage, &requested, &queued).await;
 
     proxy.clear();
     let next = stage.listener(&url(&proxy)).await;
@@ -71,7 +71,10 @@ pub(crate) async fn sigterm_while_s3_is_silent() {
     proxy.cut();
     let accepted = proxy.accepted();
     stage.request_sessions(FEW).await;
-    wait::until_true("a save of the cursor", LIMIT, || async { proxy.accepted() > accepted }).await;
+    wait::until_true("a save of the watermark", LIMIT, || async {
+        proxy.accepted() > accepted
+    })
+    .await;
     listener.signal("TERM").await;
     assert_eq!(listener.ended(SHUTDOWN_LIMIT).await.code(), Some(0));
     stage.stop().await;
@@ -101,14 +104,14 @@ async fn listener_that_cannot_send(stage: &Stage, proxy: &TcpProxy) -> (Listener
     (listener, requested)
 }
 
-/// Fails if there is no saved cursor, or if it has passed what was not queued.
-async fn assert_all_before_the_cursor(stage: &Stage, requested: &[Requested], queued: &Queued) {
-    let cursor = stage.cursor_in_folder().await.unwrap();
+/// Fails if there is no saved watermark, or if it has passed what was not queued.
+async fn assert_all_before_the_watermark(stage: &Stage, requested: &[Requested], queued: &Queued) {
+    let watermark = stage.watermark_in_folder().await.unwrap();
     for (request, signature) in requested {
         let slot = stage.slot_of(signature).await;
         assert!(
-            slot > cursor || queued.contains_key(&request.session_id),
-            "{} of slot {slot} is behind the cursor at {cursor} and not queued",
+            slot > watermark || queued.contains_key(&request.session_id),
+            "{} of slot {slot} is behind the watermark at {watermark} and not queued",
             request.session_id
         );
     }

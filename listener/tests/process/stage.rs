@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use object_store::aws::AmazonS3Builder;
 use session_chain::Endpoint;
 use session_events::factory::{SESSION_FACTORY_ID, SessionRequest};
-use session_listener::{CursorStore, SavedCursor};
+use session_listener::{SavedWatermark, Watermarks};
 use session_message::Message;
 use session_queue::{Queue, ReceiveRequest, ReceivedMessage};
 use session_queue_sqs::SqsQueue;
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 /// How long anything may take that should take seconds.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
-/// The bucket for cursors, and their folder in it.
+/// The bucket for watermarks, and their folder in it.
 const BUCKET: &str = "listener-state";
 const PREFIX: &str = "cursors";
 
@@ -82,13 +82,13 @@ impl Stage {
         TcpProxy::start(self.aws().trim_start_matches("http://").to_owned()).await
     }
 
-    /// A listener with its cursor in its folder. Where it has none it starts with what happens now, so that a restart
-    /// that did not find its cursor would lose what happened before.
+    /// A listener with its watermark in its folder. Where it has none it starts with what happens now, so that a restart
+    /// that did not find its watermark would lose what happened before.
     pub(crate) async fn listener(&self, sqs: &str) -> ListenerProcess {
         ListenerProcess::start(&self.environment(sqs), self.folder()).await
     }
 
-    /// The environment of a listener with its cursor in S3 whose every dependency is behind a proxy, and that is soon alarmed.
+    /// The environment of a listener with its watermark in S3 whose every dependency is behind a proxy, and that is soon alarmed.
     pub(crate) fn environment_behind(&self, away: &Dependencies) -> Vec<(String, String)> {
         let url = |proxy: &TcpProxy| format!("http://{}", proxy.address());
         let mut environment = self.environment(&url(&away.sqs));
@@ -99,7 +99,7 @@ impl Stage {
             variable("LISTENER__SILENCE_LIMIT_SECS", "2"),
             variable("LISTENER__COMPLETENESS_AGE_MAX_SECS", "6"),
             variable("LISTENER__ACKNOWLEDGEMENT_AGE_MAX_SECS", "4"),
-            variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
+            variable("LISTENER__WATERMARK_URL", &format!("s3://{BUCKET}/{PREFIX}")),
             (String::from("AWS_ENDPOINT_URL"), url(&away.s3)),
         ]);
         environment
@@ -122,7 +122,7 @@ impl Stage {
         }
     }
 
-    /// The same with its cursor in S3, and no lease.
+    /// The same with its watermark in S3, and no lease.
     pub(crate) async fn listener_with_s3(&self, s3: &str) -> ListenerProcess {
         self.listener_with_lease(s3, Duration::ZERO).await
     }
@@ -132,7 +132,7 @@ impl Stage {
         let mut environment = self.environment(self.aws());
         environment.push(variable("LISTENER__LEASE_SECS", &lease.as_secs().to_string()));
         environment.extend([
-            variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
+            variable("LISTENER__WATERMARK_URL", &format!("s3://{BUCKET}/{PREFIX}")),
             (String::from("AWS_ENDPOINT_URL"), s3.to_owned()),
         ]);
         ListenerProcess::start(&environment, self.folder()).await
@@ -147,7 +147,7 @@ impl Stage {
             variable("SERVICE__PROGRAM_ID", program),
             variable("LISTENER__START", "genesis"),
             variable("LISTENER__RECONCILE_INTERVAL_SECS", "0"),
-            variable("LISTENER__CURSOR_URL", &format!("s3://{BUCKET}/{PREFIX}")),
+            variable("LISTENER__WATERMARK_URL", &format!("s3://{BUCKET}/{PREFIX}")),
             (String::from("AWS_ENDPOINT_URL"), self.aws().to_owned()),
         ]);
         environment
@@ -223,45 +223,45 @@ impl Stage {
         self.take_sessions(&sessions, queued).await;
     }
 
-    /// The slot of the cursor that is saved in the listener's folder.
-    pub(crate) async fn cursor_in_folder(&self) -> Option<u64> {
-        let cursors = CursorStore::folder(&self.folder().join("cursors")).unwrap();
-        self.cursor(&cursors, &SESSION_FACTORY_ID).await
+    /// The slot of the watermark that is saved in the listener's folder.
+    pub(crate) async fn watermark_in_folder(&self) -> Option<u64> {
+        let watermarks = Watermarks::folder(&self.folder().join("cursors")).unwrap();
+        self.watermark(&watermarks, &SESSION_FACTORY_ID).await
     }
 
-    /// The slot of the cursor that is saved in S3.
-    pub(crate) async fn cursor_in_s3(&self) -> Option<u64> {
-        self.cursor_in_s3_of(&SESSION_FACTORY_ID).await
+    /// The slot of the watermark that is saved in S3.
+    pub(crate) async fn watermark_in_s3(&self) -> Option<u64> {
+        self.watermark_in_s3_of(&SESSION_FACTORY_ID).await
     }
 
     /// The same of another program.
-    pub(crate) async fn cursor_in_s3_of(&self, program: &Pubkey) -> Option<u64> {
-        self.cursor(&self.s3(), program).await
+    pub(crate) async fn watermark_in_s3_of(&self, program: &Pubkey) -> Option<u64> {
+        self.watermark(&self.s3(), program).await
     }
 
-    /// The cursor in S3, as somebody has it who has just started.
-    pub(crate) async fn s3_cursor(&self) -> SavedCursor {
+    /// The watermark in S3, as somebody has it who has just started.
+    pub(crate) async fn s3_watermark(&self) -> SavedWatermark {
         self.saved(&self.s3(), &SESSION_FACTORY_ID).await
     }
 
-    fn s3(&self) -> CursorStore {
+    fn s3(&self) -> Watermarks {
         let store = AmazonS3Builder::from_env()
             .with_endpoint(self.aws())
             .with_allow_http(true)
             .with_bucket_name(BUCKET)
             .build()
             .unwrap();
-        CursorStore::object_store(Arc::new(store), PREFIX)
+        Watermarks::object_store(Arc::new(store), PREFIX)
     }
 
-    async fn cursor(&self, cursors: &CursorStore, program: &Pubkey) -> Option<u64> {
-        let saved = self.saved(cursors, program).await.load().await.unwrap();
+    async fn watermark(&self, watermarks: &Watermarks, program: &Pubkey) -> Option<u64> {
+        let saved = self.saved(watermarks, program).await.load().await.unwrap();
         saved.map(|mark| mark.slot)
     }
 
-    async fn saved(&self, cursors: &CursorStore, program: &Pubkey) -> SavedCursor {
+    async fn saved(&self, watermarks: &Watermarks, program: &Pubkey) -> SavedWatermark {
         let genesis_hash = self.chain.rpc().get_genesis_hash().await.unwrap().to_string();
-        cursors.of(self.queue.name(), program, &genesis_hash)
+        watermarks.of(self.queue.name(), program, &genesis_hash)
     }
 }
 

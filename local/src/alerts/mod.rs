@@ -96,7 +96,7 @@ impl Sources {
             last_letter,
             low_wallets: low.collect::<Vec<_>>().join(", "),
             unhealthy: failed.join("; "),
-            watermark: self.listener.borrow().cursor_slot,
+            watermark: self.listener.borrow().watermark_slot,
         }
     }
 }

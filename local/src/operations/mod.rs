@@ -70,7 +70,7 @@ impl Operations for ServiceOperations {
             queue_waiting: waiting.map(|depth| depth.visible + depth.delayed),
             queue_in_flight: waiting.map(|depth| depth.in_flight),
             dead_letters: letters.map(|depth| depth.total()),
-            watermark_slot: listener.cursor_slot,
+            watermark_slot: listener.watermark_slot,
             last_slot: listener.last_slot,
             connected: listener.connected,
             wallets: wallets.collect(),

@@ -24,7 +24,7 @@ impl Ward {
         Self { place, store: None }
     }
 
-    /// Where the settings have it, for as long as no service runs with them: beside the cursors, and in the store of this
+    /// Where the settings have it, for as long as no service runs with them: beside the watermarks, and in the store of this
     /// machine where there is one.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Ward {
     pub async fn open(settings: &Settings) -> Result<Self, OperationError> {
         let place = Lasting::from_settings(settings).await.map_err(unavailable)?.quarantine;
         let folder = &settings.service.state_dir;
-        let has_store = settings.listener.cursor_url.is_none() && folder.join(FILE).is_file();
+        let has_store = settings.listener.watermark_url.is_none() && folder.join(FILE).is_file();
         Ok(Self {
             place,
             store: has_store.then(|| folder.clone()),

@@ -89,12 +89,12 @@ async fn start(
 /// Says once that the chain is heard; the run goes on.
 async fn say_when_listening<T>(mut status: watch::Receiver<ListenerStatus>, display: &Display) -> T {
     if let Ok(status) = status
-        .wait_for(|status| status.connected && status.cursor_slot.is_some())
+        .wait_for(|status| status.connected && status.watermark_slot.is_some())
         .await
     {
         display.say(&format!(
             "listening from slot {}",
-            status.cursor_slot.unwrap_or_default()
+            status.watermark_slot.unwrap_or_default()
         ));
     }
     std::future::pending().await

@@ -100,7 +100,7 @@ async fn a_configured_chain_is_served_and_a_restart_goes_on_where_it_ended() {
         "requested while nobody listened"
     );
     run.interrupt().await;
-    // The first may be read once more, as the cursor is never ahead; it is not created once more.
+    // The first may be read once more, as the watermark is never ahead; it is not created once more.
     let lines = run.rest().await;
     assert!(summary(&lines).contains("  created 1  "), "{lines:#?}");
     assert!(run.end().await.success());

@@ -82,7 +82,7 @@ async fn a_start_that_fails_has_received_nothing() {
             1,
             "/nonexistent/idl.json",
         ),
-        ("LISTENER__CURSOR_URL", "file:///proc/nowhere", 1, "/proc/nowhere"),
+        ("LISTENER__WATERMARK_URL", "file:///proc/nowhere", 1, "/proc/nowhere"),
         ("SERVICE__STATE_DIR", "/proc/nowhere", 1, "/proc/nowhere"),
         (
             "SERVICE__KEYPAIR_PATH",

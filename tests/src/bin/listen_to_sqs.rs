@@ -10,7 +10,7 @@ async fn main() -> anyhow::Result<()> {
     let settings = Settings::load(None, &Overrides::default())?;
     let queue = std::sync::Arc::new(sqs_queue(&settings).await?);
     let config = ListenerConfig {
-        cursor_interval: std::time::Duration::from_millis(100),
+        watermark_interval: std::time::Duration::from_millis(100),
         listing_margin_slots: 1,
         ..ListenerConfig::from_settings(&settings)?
     };

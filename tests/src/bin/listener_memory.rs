@@ -103,7 +103,7 @@ async fn measure(transactions: u64) -> Result<f64> {
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
-/// Listens until the cursor is at the end, and prints the peak memory of this process in MB.
+/// Listens until the watermark is at the end, and prints the peak memory of this process in MB.
 async fn read_all(endpoint: Endpoint, transactions: u64) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let reconcile = ReconcileConfig {
@@ -117,7 +117,7 @@ async fn read_all(endpoint: Endpoint, transactions: u64) -> Result<()> {
     };
     let listening = Listening::start(config, pool(endpoint), Arc::new(Bottomless), folder.path());
     let end = TIP_AT_LEAST + transactions / 4;
-    while listening.status().cursor_slot.is_none_or(|slot| slot < end) {
+    while listening.status().watermark_slot.is_none_or(|slot| slot < end) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     listening.stop().await?;

@@ -84,16 +84,16 @@ async fn outlives(lie: Lie, subject: &str) {
         collector.sessions().len() == sessions.len()
     })
     .await;
-    wait::until_true("the cursor behind the last one", LIMIT, || async {
-        listening.status().cursor_slot >= Some(chain.last_slot())
+    wait::until_true("the watermark behind the last one", LIMIT, || async {
+        listening.status().watermark_slot >= Some(chain.last_slot())
     })
     .await;
     let status = listening.status();
     assert_eq!((status.quarantine.items, status.stalled), (0, None), "{lie:?}");
     assert!(
-        status.cursor_slot <= Some(chain.tip()),
+        status.watermark_slot <= Some(chain.tip()),
         "{lie:?}: {:?}",
-        status.cursor_slot
+        status.watermark_slot
     );
     listening.stop().await.unwrap();
     let queued = collector.sessions();

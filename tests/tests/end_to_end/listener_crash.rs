@@ -1,4 +1,4 @@
-//! The listener as it is shipped, killed again and again at any moment: it loses no session, its cursor gets ahead all the
+//! The listener as it is shipped, killed again and again at any moment: it loses no session, its watermark gets ahead all the
 //! time, and is never ahead of the queue.
 
 use std::{
@@ -40,7 +40,7 @@ const ALL: &[(&str, Test)] = session_tests::tests![
 
 const SESSIONS: usize = 500;
 const KILLS: usize = 50;
-/// The cursor is saved anew in the time of so many kills at least: one of them comes before anything could be saved.
+/// The watermark is saved anew in the time of so many kills at least: one of them comes before anything could be saved.
 const KILLS_PER_ADVANCE: usize = 5;
 /// Requests that wait for their confirmation at once; with the embedded chain's 400 ms slots the traffic lasts about as long as
 /// the kills.
@@ -66,25 +66,25 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
     let seed: u64 = session_clock::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let (mut queued, mut cursors) = (BTreeSet::new(), BTreeSet::new());
+    let (mut queued, mut watermarks) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..KILLS {
         let mut listener = start(&chain, &pair, state.path());
         let life = random.random_range(0..LIFE_MAX_MS);
         // Killed at any moment, and at another one each time.
         tokio::time::sleep(Duration::from_millis(life)).await;
         listener.kill().await.unwrap();
-        // Nobody sends now: what the cursor has passed must be in the queue.
+        // Nobody sends now: what the watermark has passed must be in the queue.
         drain(&queue, &mut queued).await;
-        let cursor = saved_cursor(state.path());
+        let watermark = saved_watermark(state.path());
         assert!(
-            cursor >= cursors.last().copied(),
-            "the cursor went back to {cursor:?} from {cursors:?}"
+            watermark >= watermarks.last().copied(),
+            "the watermark went back to {watermark:?} from {watermarks:?}"
         );
-        cursors.extend(cursor);
-        for session_id in confirmed_until(&chain, &requested, cursor).await {
+        watermarks.extend(watermark);
+        for session_id in confirmed_until(&chain, &requested, watermark).await {
             assert!(
                 queued.contains(&session_id),
-                "{session_id} is behind the cursor at {cursor:?} and not queued"
+                "{session_id} is behind the watermark at {watermark:?} and not queued"
             );
         }
     }
@@ -98,18 +98,18 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
     })
     .await;
     let newest = newest_slot(&chain, &requested).await;
-    wait::until_true("a cursor behind which everything lies", LIMIT, || async {
-        saved_cursor(state.path()).is_some_and(|cursor| cursor >= newest)
+    wait::until_true("a watermark behind which everything lies", LIMIT, || async {
+        saved_watermark(state.path()).is_some_and(|watermark| watermark >= newest)
     })
     .await;
     listener.kill().await.unwrap();
     println!(
-        "{KILLS} kills, the cursor was seen in {} places: {cursors:?}",
-        cursors.len()
+        "{KILLS} kills, the watermark was seen in {} places: {watermarks:?}",
+        watermarks.len()
     );
     assert!(
-        cursors.len() > KILLS / KILLS_PER_ADVANCE,
-        "the cursor hardly moved: {cursors:?}"
+        watermarks.len() > KILLS / KILLS_PER_ADVANCE,
+        "the watermark hardly moved: {watermarks:?}"
     );
     let all: BTreeSet<String> = requested
         .lock()
@@ -170,8 +170,8 @@ async fn drain(queue: &SqsQueue, queued: &mut BTreeSet<String>) {
     }
 }
 
-/// The slot of the saved cursor, once there is one; it must never be half written.
-fn saved_cursor(state: &Path) -> Option<u64> {
+/// The slot of the saved watermark, once there is one; it must never be half written.
+fn saved_watermark(state: &Path) -> Option<u64> {
     let folder = std::fs::read_dir(state.join("cursors")).ok()?;
     let saved = folder
         .map(|entry| entry.unwrap().path())

@@ -38,6 +38,24 @@ fn every_key_of_the_documented_file_is_read() {
 }
 
 #[test]
+fn a_key_is_known_by_its_older_name_too() {
+    let older = "[listener]\ncursor_url = \"s3://older\"\n";
+    let url = |settings: Settings| settings.listener.watermark_url;
+    let defaults = Overrides::default();
+    assert_eq!(url(load(older, &[], &defaults).unwrap()).as_deref(), Some("s3://older"));
+    let variable = [("SESSION_BUILDER__LISTENER__CURSOR_URL", "s3://variable")];
+    assert_eq!(
+        url(load("", &variable, &defaults).unwrap()).as_deref(),
+        Some("s3://variable")
+    );
+    let both = [("SESSION_BUILDER__LISTENER__WATERMARK_URL", "s3://newer")];
+    let refused = faults(older, &both);
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].key, "listener.cursor_url");
+    assert!(refused[0].reason.contains("listener.watermark_url"), "{}", refused[0]);
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let text = "[rpc]\ncommitment = \"processed\"\nurl = \"ftp://x\"\n[retry]\nmax_retries = 0\n[monitoring]\nmetric_port = 1\n[surprise]\nkey = 1\n";
     let mut faults = faults(text, &[("SESSION_BUILDER__QUEUE__KIND", "kafka")]);
@@ -163,7 +181,7 @@ fn every_domain_has_a_bound() {
         ("queue.retry_waits", "[\"1s\", \"13h\"]", "item 2"),
         ("queue.deferral_max_hours", "0", "from 1 to"),
         ("listener.start", "\"yesterday\"", "a signature"),
-        ("listener.cursor_url", "\"https://bucket.example\"", "s3 or file"),
+        ("listener.watermark_url", "\"https://bucket.example\"", "s3 or file"),
         ("listener.linger_ms", "51", "from 0 to 50"),
         (
             "creation.account_order",

@@ -20,7 +20,7 @@ use crate::{program, status_line};
 
 /// A shutdown has 10 s in all. So long the listener has, and the pages have the rest.
 const SHUTDOWN_LIMIT: Duration = Duration::from_millis(8_500);
-/// So long the queue has, and the cursor has the rest of the listener's time.
+/// So long the queue has, and the watermark has the rest of the listener's time.
 const DRAIN_LIMIT: Duration = Duration::from_secs(7);
 /// Often enough for any scraper.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -120,7 +120,7 @@ fn watched_wallets(settings: &Settings) -> Vec<Pubkey> {
     wallets
 }
 
-/// Runs the listener to its end. A store of cursors that is silent would take minutes of its shutdown: what is not
+/// Runs the listener to its end. A store of watermarks that is silent would take minutes of its shutdown: what is not
 /// saved when the time is over is repeated by the next start, and the listener's tasks end with the process.
 async fn in_time(
     running: impl Future<Output = Result<(), ListenerError>>,
@@ -133,7 +133,7 @@ async fn in_time(
     tokio::select! {
         ended = running => ended,
         () = overdue => {
-            tracing::warn!(limit = ?SHUTDOWN_LIMIT, "the cursor was not saved in time; a restart repeats events");
+            tracing::warn!(limit = ?SHUTDOWN_LIMIT, "the watermark was not saved in time; a restart repeats events");
             Ok(())
         }
     }

@@ -21,7 +21,7 @@ pub(crate) async fn log(status: watch::Receiver<ListenerStatus>, stop: Cancellat
             connected = status.connected,
             lag_slots = status.lag_slots(),
             last_slot = status.last_slot,
-            cursor_slot = status.cursor_slot,
+            watermark_slot = status.watermark_slot,
             complete_slot = status.completeness.map(|known| known.slot),
             complete_because = status.completeness.map(|known| known.because),
             backpressure = status.backpressure,

@@ -1,4 +1,4 @@
-//! The cursor is never ahead of what is settled, whatever the order in which things are seen, listed and settled.
+//! The watermark is never ahead of what is settled, whatever the order in which things are seen, listed and settled.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -242,28 +242,28 @@ impl Play {
         }
     }
 
-    /// Invariant 1: behind the cursor everything is listed, read and settled.
+    /// Invariant 1: behind the watermark everything is listed, read and settled.
     fn check(&self) {
-        let cursor = self.watermark.with(|watermark| watermark.cursor());
+        let watermark = self.watermark.with(|watermark| watermark.mark());
         for (number, transaction) in self.chain.iter().enumerate() {
-            if transaction.slot <= cursor.slot {
+            if transaction.slot <= watermark.slot {
                 assert!(
                     number < self.listed,
-                    "{number} {transaction:?} is behind {cursor:?} and not listed"
+                    "{number} {transaction:?} is behind {watermark:?} and not listed"
                 );
                 assert!(
                     self.read.contains(&number) && self.shares.iter().all(|(unsettled, _)| *unsettled != number),
-                    "{number} {transaction:?} is behind {cursor:?} and unsettled"
+                    "{number} {transaction:?} is behind {watermark:?} and unsettled"
                 );
             }
         }
-        if let Some(newest) = cursor.signature {
+        if let Some(newest) = watermark.signature {
             let number = (0..self.chain.len())
                 .find(|&number| signature(number) == newest)
                 .unwrap();
             assert!(
-                self.chain[number].slot <= cursor.slot,
-                "the cursor's transaction is not behind it"
+                self.chain[number].slot <= watermark.slot,
+                "the watermark's transaction is not behind it"
             );
         }
     }
@@ -275,20 +275,20 @@ fn chosen(claims: &BTreeMap<usize, Claim>, choice: usize) -> Option<usize> {
 
 proptest! {
     #[test]
-    fn the_cursor_is_never_ahead(chain in chain(), steps in steps()) {
+    fn the_watermark_is_never_ahead(chain in chain(), steps in steps()) {
         let mut play = Play::new(chain);
         let mut last = START.slot;
         for step in steps {
             play.step(step);
             play.check();
-            let cursor = play.watermark.with(|watermark| watermark.cursor()).slot;
-            prop_assert!(cursor >= last, "the cursor went back from {} to {}", last, cursor);
-            last = cursor;
+            let watermark = play.watermark.with(|watermark| watermark.mark()).slot;
+            prop_assert!(watermark >= last, "the watermark went back from {} to {}", last, watermark);
+            last = watermark;
         }
     }
 
     #[test]
-    fn whatever_was_given_back_the_cursor_comes_to_the_end_and_nothing_is_kept(chain in chain(), steps in steps()) {
+    fn whatever_was_given_back_the_watermark_comes_to_the_end_and_nothing_is_kept(chain in chain(), steps in steps()) {
         let mut play = Play::new(chain);
         for step in steps {
             play.step(step);
@@ -304,7 +304,7 @@ proptest! {
         let tip = play.chain.last().map_or(START.slot, |last| last.slot);
         play.watermark.with(|watermark| {
             watermark.complete_up_to(tip);
-            assert!(watermark.cursor().slot >= tip, "{:?}", watermark.cursor());
+            assert!(watermark.mark().slot >= tip, "{:?}", watermark.mark());
             assert_eq!((watermark.tracked.len(), watermark.open.len()), (0, 0));
             assert_eq!(watermark.unlisted(), 0);
         });
@@ -326,9 +326,9 @@ fn a_transaction_that_is_listed_while_somebody_has_it_and_then_given_back_is_owe
     drop(live);
     let owed = watermark.with(|watermark| watermark.owed());
     assert_eq!(owed.iter().map(|owed| owed.slot).collect::<Vec<_>>(), [11]);
-    assert_eq!(watermark.with(|watermark| watermark.cursor()).slot, 10);
+    assert_eq!(watermark.with(|watermark| watermark.mark()).slot, 10);
     watermark.claim(signature(1), 11).unwrap().settle();
-    assert_eq!(watermark.with(|watermark| watermark.cursor()).slot, 20);
+    assert_eq!(watermark.with(|watermark| watermark.mark()).slot, 20);
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn a_transaction_that_no_listing_shows_is_let_go() {
     assert_eq!(watermark.unlisted(), 1, "it is unsettled");
     watermark.read(&signature(1));
     assert_eq!(watermark.unlisted(), 0);
-    assert_eq!(watermark.cursor().slot, 20);
+    assert_eq!(watermark.mark().slot, 20);
 }
 
 #[test]
@@ -383,11 +383,11 @@ fn what_a_fork_has_put_into_another_slot_is_read_again_and_what_it_took_away_is_
         watermark.complete_up_to(20);
     });
     assert_eq!(
-        watermark.with(|watermark| watermark.cursor()).slot,
+        watermark.with(|watermark| watermark.mark()).slot,
         14,
         "it is not read yet"
     );
     claim.settle();
-    assert_eq!(watermark.with(|watermark| watermark.cursor()).slot, 20);
+    assert_eq!(watermark.with(|watermark| watermark.mark()).slot, 20);
     assert!(matches!(watermark.claim_listed(&succeeded(1, 15)), Sight::Known));
 }

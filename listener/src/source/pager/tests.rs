@@ -120,12 +120,12 @@ proptest! {
     fn everything_after_the_mark_comes_once_and_in_order(
         history in history(),
         cuts in prop::collection::vec(1_usize..7, 1..5),
-        cursor in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
         known in any::<bool>(),
         growing in 0_usize..5,
     ) {
         let (history, growth) = history.split_at(history.len() - growing.min(history.len()));
-        let mark = match history.get(cursor.index(history.len().max(1))) {
+        let mark = match history.get(place.index(history.len().max(1))) {
             Some(listed) => Mark {
                 slot: listed.slot,
                 signature: known.then(|| {

@@ -205,7 +205,7 @@ fn tell(display: &Display, report: &ReconcileReport) {
 /// is asked for again.
 ///
 /// # Errors
-/// What the chain, the queue or the cursor's place says.
+/// What the chain, the queue or the watermark's place says.
 pub(crate) async fn backfill(
     settings: Settings,
     screen: Arc<Screen>,

@@ -13,7 +13,7 @@ use session_builder::{
 use session_chain::rpc_pool;
 use session_config::Settings;
 use session_listener::{
-    BackfillRequest, CursorStore, KeptWatermark, Lasting, ListenerConfig, Mark, Point, Provenance, backfill,
+    BackfillRequest, KeptWatermark, Lasting, ListenerConfig, Mark, Point, Provenance, Watermarks, backfill,
 };
 use session_store::{FILE, Reader, Store, owner};
 use time::format_description::well_known::Rfc3339;
@@ -118,19 +118,19 @@ async fn running(settings: &Settings) -> Option<u32> {
 }
 
 /// The watermarks for whoever only looks.
-async fn looked_at(settings: &Settings) -> Result<CursorStore> {
+async fn looked_at(settings: &Settings) -> Result<Watermarks> {
     let folder = &settings.service.state_dir;
     if in_own_store(settings) && folder.join(FILE).is_file() {
         return Ok(watermarks_of(settings, Reader::open(folder).await?)?);
     }
-    Ok(Lasting::from_settings(settings).await?.cursors)
+    Ok(Lasting::from_settings(settings).await?.watermarks)
 }
 
-async fn opened(settings: &Settings, cursors: &CursorStore) -> Result<KeptWatermark> {
+async fn opened(settings: &Settings, watermarks: &Watermarks) -> Result<KeptWatermark> {
     let config = ListenerConfig::from_settings(settings)?;
     let (queue, pool) = (source_name(settings).await?, rpc_pool(settings)?);
     reach(settings, |reason| tracing::warn!("{reason}")).await?;
-    Ok(KeptWatermark::open(&config, pool, cursors, &queue).await?)
+    Ok(KeptWatermark::open(&config, pool, watermarks, &queue).await?)
 }
 
 async fn show(settings: &Settings, screen: &Screen, json: bool) -> Result<Ending> {
@@ -211,7 +211,7 @@ impl Change {
         stop: CancellationToken,
     ) -> Result<Ending> {
         let lasting = lasting(settings, in_own_store(settings).then_some(store)).await?;
-        let mut kept = opened(settings, &lasting.cursors).await?;
+        let mut kept = opened(settings, &lasting.watermarks).await?;
         let newest = kept.newest_slot().await?;
         let slot = kept.slot_of(self.point).await?;
         if slot > newest {

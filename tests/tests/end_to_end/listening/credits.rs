@@ -136,7 +136,7 @@ pub(crate) async fn truncated_logs_cost_what_the_bucket_allows(chain: Arc<TestCh
     collector.all_of(&sessions).await;
     listening
         .until("an empty quarantine", |status| {
-            status.cursor_slot.is_some() && status.quarantine.items == 0
+            status.watermark_slot.is_some() && status.quarantine.items == 0
         })
         .await;
     wait::until_true("what was postponed", LIMIT, || async { count(&resolved) > before }).await;

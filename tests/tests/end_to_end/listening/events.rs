@@ -33,7 +33,7 @@ pub(crate) async fn requests_before_and_during_listening_are_queued_once_each(ch
     collector.all_of(&during).await;
 
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening.stop().await.unwrap();
     assert!(
         collector.sessions().values().all(|&times| times == 1),
@@ -51,14 +51,14 @@ pub(crate) async fn requests_before_and_during_listening_are_queued_once_each(ch
     }
 }
 
-pub(crate) async fn a_restart_goes_on_from_the_cursor(chain: Arc<TestChain>) {
+pub(crate) async fn a_restart_goes_on_from_the_watermark(chain: Arc<TestChain>) {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start();
     let mut listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
     let first = request(&chain, 2).await;
     collector.all_of(&first).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening.stop().await.unwrap();
 
     let missed = request(&chain, 2).await;
@@ -99,13 +99,13 @@ pub(crate) async fn messages_name_who_paid_for_their_transaction(chain: Arc<Test
     collector.all_of(&before).await;
     listening.connected().await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     let fetched = proxy.requests("getTransaction");
 
     let during = request_for_strangers(&chain, &late).await;
     collector.all_of(&during).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening.stop().await.unwrap();
     assert_eq!(
         proxy.requests("getTransaction") - fetched,

@@ -35,13 +35,13 @@ async fn outlives(chain: &TestChain, lie: Lie, subject: Option<&str>) {
     sessions.extend(request(chain, DURING).await);
     collector.all_of(&sessions).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     let status = listening.status();
     assert_eq!((status.quarantine.items, status.stalled), (0, None), "{lie:?}");
     assert!(
-        status.cursor_slot.unwrap() < 1_000_000_000,
+        status.watermark_slot.unwrap() < 1_000_000_000,
         "{lie:?}: {:?}",
-        status.cursor_slot
+        status.watermark_slot
     );
     listening.stop().await.unwrap();
     if let Some(subject) = subject {
@@ -91,7 +91,7 @@ pub(crate) async fn a_chain_that_is_younger_than_its_finality_is_no_stall(chain:
     let mut listening = Listening::start(config, nodes, collector.queue(), folder.path());
     let sessions = request(&chain, 1).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     assert_eq!(listening.status().stalled, None);
     collector.all_of(&sessions).await;
     listening.stop().await.unwrap();

@@ -81,12 +81,12 @@ async fn only_truth_is_queued(chain: &TestChain, transactions: &[Vec<Instruction
     sessions.extend(request(chain, 1).await);
     live.all_of(&sessions).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening.stop().await.unwrap();
 
     let (filled, folder) = (Collector::start(), tempfile::tempdir().unwrap());
     let mut listening = Listening::start(quick_config(), pool(chain.endpoint()), filled.queue(), folder.path());
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     filled.all_of(&sessions).await;
     listening.stop().await.unwrap();
     for collector in [live, filled] {

@@ -43,7 +43,7 @@ session_tests::scenarios![
         by_hand::reconciliation_takes_a_session_at_its_last_request,
         by_hand::a_backfill_queues_its_stretch_and_nothing_else;
     on Embedded:
-        events::a_restart_goes_on_from_the_cursor,
+        events::a_restart_goes_on_from_the_watermark,
         events::a_payer_that_is_not_told_is_learnt_from_the_listing,
         network::a_silent_connection_is_noticed_and_loses_nothing,
         network::a_message_that_is_no_json_loses_nothing,
@@ -55,7 +55,7 @@ session_tests::scenarios![
         rpc::an_unsupported_version_is_a_loud_stall_and_never_a_skip,
         rpc::one_transaction_that_cannot_be_had_does_not_stop_those_behind_it,
         rpc::short_pages_are_no_end_of_history,
-        rpc::a_node_behind_the_cursor_is_waited_for,
+        rpc::a_node_behind_the_watermark_is_waited_for,
         rpc::the_next_endpoint_serves_while_the_first_is_down,
         evidence::a_node_that_lists_nothing_before_is_contradicted,
         evidence::a_node_without_every_third_transaction_is_contradicted,
@@ -68,6 +68,6 @@ session_tests::scenarios![
         credits::what_the_fast_path_leaves_is_listed_at_once,
         evidence::a_chain_that_is_younger_than_its_finality_is_no_stall,
         queue::refused_entries_are_sent_again,
-        queue::the_cursor_waits_for_a_closed_queue,
+        queue::the_watermark_waits_for_a_closed_queue,
         handlers::a_failing_handler_harms_nobody;
 ];

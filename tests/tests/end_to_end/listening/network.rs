@@ -69,7 +69,7 @@ async fn survives(chain: Arc<TestChain>, break_it: fn(&TcpProxy), mend_it: fn(&T
     sessions.extend(brought_live(&chain, &collector).await);
 
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening.stop().await.unwrap();
     assert_eq!(collector.sessions().len(), sessions.len());
 }

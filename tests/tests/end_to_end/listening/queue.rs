@@ -94,7 +94,7 @@ pub(crate) async fn refused_entries_are_sent_again(chain: Arc<TestChain>) {
     let sessions = request(&chain, 20).await;
     collector.all_of(&sessions).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening.stop().await.unwrap();
     assert!(queue.refused.load(Ordering::Relaxed) >= 6);
     assert!(
@@ -104,7 +104,7 @@ pub(crate) async fn refused_entries_are_sent_again(chain: Arc<TestChain>) {
     );
 }
 
-pub(crate) async fn the_cursor_waits_for_a_closed_queue(chain: Arc<TestChain>) {
+pub(crate) async fn the_watermark_waits_for_a_closed_queue(chain: Arc<TestChain>) {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start();
     let queue = Unwilling::new(collector.queue());
@@ -114,19 +114,19 @@ pub(crate) async fn the_cursor_waits_for_a_closed_queue(chain: Arc<TestChain>) {
     let before = chain.rpc().get_slot().await.unwrap();
     let sessions = request(&chain, 3).await;
     let after = chain.rpc().get_slot().await.unwrap();
-    // Long enough for the cursor to pass, if it could.
+    // Long enough for the watermark to pass, if it could.
     listening
         .until("later slots", |status| {
             status.last_slot.is_some_and(|slot| slot > after + 20)
         })
         .await;
     assert!(
-        listening.status().cursor_slot.unwrap() <= before + 1,
-        "the cursor is ahead of the queue"
+        listening.status().watermark_slot.unwrap() <= before + 1,
+        "the watermark is ahead of the queue"
     );
     assert!(collector.messages().is_empty());
     queue.closed.store(false, Ordering::Relaxed);
     collector.all_of(&sessions).await;
-    listening.cursor_at(after).await;
+    listening.watermark_at(after).await;
     listening.stop().await.unwrap();
 }

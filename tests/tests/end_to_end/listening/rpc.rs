@@ -87,8 +87,8 @@ pub(crate) async fn an_unsupported_version_is_a_loud_stall_and_never_a_skip(chai
     let tries = proxy.requests("getTransaction");
     proxy.arrived("getTransaction", tries + 3).await;
     assert!(
-        listening.status().cursor_slot.unwrap() < requested_at,
-        "the cursor is past what was not read"
+        listening.status().watermark_slot.unwrap() < requested_at,
+        "the watermark is past what was not read"
     );
     assert!(collector.messages().is_empty());
     proxy.heal();
@@ -124,8 +124,8 @@ pub(crate) async fn one_transaction_that_cannot_be_had_does_not_stop_those_behin
     let later = request(&chain, 2).await;
     collector.all_of(&later).await;
     assert!(!collector.sessions().contains_key(&withheld.session_id));
-    // What is in quarantine outlives the process, so the cursor passes it.
-    listening.cursor_at(slot + 1).await;
+    // What is in quarantine outlives the process, so the watermark passes it.
+    listening.watermark_at(slot + 1).await;
     listening.stop().await.unwrap();
 
     let mut listening = listen();
@@ -136,7 +136,7 @@ pub(crate) async fn one_transaction_that_cannot_be_had_does_not_stop_those_behin
     proxy.heal();
     collector.all_of(&[withheld.session_id]).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening
         .until("an empty quarantine", |status| status.quarantine.items == 0)
         .await;
@@ -163,7 +163,7 @@ pub(crate) async fn short_pages_are_no_end_of_history(chain: Arc<TestChain>) {
     let later = request(&chain, 5).await;
     collector.all_of(&later).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening.stop().await.unwrap();
     assert!(
         collector.sessions().values().all(|&times| times == 1),
@@ -172,14 +172,14 @@ pub(crate) async fn short_pages_are_no_end_of_history(chain: Arc<TestChain>) {
     );
 }
 
-pub(crate) async fn a_node_behind_the_cursor_is_waited_for(chain: Arc<TestChain>) {
+pub(crate) async fn a_node_behind_the_watermark_is_waited_for(chain: Arc<TestChain>) {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start();
     let mut listening = Listening::start(quick_config(), pool(chain.endpoint()), collector.queue(), folder.path());
     let before = request(&chain, 2).await;
     collector.all_of(&before).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
+    listening.watermark_at(tip).await;
     listening.stop().await.unwrap();
 
     let node = LaggingNode::start(
@@ -199,7 +199,10 @@ pub(crate) async fn a_node_behind_the_cursor_is_waited_for(chain: Arc<TestChain>
     );
     let behind = request(&chain, 2).await;
     listening.until("a stall", |status| status.stalled.is_some()).await;
-    assert!(listening.status().cursor_slot.unwrap() >= tip, "the cursor went back");
+    assert!(
+        listening.status().watermark_slot.unwrap() >= tip,
+        "the watermark went back"
+    );
     // It catches up, and its index does not: what it tells of its tip says nothing about what it lists.
     node.set(Lag {
         slots: 0,
@@ -209,8 +212,8 @@ pub(crate) async fn a_node_behind_the_cursor_is_waited_for(chain: Arc<TestChain>
     collector.all_of(&behind).await;
     let late = request(&chain, 2).await;
     let tip = chain.rpc().get_slot().await.unwrap();
-    listening.cursor_at(tip).await;
-    // What the cursor has passed is not listed again.
+    listening.watermark_at(tip).await;
+    // What the watermark has passed is not listed again.
     collector.all_of(&late).await;
     listening.stop().await.unwrap();
     assert!(

@@ -17,8 +17,8 @@ pub(crate) async fn killed_and_restarted() {
     let before = stage.request_sessions(FEW).await;
     stage.take_all(&before, &mut Queued::new()).await;
     let newest = newest_slot(&stage, &before).await;
-    wait::until_true("a cursor in S3", LIMIT, || async {
-        stage.cursor_in_s3().await.is_some_and(|slot| slot >= newest)
+    wait::until_true("a watermark in S3", LIMIT, || async {
+        stage.watermark_in_s3().await.is_some_and(|slot| slot >= newest)
     })
     .await;
     listener.kill().await;
@@ -31,7 +31,7 @@ pub(crate) async fn killed_and_restarted() {
     assert_eq!(
         queued.len(),
         meanwhile.len(),
-        "what the cursor had passed is not repeated"
+        "what the watermark had passed is not repeated"
     );
     assert!(next.terminate().await.success());
     stage.stop().await;
@@ -47,7 +47,7 @@ pub(crate) async fn two_at_once() {
     stage.take_all(&requested, &mut Queued::new()).await;
     let newest = newest_slot(&stage, &requested).await;
     for listener in &listeners {
-        wait::until_true("a cursor that both have saved", LIMIT, || async {
+        wait::until_true("a watermark that both have saved", LIMIT, || async {
             listener.metric("listener_cursor_slot").await >= newest
         })
         .await;
@@ -67,10 +67,10 @@ pub(crate) async fn never_back() {
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let stage = Stage::start().await;
-    let mut cursors = [
-        stage.s3_cursor().await,
-        stage.s3_cursor().await,
-        stage.s3_cursor().await,
+    let mut watermarks = [
+        stage.s3_watermark().await,
+        stage.s3_watermark().await,
+        stage.s3_watermark().await,
     ];
     let mut last = None;
     for step in 0..STEPS {
@@ -78,25 +78,25 @@ pub(crate) async fn never_back() {
             slot: random.random_range(0..=step as u64 / 4),
             signature: None,
         };
-        let cursor = &mut cursors[random.random_range(0..3)];
+        let watermark = &mut watermarks[random.random_range(0..3)];
         match random.random_range(0..5) {
-            0 => drop(cursor.load().await.unwrap()),
-            1 => *cursor = stage.s3_cursor().await,
-            2 => drop(cursor.begin(mark).await.unwrap()),
-            _ => assert!(cursor.advance(mark).await.unwrap().slot >= mark.slot),
+            0 => drop(watermark.load().await.unwrap()),
+            1 => *watermark = stage.s3_watermark().await,
+            2 => drop(watermark.begin(mark).await.unwrap()),
+            _ => assert!(watermark.advance(mark).await.unwrap().slot >= mark.slot),
         }
-        let saved = stage.cursor_in_s3().await;
+        let saved = stage.watermark_in_s3().await;
         assert!(saved >= last, "step {step}: from {last:?} to {saved:?}");
         last = saved;
     }
     assert!(last > Some(STEPS as u64 / 8), "{last:?}");
     // Two at the same time: one of them is told so, and the further one stays.
-    let [one, other, _] = &mut cursors;
+    let [one, other, _] = &mut watermarks;
     for slot in 1_000..1_010 {
         let mark = |slot| Mark { slot, signature: None };
         let (first, second) = tokio::join!(one.advance(mark(slot)), other.advance(mark(slot + 1)));
         assert!(first.unwrap().slot >= slot && second.unwrap().slot == slot + 1);
-        assert_eq!(stage.cursor_in_s3().await, Some(slot + 1));
+        assert_eq!(stage.watermark_in_s3().await, Some(slot + 1));
     }
     stage.stop().await;
 }

@@ -1,12 +1,20 @@
-//! The saved cursor never goes back, is never somebody else's, and "never saved" is no slot.
+//! The saved watermark never goes back, is never somebody else's, and "never saved" is no slot.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    path::Path as FilePath,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
+use crate::checkpoint::{
+    place::{WatermarkStore, WatermarkStoreError},
+    watermarks::WATERMARKS_FOLDER,
+};
 
 const GENESIS: &str = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";
 
@@ -27,27 +35,27 @@ struct Records(Mutex<BTreeMap<String, String>>);
 
 #[async_trait]
 impl WatermarkStore for Records {
-    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkError> {
+    async fn load(&self, name: &str) -> Result<Option<String>, WatermarkStoreError> {
         Ok(self.0.lock().unwrap().get(name).cloned())
     }
 
-    async fn save(&self, name: &str, record: String) -> Result<(), WatermarkError> {
+    async fn save(&self, name: &str, record: String) -> Result<(), WatermarkStoreError> {
         self.0.lock().unwrap().insert(name.to_owned(), record);
         Ok(())
     }
 
-    async fn remove(&self, name: &str) -> Result<(), WatermarkError> {
+    async fn remove(&self, name: &str) -> Result<(), WatermarkStoreError> {
         self.0.lock().unwrap().remove(name);
         Ok(())
     }
 }
 
 /// One of each kind, empty.
-fn places(folder: &FilePath) -> [CursorStore; 3] {
-    let owned = CursorStore::owned(Arc::<Records>::default(), String::from("store"), folder);
+fn places(folder: &FilePath) -> [Watermarks; 3] {
+    let owned = Watermarks::owned(Arc::<Records>::default(), String::from("store"), folder);
     [
-        CursorStore::folder(folder).unwrap(),
-        CursorStore::in_memory(),
+        Watermarks::folder(folder).unwrap(),
+        Watermarks::in_memory(),
         owned.unwrap(),
     ]
 }
@@ -55,20 +63,20 @@ fn places(folder: &FilePath) -> [CursorStore; 3] {
 #[tokio::test]
 async fn what_earlier_versions_kept_in_files_is_gone_on_from_and_left_alone() {
     let state = tempfile::tempdir().unwrap();
-    let files = CursorStore::folder(&state.path().join(CURSORS_FOLDER)).unwrap();
+    let files = Watermarks::folder(&state.path().join(WATERMARKS_FOLDER)).unwrap();
     of(&files).advance(mark(7)).await.unwrap();
-    let owned = CursorStore::owned(Arc::<Records>::default(), String::from("store"), state.path()).unwrap();
-    let mut cursor = of(&owned);
-    assert_eq!(cursor.load().await.unwrap(), Some(mark(7)));
-    assert_eq!(cursor.advance(mark(6)).await.unwrap(), mark(7), "it never goes back");
-    assert_eq!(cursor.advance(mark(8)).await.unwrap(), mark(8));
+    let owned = Watermarks::owned(Arc::<Records>::default(), String::from("store"), state.path()).unwrap();
+    let mut watermark = of(&owned);
+    assert_eq!(watermark.load().await.unwrap(), Some(mark(7)));
+    assert_eq!(watermark.advance(mark(6)).await.unwrap(), mark(7), "it never goes back");
+    assert_eq!(watermark.advance(mark(8)).await.unwrap(), mark(8));
     of(&files).advance(mark(9)).await.unwrap();
     assert_eq!(
         of(&owned).load().await.unwrap(),
         Some(mark(8)),
         "it is the store's from then on"
     );
-    cursor.remove().await.unwrap();
+    watermark.remove().await.unwrap();
     assert_eq!(
         of(&owned).load().await.unwrap(),
         None,
@@ -80,10 +88,10 @@ async fn what_earlier_versions_kept_in_files_is_gone_on_from_and_left_alone() {
 async fn what_was_saved_is_read_from_every_kind_of_place() {
     let folder = tempfile::tempdir().unwrap();
     for store in places(folder.path()) {
-        let mut cursor = store.of("sessions", &program(), GENESIS);
-        assert_eq!(cursor.load().await.unwrap(), None, "never saved is no slot");
+        let mut watermark = store.of("sessions", &program(), GENESIS);
+        assert_eq!(watermark.load().await.unwrap(), None, "never saved is no slot");
         for slot in [7, 8] {
-            assert_eq!(cursor.advance(mark(slot)).await.unwrap(), mark(slot));
+            assert_eq!(watermark.advance(mark(slot)).await.unwrap(), mark(slot));
         }
         assert_eq!(
             store.of("sessions", &program(), GENESIS).load().await.unwrap(),
@@ -99,8 +107,8 @@ async fn what_was_saved_is_read_from_every_kind_of_place() {
 }
 
 #[tokio::test]
-async fn of_two_listeners_the_cursor_that_is_further_stays() {
-    let store = CursorStore::in_memory();
+async fn of_two_listeners_the_watermark_that_is_further_stays() {
+    let store = Watermarks::in_memory();
     let (mut one, mut other) = (
         store.of("sessions", &program(), GENESIS),
         store.of("sessions", &program(), GENESIS),
@@ -124,9 +132,9 @@ async fn of_two_listeners_the_cursor_that_is_further_stays() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_cluster_or_of_another_version_is_refused() {
+async fn a_watermark_of_another_cluster_or_of_another_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CursorStore::folder(folder.path()).unwrap();
+    let store = Watermarks::folder(folder.path()).unwrap();
     store
         .of("sessions", &program(), "elsewhere")
         .advance(mark(5))
@@ -142,7 +150,7 @@ async fn a_cursor_of_another_cluster_or_of_another_version_is_refused() {
     assert!(
         matches!(
             refused,
-            Err(CursorError::Foreign {
+            Err(WatermarkError::Foreign {
                 field: "genesis_hash",
                 ..
             })
@@ -156,13 +164,13 @@ async fn a_cursor_of_another_cluster_or_of_another_version_is_refused() {
     std::fs::write(file("elsewhere"), newer).unwrap();
     let refused = store.of("sessions", &program(), "elsewhere").load().await;
     assert!(
-        matches!(refused, Err(CursorError::Version { found: 2, .. })),
+        matches!(refused, Err(WatermarkError::Version { found: 2, .. })),
         "{refused:?}"
     );
 
     std::fs::write(file(GENESIS), b"{\"version\": 1,").unwrap();
     let refused = store.of("sessions", &program(), GENESIS).load().await;
-    assert!(matches!(refused, Err(CursorError::Malformed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(WatermarkError::Malformed { .. })), "{refused:?}");
 }
 
 #[tokio::test]
@@ -183,7 +191,7 @@ async fn of_two_first_starts_the_first_one_decides_for_both() {
 #[tokio::test]
 async fn each_queue_has_its_own_and_goes_on_where_the_only_one_was() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CursorStore::folder(folder.path()).unwrap();
+    let store = Watermarks::folder(folder.path()).unwrap();
     // As it was named when there was one queue.
     store
         .named("cursor", &program(), GENESIS)
@@ -204,7 +212,7 @@ async fn each_queue_has_its_own_and_goes_on_where_the_only_one_was() {
     );
 }
 
-fn of(store: &CursorStore) -> SavedCursor {
+fn of(store: &Watermarks) -> SavedWatermark {
     store.of("sessions", &program(), GENESIS)
 }
 
@@ -212,17 +220,17 @@ proptest! {
     /// Whatever several listeners save, read and forget in which order, what is saved never goes back.
     #[test]
     fn what_is_saved_never_goes_back(steps in prop::collection::vec((0_usize..3, 0_u64..20, 0_u8..4), 0..60)) {
-        let store = CursorStore::in_memory();
+        let store = Watermarks::in_memory();
         let all = async {
-            let mut cursors = [of(&store), of(&store), of(&store)];
+            let mut watermarks = [of(&store), of(&store), of(&store)];
             let mut last = None;
             for (who, slot, what) in steps {
-                let cursor = &mut cursors[who];
+                let watermark = &mut watermarks[who];
                 match what {
-                    0 => drop(cursor.load().await.unwrap()),
-                    1 => *cursor = of(&store),
-                    2 => drop(cursor.begin(mark(slot)).await.unwrap()),
-                    _ => assert!(cursor.advance(mark(slot)).await.unwrap().slot >= slot),
+                    0 => drop(watermark.load().await.unwrap()),
+                    1 => *watermark = of(&store),
+                    2 => drop(watermark.begin(mark(slot)).await.unwrap()),
+                    _ => assert!(watermark.advance(mark(slot)).await.unwrap().slot >= slot),
                 }
                 let saved = of(&store).load().await.unwrap().map(|mark| mark.slot);
                 assert!(saved >= last, "from {last:?} to {saved:?}");
@@ -251,11 +259,11 @@ async fn an_operator_sets_it_back_and_not_over_what_a_listener_saved_meanwhile()
         restarted.load().await.unwrap();
         assert!(!restarted.provenance().unwrap().by_hand, "settled, and not chosen");
     }
-    let store = CursorStore::in_memory();
+    let store = Watermarks::in_memory();
     let (mut listener, mut operator) = (of(&store), of(&store));
     operator.load().await.unwrap();
     listener.advance(mark(9)).await.unwrap();
     let refused = operator.set(mark(5)).await;
-    assert!(matches!(refused, Err(CursorError::Moved { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(WatermarkError::Moved { .. })), "{refused:?}");
     assert_eq!(listener.load().await.unwrap(), Some(mark(9)));
 }
