@@ -287,7 +287,7 @@ impl Watched {
     reason = "gauges are floating point, and seconds stay below 2^53"
 )]
 fn unix_seconds() -> f64 {
-    OffsetDateTime::from(session_clock::now()).unix_timestamp() as f64
+    session_clock::now_utc().unix_timestamp() as f64
 }
 
 #[cfg(test)]

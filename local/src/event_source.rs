@@ -7,7 +7,7 @@
 use std::{
     collections::HashSet,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
@@ -205,11 +205,7 @@ fn sqs_event(queue: &str, batch: &[ReceivedMessage]) -> SqsEvent {
 }
 
 fn sqs_message(queue: &str, message: &ReceivedMessage) -> SqsMessage {
-    let epoch_ms = |at: SystemTime| {
-        at.duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis())
-            .to_string()
-    };
+    let epoch_ms = |at: SystemTime| session_clock::epoch_ms(at).to_string();
     let mut record = SqsMessage::default();
     record.message_id = Some(message.message_id.as_str().to_owned());
     record.receipt_handle = Some(message.receipt_handle.as_str().to_owned());

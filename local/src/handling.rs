@@ -45,6 +45,18 @@ pub enum HandlingError {
     Store(#[from] StoreError),
 }
 
+/// What the half is made of.
+pub struct HandlingParts {
+    /// The chain.
+    pub pool: RpcPool,
+    /// The wallets.
+    pub signers: SignerPool,
+    /// Who is told how each record ended.
+    pub observer: Arc<dyn RecordObserver>,
+    /// Who sees the queue's messages pass, if anybody does.
+    pub passing: Option<Arc<dyn Passing>>,
+}
+
 /// All of the half that can fail to start, before anything is received: a message that is received has an attempt less.
 pub struct Readied {
     pub(crate) queues: Queues,
@@ -67,22 +79,21 @@ pub struct Handling {
 }
 
 impl Readied {
-    /// Opens queues and books, and starts the engine. The queue's messages will be seen by `passing` as they pass.
+    /// Opens queues and books, and starts the engine.
     ///
     /// # Errors
     /// [`HandlingError`].
-    pub async fn open(
-        settings: &Settings,
-        pool: RpcPool,
-        signers: SignerPool,
-        observer: Arc<dyn RecordObserver>,
-        passing: Option<Arc<dyn Passing>>,
-    ) -> Result<Self, HandlingError> {
+    pub async fn open(settings: &Settings, parts: HandlingParts) -> Result<Self, HandlingError> {
+        let HandlingParts {
+            pool,
+            signers,
+            mut observer,
+            passing,
+        } = parts;
         let mut queues = Queues::open(settings).await?.watched(passing);
         let config = engine_config(settings, &signers);
         let (mut ledger, store) = ledger(settings, &queues).await?;
         let history = store.as_ref().and_then(|store| History::start(store, settings.history));
-        let mut observer = observer;
         if let Some(historian) = history.as_ref().map(History::historian) {
             queues.source = historian.queue(queues.source);
             ledger = historian.ledger(ledger);
@@ -118,21 +129,6 @@ impl Readied {
 }
 
 impl Handling {
-    /// Starts polling the queue, whose messages `passing` sees pass.
-    ///
-    /// # Errors
-    /// [`HandlingError`].
-    pub async fn start(
-        settings: &Settings,
-        pool: RpcPool,
-        signers: SignerPool,
-        observer: Arc<dyn RecordObserver>,
-        passing: Option<Arc<dyn Passing>>,
-    ) -> Result<Self, HandlingError> {
-        let readied = Readied::open(settings, pool, signers, observer, passing).await?;
-        Ok(readied.begin())
-    }
-
     /// The queues that are emptied.
     #[must_use]
     pub fn queues(&self) -> &Queues {

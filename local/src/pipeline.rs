@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     alerts::{self, Letters},
     client, gauges,
-    handling::{Handling, HandlingError, Readied},
+    handling::{Handling, HandlingError, HandlingParts, Readied},
     lasting::lasting,
     operations::{Desk, ServiceOperations, Ward},
     tally::Tally,
@@ -110,7 +110,13 @@ impl Pipeline {
         let listener_config = ListenerConfig::from_settings(settings)?;
         let socket = session_admin::bind(settings.monitoring.bind_address, settings.monitoring.metrics_port).await?;
         let address = socket.local_addr().map_err(PipelineError::Address)?;
-        let readied = Readied::open(settings, parts.pool.clone(), parts.signers, observer, Some(passing)).await?;
+        let of_handling = HandlingParts {
+            pool: parts.pool.clone(),
+            signers: parts.signers,
+            observer,
+            passing: Some(passing),
+        };
+        let readied = Readied::open(settings, of_handling).await?;
         let queues = readied.queues.clone();
         let lasting = lasting(settings, readied.store.as_ref()).await?;
         let ward = Ward::of(lasting.quarantine.clone());

@@ -3,7 +3,11 @@
 
 use std::{fmt, time::Duration};
 
-use session_chain::{ChainError, RpcPool, replies::read_accounts_surely, rpc_pool};
+use session_chain::{
+    ChainError, RpcPool,
+    replies::{Deployment, deployments},
+    rpc_pool,
+};
 use session_config::Settings;
 use session_telemetry::{Escaped, in_full};
 use solana_pubkey::Pubkey;
@@ -166,13 +170,14 @@ async fn programs(settings: &Settings, pool: &RpcPool) -> Result<(), ReachError>
     ];
     let addresses = named.map(|(_, address)| address);
     let deadline = Some(Instant::now() + LIMIT);
-    let reading = read_accounts_surely(pool, &addresses, None, deadline, |_| true).await;
-    let reading = reading.map_err(ReachError::Chain)?;
-    for ((key, address), account) in named.into_iter().zip(reading.accounts) {
-        match account {
-            Some(account) if account.executable => {}
-            Some(_) => return Err(ReachError::NotExecutable { key, address }),
-            None => {
+    let found = deployments(pool, &addresses, deadline)
+        .await
+        .map_err(ReachError::Chain)?;
+    for ((key, address), deployment) in named.into_iter().zip(found) {
+        match deployment {
+            Deployment::Program => {}
+            Deployment::NotExecutable => return Err(ReachError::NotExecutable { key, address }),
+            Deployment::Missing => {
                 return Err(ReachError::NoProgram {
                     key,
                     address,

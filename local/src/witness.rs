@@ -46,7 +46,7 @@ impl Invoker for Witness {
             // The event source fails the whole batch for it: nothing is concluded.
             return Ok(response);
         }
-        let answered_at = OffsetDateTime::from(session_clock::now());
+        let answered_at = session_clock::now_utc();
         match self.conclude(&seen, &response).await {
             Ok(conclusions) => self.report(seen, conclusions, answered_at),
             Err(error) => tracing::warn!(%error, "the function has answered, but what it did cannot be looked up"),

@@ -16,8 +16,10 @@ use serde_json::{Value, json};
 use session_engine::{
     BatchEncoding, BatchShape, CreationRequest, EngineConfig, InstructionShape, Outcome, TransactionVersion,
 };
-use session_events::{session::SESSION_PROGRAM_ID, session_address};
-use session_tests::{chain::TestChain, creation::CreationRig};
+use session_tests::{
+    chain::TestChain,
+    creation::{CreationRig, request_of},
+};
 use solana_client::rpc_request::RpcRequest;
 use solana_pubkey::Pubkey;
 use tokio::time::Instant;
@@ -79,17 +81,7 @@ fn requests(count: usize, owners: Owners) -> Vec<CreationRequest> {
             Owners::One => one,
             Owners::Each => Pubkey::new_unique(),
         };
-        let session_id = format!("session-{number:08}");
-        let (pda, _) = session_address(&SESSION_PROGRAM_ID, &session_owner, &session_id).unwrap();
-        CreationRequest {
-            pda,
-            owner_program: SESSION_PROGRAM_ID,
-            session_owner,
-            session_id,
-            size: SIZE_BYTES,
-            requester: None,
-            asked_at_slot: None,
-        }
+        request_of(session_owner, format!("session-{number:08}"), SIZE_BYTES)
     };
     (0..count).map(request).collect()
 }

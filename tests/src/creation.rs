@@ -155,18 +155,27 @@ pub fn requests(count: usize, size: u64) -> Vec<CreationRequest> {
     let session_owner = Pubkey::new_unique();
     let request = |_| {
         let session_id = format!("session-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let (pda, _) = session_address(&SESSION_PROGRAM_ID, &session_owner, &session_id).unwrap();
-        CreationRequest {
-            pda,
-            owner_program: SESSION_PROGRAM_ID,
-            session_owner,
-            session_id,
-            size,
-            requester: None,
-            asked_at_slot: None,
-        }
+        request_of(session_owner, session_id, size)
     };
     (0..count).map(request).collect()
+}
+
+/// A request for the account of this session, of which nobody knows who asked for it and when.
+///
+/// # Panics
+/// If the id is no seed.
+#[must_use]
+pub fn request_of(session_owner: Pubkey, session_id: String, size: u64) -> CreationRequest {
+    let (pda, _) = session_address(&SESSION_PROGRAM_ID, &session_owner, &session_id).unwrap();
+    CreationRequest {
+        pda,
+        owner_program: SESSION_PROGRAM_ID,
+        session_owner,
+        session_id,
+        size,
+        requester: None,
+        asked_at_slot: None,
+    }
 }
 
 /// Fails unless this engine created every account; gives the number of transactions that it took.

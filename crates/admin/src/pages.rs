@@ -83,7 +83,7 @@ async fn nothing_here() -> impl IntoResponse {
 }
 
 async fn live(State(pages): State<Pages>) -> impl IntoResponse {
-    let timestamp = timestamp(OffsetDateTime::from(session_clock::now()));
+    let timestamp = timestamp(session_clock::now_utc());
     match pages.health.hung() {
         None => (
             StatusCode::OK,
@@ -103,10 +103,7 @@ async fn health(State(pages): State<Pages>) -> impl IntoResponse {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (
-        status,
-        Json(health_page(&report, OffsetDateTime::from(session_clock::now()))),
-    )
+    (status, Json(health_page(&report, session_clock::now_utc())))
 }
 
 async fn stats(State(pages): State<Pages>) -> Json<Value> {

@@ -1,6 +1,7 @@
 //! Time and chance: the two things that differ from one run to the next though nothing was changed.
 //!
-//! **What this owns.** The time of day ([`now`], [`instant`]) and whatever is random ([`random`], [`uuid`]). Waiting and measuring is
+//! **What this owns.** The time of day ([`now`], [`now_utc`], [`instant`]), how it is
+//! written as a number ([`epoch_ms`], [`epoch_secs`]) and whatever is random ([`random`], [`uuid`]). Waiting and measuring is
 //! tokio's: [`tokio::time::Instant`], `sleep`, `timeout`. `clippy.toml` refuses the other ways to any of them, each with its
 //! reason: a single `SystemTime::now` somewhere below is enough for a test's hour to last an hour, or for half of a process to
 //! live in another hour than the other half.
@@ -18,6 +19,8 @@
 //!
 //! **What it may not know.** Who asks, and what for.
 
+mod epoch;
+
 use std::{
     sync::{Mutex, OnceLock, PoisonError},
     time::SystemTime,
@@ -28,8 +31,11 @@ use rand::{
     distr::{Distribution, StandardUniform},
     rngs::StdRng,
 };
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
+
+pub use epoch::{epoch_ms, epoch_secs, from_epoch_ms};
 
 /// A time of day and the moment at which it was that: where turned clocks count from, so that all of a process agree.
 static START: OnceLock<(SystemTime, std::time::Instant)> = OnceLock::new();
@@ -51,6 +57,12 @@ pub fn now() -> SystemTime {
         Some(later) => start + later,
         None => start - since.duration_since(shown),
     }
+}
+
+/// The same with the calendar of UTC.
+#[must_use]
+pub fn now_utc() -> OffsetDateTime {
+    now().into()
 }
 
 /// When on tokio's clock a time of day comes; now, where it is past.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -245,7 +245,7 @@ impl<'a> Writes<'a> {
                 HoldState::Open(hold) => self.put(&Key::open(*id), hold, None)?,
                 HoldState::Settled(settled) => {
                     self.delete(&Key::open(*id))?;
-                    let expires_at = now.duration_since(UNIX_EPOCH).unwrap_or_default() + SETTLED_KEPT;
+                    let expires_at = session_clock::epoch_secs(now + SETTLED_KEPT);
                     self.put(&Key::settled(*id), settled, Some(expires_at))?;
                 }
             }
@@ -262,12 +262,11 @@ impl<'a> Writes<'a> {
         Ok(())
     }
 
-    fn put<T: Serialize>(&mut self, key: &Key, record: &T, expires_at: Option<Duration>) -> Result<(), BoxError> {
+    fn put<T: Serialize>(&mut self, key: &Key, record: &T, expires_at_secs: Option<u64>) -> Result<(), BoxError> {
         let version = self.versions.get(key).copied();
         let mut item = item_of(key, version.unwrap_or(0) + 1, record)?;
-        if let Some(expires_at) = expires_at {
-            let seconds = expires_at.as_secs().to_string();
-            item.insert(EXPIRES_AT.to_owned(), AttributeValue::N(seconds));
+        if let Some(seconds) = expires_at_secs {
+            item.insert(EXPIRES_AT.to_owned(), AttributeValue::N(seconds.to_string()));
         }
         let put = Put::builder().table_name(self.table).set_item(Some(item));
         let put = match version {

@@ -142,7 +142,7 @@ impl Hold {
     /// How long it has been held.
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Duration {
-        Duration::from_millis(epoch_ms(now).saturating_sub(self.held_at_ms))
+        Duration::from_millis(session_clock::epoch_ms(now).saturating_sub(self.held_at_ms))
     }
 
     pub(crate) fn new(request: &HoldRequest, now: SystemTime) -> Self {
@@ -151,7 +151,7 @@ impl Hold {
             wallet: request.wallet,
             members: request.members.clone(),
             fee_lamports: request.fee_lamports,
-            held_at_ms: epoch_ms(now),
+            held_at_ms: session_clock::epoch_ms(now),
             sent: None,
         }
     }
@@ -168,11 +168,6 @@ pub fn fee_shares(members: usize, fee_lamports: u64) -> impl Iterator<Item = u64
     std::iter::once(share + rest)
         .chain(std::iter::repeat(share))
         .take(members)
-}
-
-pub(crate) fn epoch_ms(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn total(members: &[Member], fee_lamports: u64) -> u64 {

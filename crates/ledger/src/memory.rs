@@ -11,7 +11,7 @@ use solana_pubkey::Pubkey;
 
 use crate::{
     account::Limits,
-    hold::{Hold, HoldId, epoch_ms},
+    hold::{Hold, HoldId},
     ledger::{Books, LedgerError},
     sheet::{AddressRecord, HoldState, Sheet, SheetKeys},
     step::{Step, StepAnswer},
@@ -55,7 +55,7 @@ impl Kept {
         self.sheet.accounts.extend(changed.accounts);
         self.sheet.wallets.extend(changed.wallets);
         self.sheet.addresses.extend(changed.addresses);
-        let old = now.checked_sub(SETTLED_KEPT).map_or(0, epoch_ms);
+        let old = now.checked_sub(SETTLED_KEPT).map_or(0, session_clock::epoch_ms);
         while let Some((_, id)) = self.settled.pop_front_if(|(settled_at_ms, _)| *settled_at_ms < old) {
             self.sheet.holds.remove(&id);
         }

@@ -11,7 +11,7 @@ use solana_signature::Signature;
 use crate::{
     account::{AccountKey, Limits, NoRoom},
     fate::{Fate, Settlement, Spending},
-    hold::{Hold, HoldId, HoldRequest, Member, SentTransaction, epoch_ms, fee_shares},
+    hold::{Hold, HoldId, HoldRequest, Member, SentTransaction, fee_shares},
     ledger::LedgerError,
     refusal::{HoldAnswer, Refusal},
     sheet::{Creation, HoldState, SettledHold, Sheet, SheetKeys},
@@ -265,7 +265,7 @@ fn settle(sheet: &mut Sheet, id: HoldId, fate: &Fate, now: SystemTime) -> Result
     let settled = SettledHold {
         hold,
         fate: fate.clone(),
-        settled_at_ms: epoch_ms(now),
+        settled_at_ms: session_clock::epoch_ms(now),
     };
     sheet.holds.insert(id, HoldState::Settled(Box::new(settled)));
     Ok(Settlement::Now { spent_lamports })

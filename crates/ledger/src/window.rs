@@ -5,7 +5,7 @@
 //! is counted by the minute, and a minute is forgotten once a whole hour has passed since its end: between 60 and 61
 //! minutes after the lamports were spent.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,16 +73,17 @@ fn is_over(minute: u64, now: u64) -> bool {
 }
 
 fn minute_of(now: SystemTime) -> u64 {
-    now.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() / STEP_SECS)
+    session_clock::epoch_secs(now) / STEP_SECS
 }
 
 fn start_of(minute: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(minute * STEP_SECS)
+    session_clock::from_epoch_ms(minute * STEP_SECS * 1_000)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -90,7 +91,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn at(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+        session_clock::from_epoch_ms(1_000 * (1_700_000_000 + seconds))
     }
 
     #[test]

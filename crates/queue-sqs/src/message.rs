@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use aws_sdk_sqs::{
@@ -79,5 +79,5 @@ fn strings(attributes: HashMap<String, MessageAttributeValue>) -> BTreeMap<Strin
 }
 
 fn time(ms: Option<u64>) -> SystemTime {
-    ms.map_or_else(session_clock::now, |ms| UNIX_EPOCH + Duration::from_millis(ms))
+    ms.map_or_else(session_clock::now, session_clock::from_epoch_ms)
 }

@@ -1,9 +1,8 @@
 //! Why a message is in the dead-letter queue, as attributes that a person can read in any console.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, time::SystemTime};
+
+use session_clock::{epoch_ms, from_epoch_ms};
 
 use crate::entry::allowed_text;
 
@@ -53,8 +52,8 @@ impl DeadLetter {
             (REASON, self.reason.clone()),
             (SENTENCE, allowed_text(&self.sentence)),
             (ATTEMPTS, self.attempts.to_string()),
-            (FIRST_AT, epoch_ms(self.first_at)),
-            (LAST_AT, epoch_ms(self.last_at)),
+            (FIRST_AT, epoch_ms(self.first_at).to_string()),
+            (LAST_AT, epoch_ms(self.last_at).to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -79,7 +78,7 @@ impl DeadLetter {
             let ms = text(name)?
                 .parse()
                 .map_err(|_| DeadLetterAttributeError { name, expected: "time" })?;
-            Ok(UNIX_EPOCH + Duration::from_millis(ms))
+            Ok(from_epoch_ms(ms))
         };
         Ok(Self {
             reason: text(REASON)?,
@@ -95,14 +94,10 @@ impl DeadLetter {
     }
 }
 
-pub(crate) fn epoch_ms(at: SystemTime) -> String {
-    at.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis())
-        .to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
 
     #[test]
@@ -112,8 +107,8 @@ mod tests {
             sentence: String::from("it belongs to somebody else"),
             attempts: 3,
             last_signature: Some(String::from("5sig")),
-            first_at: UNIX_EPOCH + Duration::from_millis(1_700_000_000_001),
-            last_at: UNIX_EPOCH + Duration::from_millis(1_700_000_000_002),
+            first_at: from_epoch_ms(1_700_000_000_001),
+            last_at: from_epoch_ms(1_700_000_000_002),
         };
         assert_eq!(DeadLetter::from_attributes(&letter.attributes()), Ok(letter));
     }

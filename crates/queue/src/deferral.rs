@@ -1,12 +1,9 @@
 //! A message that waits for room: what it carries from one sending to the next, so that waiting costs it no attempt and
 //! it is known for how long it has waited.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, time::SystemTime};
 
-use crate::dead_letter::epoch_ms;
+use session_clock::{epoch_ms, from_epoch_ms};
 
 /// Attempts that failed before the message was sent anew.
 const ATTEMPTS: &str = "attempts";
@@ -36,7 +33,7 @@ impl Deferral {
     pub fn from_attributes<'text>(attributes: impl IntoIterator<Item = (&'text str, &'text str)>) -> Self {
         let mut deferral = Self::default();
         for (name, value) in attributes {
-            let time = || Some(UNIX_EPOCH + Duration::from_millis(value.parse().ok()?));
+            let time = || value.parse().ok().map(from_epoch_ms);
             match name {
                 ATTEMPTS => deferral.attempts = value.parse().unwrap_or(0),
                 FIRST_SENT_AT => deferral.first_sent_at = time(),
@@ -55,7 +52,7 @@ impl Deferral {
         attributes.extend(
             times
                 .into_iter()
-                .filter_map(|(name, at)| Some((name.to_owned(), epoch_ms(at?)))),
+                .filter_map(|(name, at)| Some((name.to_owned(), epoch_ms(at?).to_string()))),
         );
     }
 }
@@ -64,18 +61,14 @@ impl Deferral {
 mod tests {
     use super::*;
 
-    fn at(ms: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(ms)
-    }
-
     #[test]
     fn what_is_written_is_read_and_takes_the_place_of_what_was_there() {
         let mut attributes = BTreeMap::from([(String::from("pda"), String::from("x"))]);
         for attempts in [1, 3] {
             let deferral = Deferral {
                 attempts,
-                first_sent_at: Some(at(1_700_000_000_001)),
-                until: Some(at(1_700_000_900_000)),
+                first_sent_at: Some(from_epoch_ms(1_700_000_000_001)),
+                until: Some(from_epoch_ms(1_700_000_900_000)),
             };
             deferral.write(&mut attributes);
             let read = attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));

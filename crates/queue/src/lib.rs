@@ -16,6 +16,7 @@ mod redrive;
 mod state;
 mod turns;
 mod volatile;
+mod wrapper;
 
 pub use backoff::VisibilityBackoff;
 pub use dead_letter::{DEAD_LETTER_ATTRIBUTES, DeadLetter, DeadLetterAttributeError};
@@ -32,3 +33,4 @@ pub use queue::{
     SendEntry, SendOutcome, Settled, VisibilityEntry,
 };
 pub use redrive::{Redriven, redrive};
+pub use wrapper::QueueWrapper;

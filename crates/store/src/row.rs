@@ -1,6 +1,6 @@
 //! Between rows and values: times as milliseconds since 1970, records as JSON.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension, ToSql, TransactionBehavior, types::FromSql};
 use serde::{Serialize, de::DeserializeOwned};
@@ -8,12 +8,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::error::StoreError;
 
 pub(crate) fn ms(at: SystemTime) -> i64 {
-    at.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    i64::try_from(session_clock::epoch_ms(at)).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn time(ms: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    session_clock::from_epoch_ms(u64::try_from(ms).unwrap_or(0))
 }
 
 pub(crate) fn sql(operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {

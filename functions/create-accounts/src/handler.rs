@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use session_engine::{CreationError, CreationRequest, Engine, Outcome};
 use session_queue::{Queue, VisibilityBackoff};
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
@@ -169,7 +168,7 @@ impl Handler {
             trace: record.trace,
             message: reading.into_message(),
             conclusion,
-            concluded_at: OffsetDateTime::from(session_clock::now()),
+            concluded_at: session_clock::now_utc(),
         };
         report.record_metrics();
         report.log();

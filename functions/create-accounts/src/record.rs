@@ -1,9 +1,6 @@
 //! One SQS record as the handler needs it: who it is, which attempt this is, and its body.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, time::SystemTime};
 
 use aws_lambda_events::event::sqs::SqsMessage;
 use session_queue::{Deferral, MESSAGE_GROUP_ID, TRACE_HEADER};
@@ -56,7 +53,7 @@ impl Record {
         let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse::<u64>().ok());
         // A record without a count is taken as a first attempt: SQS's own redrive still bounds how often it returns.
         let receives = number("ApproximateReceiveCount").map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
-        let time = |name| number(name).map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
+        let time = |name| number(name).map(session_clock::from_epoch_ms);
         let (first_received_at, sent_at) = (time("ApproximateFirstReceiveTimestamp"), time("SentTimestamp"));
         let trace = message.attributes.get(TRACE_HEADER).cloned();
         let kept_apart = [TRACE_HEADER, MESSAGE_GROUP_ID];
@@ -106,6 +103,6 @@ mod tests {
             .insert("ApproximateFirstReceiveTimestamp".into(), "1500".into());
         let record = Record::read(0, message).unwrap();
         assert_eq!((record.attempt, record.first_sent_at), (4, None));
-        assert_eq!(record.first_received_at, Some(UNIX_EPOCH + Duration::from_millis(1500)));
+        assert_eq!(record.first_received_at, Some(session_clock::from_epoch_ms(1500)));
     }
 }

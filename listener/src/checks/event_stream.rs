@@ -57,7 +57,7 @@ impl EventStream {
             arrivals,
             patience,
             listing_interval,
-            memory: Mutex::new(Memory::new(OffsetDateTime::from(session_clock::now()))),
+            memory: Mutex::new(Memory::new(session_clock::now_utc())),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use session_admin::{Check, CheckFailure, Health};
-use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::status::{ListenerStatus, QuarantineSummary};
@@ -47,9 +46,7 @@ fn quarantined(status: &ListenerStatus) -> Health {
         .iter()
         .map(|(reason, count)| format!("{count} {reason}"))
         .collect();
-    let age = (OffsetDateTime::from(session_clock::now()) - *since)
-        .whole_seconds()
-        .max(0);
+    let age = (session_clock::now_utc() - *since).whole_seconds().max(0);
     let reasons = reasons.join(", ");
     Health::Degraded(format!(
         "{items} in quarantine ({reasons}), the oldest for {age} s: {oldest}; see session-builder quarantine list"

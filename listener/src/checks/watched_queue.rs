@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use session_queue::{
-    BatchOutcome, DeferEntry, Depth, EntryError, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage,
-    Redriven, SendEntry, SendOutcome, VisibilityEntry,
+    BatchOutcome, DeferEntry, EntryError, Queue, QueueError, QueueWrapper, ReceiptHandle, ReceiveRequest,
+    ReceivedMessage, SendEntry, SendOutcome, VisibilityEntry,
 };
 
 use super::pulse::{Operation, Pulse};
@@ -65,9 +65,9 @@ fn is_of_the_queue(error: &EntryError) -> bool {
 }
 
 #[async_trait]
-impl Queue for WatchedQueue {
-    fn name(&self) -> &str {
-        self.queue.name()
+impl QueueWrapper for WatchedQueue {
+    fn inner(&self) -> &dyn Queue {
+        self.queue.as_ref()
     }
 
     async fn send_batch(&self, entries: Vec<SendEntry>) -> Result<SendOutcome, QueueError> {
@@ -108,10 +108,6 @@ impl Queue for WatchedQueue {
         self.note(Operation::Send, answer)
     }
 
-    async fn redrive(&self, dead_letters: &dyn Queue, limit: usize) -> Result<Redriven, QueueError> {
-        self.queue.redrive(dead_letters, limit).await
-    }
-
     async fn receive(&self, request: ReceiveRequest) -> Result<Vec<ReceivedMessage>, QueueError> {
         let answer = self.note(Operation::Receive, self.queue.receive(request).await)?;
         if let Some(passing) = &self.passing {
@@ -128,9 +124,5 @@ impl Queue for WatchedQueue {
 
     async fn delete_batch(&self, receipt_handles: Vec<ReceiptHandle>) -> Result<BatchOutcome, QueueError> {
         self.note(Operation::Delete, self.queue.delete_batch(receipt_handles).await)
-    }
-
-    async fn depth(&self) -> Result<Depth, QueueError> {
-        self.queue.depth().await
     }
 }

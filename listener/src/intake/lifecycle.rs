@@ -57,7 +57,7 @@ impl Lifecycle {
         if matches!(event, Event::PdaComputed(_)) {
             return;
         }
-        self.follow(event, OffsetDateTime::from(session_clock::now()).unix_timestamp());
+        self.follow(event, session_clock::now_utc().unix_timestamp());
         tracing::info!(event = observed.name(), slot = observed.slot, signature = ?observed.signature, fields = ?event, "event");
         measure(event.kind(), observed.observed_at);
     }
@@ -131,7 +131,7 @@ fn number(name: &'static str, value: u64) {
 
 fn measure(kind: EventKind, visible_since: OffsetDateTime) {
     // A clock that was set back makes a negative duration, which is none.
-    let elapsed = Duration::try_from(OffsetDateTime::from(session_clock::now()) - visible_since).unwrap_or_default();
+    let elapsed = Duration::try_from(session_clock::now_utc() - visible_since).unwrap_or_default();
     histogram!(names::EVENT_PROCESSING_DURATION, "event" => kind.name()).record(elapsed.as_secs_f64());
     if deadline(kind).is_some_and(|deadline| elapsed > deadline) {
         counter!(names::DEADLINE_MISSED_TOTAL, "event" => kind.name()).increment(1);

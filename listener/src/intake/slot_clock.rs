@@ -55,7 +55,7 @@ impl SlotClock {
     pub(crate) fn visible_since(&self, slot: u64) -> OffsetDateTime {
         let slots = self.slots();
         let known = slots.seen.get(&slot).or_else(|| slots.told.get(&slot));
-        let now = OffsetDateTime::from(session_clock::now());
+        let now = session_clock::now_utc();
         // The chain's clock may go before this machine's.
         known.copied().unwrap_or(now).min(now)
     }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn what_nobody_saw_is_visible_since_its_block_was_made() {
         let clock = SlotClock::default();
-        let three_hours_ago = OffsetDateTime::from(session_clock::now()) - time::Duration::hours(3);
+        let three_hours_ago = session_clock::now_utc() - time::Duration::hours(3);
         for slot in 1..=2 * SLOTS_MAX as u64 {
             clock.saw(1_000_000 + slot);
             clock.told(slot, three_hours_ago.unix_timestamp());
@@ -104,10 +104,10 @@ mod tests {
         let seen = clock.visible_since(1_000_000 + 2 * SLOTS_MAX as u64);
         assert!(seen > three_hours_ago, "what was seen is known better");
         clock.told(5, i64::MAX);
-        let in_a_minute = OffsetDateTime::from(session_clock::now()) + time::Duration::minutes(1);
+        let in_a_minute = session_clock::now_utc() + time::Duration::minutes(1);
         clock.told(6, in_a_minute.unix_timestamp());
         assert!(
-            clock.visible_since(6) <= OffsetDateTime::from(session_clock::now()),
+            clock.visible_since(6) <= session_clock::now_utc(),
             "nothing is visible before it is there"
         );
     }

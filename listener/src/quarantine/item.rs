@@ -174,7 +174,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     fn item(&self, id: String, content: QuarantineContent, finding: Finding) -> QuarantineItem {
-        let now = OffsetDateTime::from(session_clock::now());
+        let now = session_clock::now_utc();
         let Finding {
             reason,
             detail,
@@ -242,7 +242,7 @@ impl Testimony {
     pub(crate) fn now(witness: impl fmt::Display, answer: impl fmt::Display) -> Self {
         Self {
             witness: witness.to_string(),
-            at: OffsetDateTime::from(session_clock::now()),
+            at: session_clock::now_utc(),
             answer: answer.to_string(),
         }
     }

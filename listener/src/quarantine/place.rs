@@ -9,7 +9,6 @@ use std::{
 };
 
 use object_store::{ObjectStore, path::Path};
-use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use crate::quarantine::{
@@ -86,7 +85,7 @@ impl Quarantine {
     pub async fn retry(&self, ids: &[String]) -> Result<Vec<QuarantineItem>, QuarantineError> {
         let mut meant = self.named(ids).await?;
         for item in &mut meant {
-            item.next_try = OffsetDateTime::from(session_clock::now());
+            item.next_try = session_clock::now_utc();
             self.store.put(item).await?;
         }
         self.changed.notify_one();
@@ -126,7 +125,7 @@ impl Quarantine {
             return Err(QuarantineError::Full { items });
         }
         let item = if let Some(known) = known {
-            known.tried_again(item.into_finding(), OffsetDateTime::from(session_clock::now()))
+            known.tried_again(item.into_finding(), session_clock::now_utc())
         } else {
             self.items.fetch_add(1, Ordering::Relaxed);
             item

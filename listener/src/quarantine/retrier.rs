@@ -15,7 +15,6 @@ use futures::{
 };
 use metrics::{counter, gauge};
 use session_telemetry::names;
-use time::OffsetDateTime;
 
 use crate::{
     patience::Patience,
@@ -117,7 +116,7 @@ impl Retrier {
 
     /// Tries what is due, and tells how long the next round can wait.
     async fn round(&self, first: bool, under_way: &mut UnderWay) -> Result<Duration, QuarantineError> {
-        let now = OffsetDateTime::from(session_clock::now());
+        let now = session_clock::now_utc();
         let items = self.items().await?;
         let is_due = |item: &&QuarantineItem| {
             let its_time = item.next_try <= now || (first && item.reason.is_mended_by_a_start());
@@ -137,7 +136,7 @@ impl Retrier {
                 Looked::Stopped => {}
                 Looked::UnderWay(end) => under_way.add(item, end),
                 Looked::Still(finding) => {
-                    let item = item.tried_again(finding, OffsetDateTime::from(session_clock::now()));
+                    let item = item.tried_again(finding, session_clock::now_utc());
                     tracing::debug!(id = item.id, reason = %item.reason, detail = item.detail, "still in quarantine");
                     self.quarantine.keep(&item).await?;
                 }
@@ -171,8 +170,7 @@ impl Retrier {
 fn until_next(items: &[QuarantineItem], under_way: &HashSet<String>) -> Duration {
     let waiting = items.iter().filter(|item| !under_way.contains(&item.key()));
     let next = waiting.map(|item| item.next_try).min();
-    let until =
-        next.map(|next| Duration::try_from(next - OffsetDateTime::from(session_clock::now())).unwrap_or_default());
+    let until = next.map(|next| Duration::try_from(next - session_clock::now_utc()).unwrap_or_default());
     until.map_or(LOOK_EVERY, |until| until.min(LOOK_EVERY))
 }
 
@@ -191,7 +189,7 @@ fn tell(items: &[QuarantineItem], status: &StatusBoard) {
         gauge!(names::LISTENER_QUARANTINE, "reason" => reason.code()).set(count as f64);
     }
     let oldest = items.first();
-    let age = oldest.map(|oldest| OffsetDateTime::from(session_clock::now()) - oldest.first_seen);
+    let age = oldest.map(|oldest| session_clock::now_utc() - oldest.first_seen);
     gauge!(names::LISTENER_QUARANTINE_OLDEST_SECONDS).set(age.map_or(0.0, |age| age.as_seconds_f64().max(0.0)));
     status.quarantine_error(None);
     status.quarantine(QuarantineSummary {

@@ -16,7 +16,6 @@ use std::{
 use metrics::{counter, gauge};
 use session_events::SessionEntry;
 use session_telemetry::{Escaped, names};
-use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -127,7 +126,7 @@ impl Reconciliation {
 
     /// A request that is so new that its event is probably under way.
     pub(crate) fn is_young(&self, entry: &SessionEntry) -> bool {
-        let now = OffsetDateTime::from(session_clock::now()).unix_timestamp();
+        let now = session_clock::now_utc().unix_timestamp();
         now.abs_diff(entry.created_at) < self.config.min_age.as_secs()
     }
 

@@ -79,7 +79,7 @@ impl<'a> Pass<'a> {
 
     /// Whether only what the last comparison has left can be missing, or need be found by this one.
     fn is_enough(&self, last: &LastPass, requested: Option<u64>) -> bool {
-        let age = OffsetDateTime::from(session_clock::now()) - last.listed_at;
+        let age = session_clock::now_utc() - last.listed_at;
         let nothing_new = requested.is_some() && last.requested == requested;
         let dear = !Shards::of(requested, Some(last.entries)).is_only_one();
         (nothing_new && age < LISTED_EVERY) || (self.at_leisure && dear && age < LISTED_AGAIN_AFTER)
@@ -112,7 +112,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn everything(&mut self, requested: Option<u64>, entries: Option<u64>) -> Result<(), ReconcileError> {
-        let listed_at = OffsetDateTime::from(session_clock::now());
+        let listed_at = session_clock::now_utc();
         let (mut shards, mut failures) = (Shards::of(requested, entries), 0);
         while let Some(shard) = shards.next() {
             match self.shard(&shard).await {

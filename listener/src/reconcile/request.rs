@@ -6,7 +6,6 @@ use session_events::{Event, PdaComputedEvent, SessionEntry, factory::SessionRequ
 use session_message::Origin;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
-use time::OffsetDateTime;
 
 use crate::{
     checkpoint::settles::Behalf,
@@ -126,7 +125,7 @@ fn reconciled(event: PdaComputedEvent, signature: Option<Signature>, slot: u64, 
         signature,
         slot,
         index,
-        observed_at: OffsetDateTime::from(session_clock::now()),
+        observed_at: session_clock::now_utc(),
         origin: Origin::Reconciliation,
         requester: None,
     }

@@ -66,7 +66,7 @@ pub(crate) struct TipWatch(Mutex<Option<(u64, OffsetDateTime)>>);
 impl TipWatch {
     /// Believes a slot that can be.
     pub(crate) fn check(&self, tip: u64) -> Result<(), Absurd> {
-        self.check_at(tip, OffsetDateTime::from(session_clock::now()))
+        self.check_at(tip, session_clock::now_utc())
     }
 
     fn check_at(&self, tip: u64, now: OffsetDateTime) -> Result<(), Absurd> {
@@ -100,7 +100,7 @@ impl TipWatch {
         let alone = || if is_new { credible().min() } else { credible().max() };
         let chosen = tips().filter(borne_out).max().or_else(alone)?;
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some((chosen, OffsetDateTime::from(session_clock::now())));
+        *last = Some((chosen, session_clock::now_utc()));
         for (endpoint, tip) in told.iter().filter(|(_, tip)| *tip > chosen + SLACK_SLOTS) {
             disagrees(
                 endpoint,
@@ -113,7 +113,7 @@ impl TipWatch {
 
     fn can_be(&self, tip: u64) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tip <= possible_max(last, OffsetDateTime::from(session_clock::now()))
+        tip <= possible_max(last, session_clock::now_utc())
     }
 }
 

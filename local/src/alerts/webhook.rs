@@ -1,6 +1,6 @@
 //! How an alert gets out: a signed POST, tried again for a while.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use hmac::{Hmac, Mac};
@@ -92,9 +92,7 @@ impl Caller {
     }
 
     async fn tell_once(&self, alert: &Alert) -> Result<(), CallError> {
-        let seconds = session_clock::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let seconds = session_clock::epoch_secs(session_clock::now());
         let body = json!({
             "alert": alert.kind.name(),
             "state": alert.state.name(),

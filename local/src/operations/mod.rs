@@ -18,7 +18,6 @@ use session_engine::Engine;
 use session_listener::ListenerStatus;
 use session_queue::{Depth, Queue};
 use solana_pubkey::Pubkey;
-use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::history::Historian;
@@ -65,7 +64,7 @@ impl Operations for ServiceOperations {
             uptime_secs: self.stats.uptime().as_secs(),
             chain: self.chain.clone(),
             program_id: self.program_id.to_string(),
-            health: health_page(&self.health.report(), OffsetDateTime::from(session_clock::now())),
+            health: health_page(&self.health.report(), session_clock::now_utc()),
             stats: self.stats.page(),
             queue_waiting: waiting.map(|depth| depth.visible + depth.delayed),
             queue_in_flight: waiting.map(|depth| depth.in_flight),

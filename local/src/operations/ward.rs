@@ -50,7 +50,7 @@ impl Ward {
             items.extend(items_of(&reader).await.map_err(unavailable)?);
             items.sort_by_key(|item| item.first_seen);
         }
-        let now = OffsetDateTime::from(session_clock::now());
+        let now = session_clock::now_utc();
         Ok(filter.of(items.into_iter().map(|item| shown(item, now)).collect()))
     }
 
@@ -90,7 +90,7 @@ impl Ward {
             store.close().await;
             changed.extend(in_it.map_err(unavailable)?);
         }
-        let now = OffsetDateTime::from(session_clock::now());
+        let now = session_clock::now_utc();
         Ok(changed.into_iter().map(|item| shown(item, now)).collect())
     }
 }

@@ -8,6 +8,21 @@ use tokio::{process::Command, time::timeout};
 
 use crate::process::{LIMIT, Run, configured_chain, field, summary};
 
+/// What a shell's command shows on a terminal until it has ended well.
+async fn shown_on_a_terminal(command: &str, environment: &[(&str, &str)]) -> String {
+    let terminal = Command::new("script")
+        .args(["--quiet", "--return", "--command", command, "/dev/null"])
+        .env("TERM", "xterm")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(LIMIT, terminal).await.expect("an end in time").unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{shown}");
+    shown
+}
+
 /// On a terminal whose standard error goes to a file, results still come to the terminal.
 #[tokio::test]
 async fn results_are_printed_on_a_terminal_whose_errors_go_elsewhere() {
@@ -18,15 +33,7 @@ async fn results_are_printed_on_a_terminal_whose_errors_go_elsewhere() {
         env!("CARGO_BIN_EXE_session-builder"),
         errors.display()
     );
-    let terminal = Command::new("script")
-        .args(["--quiet", "--return", "--command", &run, "/dev/null"])
-        .env("TERM", "xterm")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = timeout(LIMIT, terminal).await.expect("an end in time").unwrap();
-    let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{shown}");
+    let shown = shown_on_a_terminal(&run, &[]).await;
     assert_eq!(shown.matches("   verified\u{1b}[0m").count(), 5, "{shown}");
     assert!(shown.contains("summary   verified 5"), "{shown}");
     assert_eq!(std::fs::read_to_string(errors).unwrap(), "", "logs alone go there");
@@ -39,16 +46,7 @@ async fn a_narrow_terminal_without_colours_shows_every_line() {
         "stty cols 20 rows 10; exec {} --sessions 5 --rate 20 --metrics-port 0",
         env!("CARGO_BIN_EXE_session-builder"),
     );
-    let terminal = Command::new("script")
-        .args(["--quiet", "--return", "--command", &run, "/dev/null"])
-        .env("TERM", "xterm")
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = timeout(LIMIT, terminal).await.expect("an end in time").unwrap();
-    let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{shown}");
+    let shown = shown_on_a_terminal(&run, &[("NO_COLOR", "1")]).await;
     let lines: Vec<&str> = shown.lines().map(after_the_bar).collect();
     let verified: Vec<&&str> = lines.iter().filter(|line| line.starts_with("verified ")).collect();
     assert_eq!(verified.len(), 5, "{shown:?}");

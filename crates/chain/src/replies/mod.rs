@@ -6,6 +6,7 @@
 
 mod accounts;
 mod blocks;
+mod deployment;
 mod failure;
 mod fees;
 mod simulation;
@@ -20,6 +21,7 @@ use crate::{ClientError, RpcClient};
 
 pub use accounts::{AccountState, Reading, read_accounts, read_accounts_surely, read_balances};
 pub use blocks::{LatestBlockhash, PerformanceSample, Progress, latest_blockhash, performance_samples, progress};
+pub use deployment::{Deployment, deployments};
 pub use failure::TransactionFailure;
 pub use fees::recent_prioritization_fees;
 pub use simulation::{Simulation, SimulationReply, simulate, simulate_everywhere};

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use session_builder::handling::Handling;
+use session_builder::handling::{Handling, HandlingParts, Readied};
 use session_chain::{Endpoint, rpc_pool_of};
 use session_config::{QueueKind, Settings};
 use session_engine::SignerPool;
@@ -175,8 +175,13 @@ async fn event_source(
     settings.queue.endpoint_url = Some(queues.endpoint_url.clone());
     settings.queue.visibility_timeout = QUEUE.visibility_timeout;
     let pool = rpc_pool_of(&settings, vec![chain.endpoint()]).unwrap();
-    let signers = SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap();
-    Handling::start(&settings, pool, signers, recorder, None).await.unwrap()
+    let parts = HandlingParts {
+        pool,
+        signers: SignerPool::of_keypairs(vec![wallet.insecure_clone()]).unwrap(),
+        observer: recorder,
+        passing: None,
+    };
+    Readied::open(&settings, parts).await.unwrap().begin()
 }
 
 /// The listener's own binary, from the chain's beginning on.

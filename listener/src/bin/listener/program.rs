@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use session_chain::{RpcPool, replies::read_accounts_surely};
+use session_chain::{
+    RpcPool,
+    replies::{Deployment, deployments},
+};
 use solana_pubkey::Pubkey;
 use tokio::time::{Instant, sleep};
 
@@ -27,12 +30,10 @@ pub(crate) enum NoProgram {
 pub(crate) async fn missing(pool: &RpcPool, address: Pubkey) -> NoProgram {
     loop {
         let deadline = Some(Instant::now() + ANSWERED_WITHIN);
-        match read_accounts_surely(pool, &[address], None, deadline, |_| true).await {
-            Ok(reading) => match reading.accounts.into_iter().next().flatten() {
-                Some(account) if account.executable => return std::future::pending().await,
-                Some(_) => return NoProgram::NotExecutable { address },
-                None => return NoProgram::Missing { address },
-            },
+        match deployments(pool, &[address], deadline).await.as_deref() {
+            Ok([Deployment::NotExecutable]) => return NoProgram::NotExecutable { address },
+            Ok([Deployment::Missing]) => return NoProgram::Missing { address },
+            Ok(_) => return std::future::pending().await,
             Err(error) => {
                 tracing::warn!(%error, %address, "nobody says whether the program is there; asked again in {PAUSE:?}");
                 sleep(PAUSE).await;

@@ -22,7 +22,7 @@ use crate::exit::Ending;
 
 use session_builder::{
     display::Display,
-    handling::{Handling, HandlingError},
+    handling::{Handling, HandlingError, HandlingParts, Readied},
     lasting::lasting,
     queues::{Queues, QueuesError},
     reach::reach,
@@ -53,9 +53,14 @@ impl Workshop {
                 display,
             });
         }
-        let observer = Arc::clone(&display) as Arc<dyn RecordObserver>;
-        let handling = Handling::start(settings, pool, signers(settings).await?, observer, None).await;
-        let handling = handling.map_err(|error| beside(settings, error))?;
+        let parts = HandlingParts {
+            pool,
+            signers: signers(settings).await?,
+            observer: Arc::clone(&display) as Arc<dyn RecordObserver>,
+            passing: None,
+        };
+        let readied = Readied::open(settings, parts).await;
+        let handling = readied.map_err(|error| beside(settings, error))?.begin();
         Ok(Self {
             queue: Arc::clone(&handling.queues().source),
             handling: Some(handling),

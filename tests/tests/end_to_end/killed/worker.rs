@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use session_chain::{CommitmentConfig, Endpoint, RetryPolicy, RpcPool};
 use session_engine::{CreationRequest, Disposition, Engine, EngineConfig, SignerPool, TransactionVersion};
-use session_events::{session::SESSION_PROGRAM_ID, session_address};
 use session_ledger::Limits;
 use session_ledger_dynamodb::{DynamoDbLedger, DynamoDbLedgerConfig};
+use session_tests::creation::request_of;
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Keypair;
 use tokio::{
@@ -107,16 +107,14 @@ pub(crate) fn requester(number: usize) -> Pubkey {
 
 /// The request with a number.
 pub(crate) fn request(number: usize) -> CreationRequest {
-    let (session_owner, session_id) = (Pubkey::new_from_array([77; 32]), format!("session-{number:05}"));
-    let (pda, _) = session_address(&SESSION_PROGRAM_ID, &session_owner, &session_id).unwrap();
     CreationRequest {
-        pda,
-        owner_program: SESSION_PROGRAM_ID,
-        session_owner,
-        session_id,
-        size: SIZE_BYTES,
         requester: Some(requester(number)),
         asked_at_slot: Some(1),
+        ..request_of(
+            Pubkey::new_from_array([77; 32]),
+            format!("session-{number:05}"),
+            SIZE_BYTES,
+        )
     }
 }
 

@@ -12,10 +12,7 @@ use async_trait::async_trait;
 use session_chain::Endpoint;
 use session_listener::ListenerConfig;
 use session_message::Origin;
-use session_queue::{
-    BatchOutcome, Depth, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage, SendEntry, SendOutcome,
-    VisibilityEntry,
-};
+use session_queue::{Queue, QueueError, QueueWrapper, SendEntry, SendOutcome};
 use session_telemetry::names;
 use session_tests::{
     chain::TestChain,
@@ -35,9 +32,9 @@ struct Hanging {
 }
 
 #[async_trait]
-impl Queue for Hanging {
-    fn name(&self) -> &'static str {
-        "hanging"
+impl QueueWrapper for Hanging {
+    fn inner(&self) -> &dyn Queue {
+        self.queue.as_ref()
     }
 
     async fn send_batch(&self, entries: Vec<SendEntry>) -> Result<SendOutcome, QueueError> {
@@ -45,22 +42,6 @@ impl Queue for Hanging {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.queue.send_batch(entries).await
-    }
-
-    async fn receive(&self, request: ReceiveRequest) -> Result<Vec<ReceivedMessage>, QueueError> {
-        self.queue.receive(request).await
-    }
-
-    async fn change_visibility_batch(&self, entries: Vec<VisibilityEntry>) -> Result<BatchOutcome, QueueError> {
-        self.queue.change_visibility_batch(entries).await
-    }
-
-    async fn delete_batch(&self, receipt_handles: Vec<ReceiptHandle>) -> Result<BatchOutcome, QueueError> {
-        self.queue.delete_batch(receipt_handles).await
-    }
-
-    async fn depth(&self) -> Result<Depth, QueueError> {
-        self.queue.depth().await
     }
 }
 
@@ -127,14 +108,14 @@ pub(crate) async fn what_is_found_late_counts_as_late(chain: Arc<TestChain>) {
     let before = (count(&missed), series(&slowest));
     let sessions = request(&chain, 1).await;
     chain.reserve_session("late").await;
-    let requested_at = time::OffsetDateTime::from(session_clock::now());
+    let requested_at = session_clock::now_utc();
     let slot = chain.rpc().get_slot().await.unwrap();
     // Nobody listens for a while.
     wait::until_true("later slots", LIMIT, || async {
         chain.rpc().get_slot().await.unwrap() > slot + OUTAGE_SLOTS
     })
     .await;
-    let outage = time::OffsetDateTime::from(session_clock::now()) - requested_at;
+    let outage = session_clock::now_utc() - requested_at;
     let (collector, folder) = (Collector::start(), tempfile::tempdir().unwrap());
     let endpoint = Endpoint {
         ws: format!("ws://127.0.0.1:{}", free_port()),

@@ -6,10 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use session_queue::{
-    Accepted, BatchOutcome, Depth, EntryError, Queue, QueueError, ReceiptHandle, ReceiveRequest, ReceivedMessage,
-    SendEntry, SendOutcome, VisibilityEntry,
-};
+use session_queue::{Accepted, EntryError, Queue, QueueError, QueueWrapper, SendEntry, SendOutcome};
 use session_tests::{
     chain::TestChain,
     listening::{Collector, Listening, pool, quick_config},
@@ -46,9 +43,9 @@ impl Unwilling {
 }
 
 #[async_trait]
-impl Queue for Unwilling {
-    fn name(&self) -> &'static str {
-        "unwilling"
+impl QueueWrapper for Unwilling {
+    fn inner(&self) -> &dyn Queue {
+        self.queue.as_ref()
     }
 
     async fn send_batch(&self, entries: Vec<SendEntry>) -> Result<SendOutcome, QueueError> {
@@ -66,22 +63,6 @@ impl Queue for Unwilling {
             }
         }
         Ok(SendOutcome { entries: answers })
-    }
-
-    async fn receive(&self, request: ReceiveRequest) -> Result<Vec<ReceivedMessage>, QueueError> {
-        self.queue.receive(request).await
-    }
-
-    async fn change_visibility_batch(&self, entries: Vec<VisibilityEntry>) -> Result<BatchOutcome, QueueError> {
-        self.queue.change_visibility_batch(entries).await
-    }
-
-    async fn delete_batch(&self, receipt_handles: Vec<ReceiptHandle>) -> Result<BatchOutcome, QueueError> {
-        self.queue.delete_batch(receipt_handles).await
-    }
-
-    async fn depth(&self) -> Result<Depth, QueueError> {
-        self.queue.depth().await
     }
 }
 

@@ -1,12 +1,13 @@
 //! The RPC endpoints, what they are able to do, and the programs on their cluster.
 
-use std::{
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use session_chain::{RpcClient, RpcPool, cluster::version_1_everywhere};
+use session_chain::{
+    RpcClient, RpcPool,
+    cluster::version_1_everywhere,
+    replies::{Deployment, deployments},
+};
 use session_config::{Settings, TransactionVersion};
 use solana_client::rpc_request::RpcRequest;
 use solana_pubkey::Pubkey;
@@ -25,19 +26,14 @@ const SLOTS_BEHIND_MAX: u64 = 150;
 
 /// What can be asked once every endpoint answers.
 pub(super) async fn look(settings: &Settings, pool: &RpcPool) -> Vec<Finding> {
-    let factory = settings.service.program_id;
     let mut findings = vec![
         found("cluster", cluster(pool).await),
         found("slots", slots(settings, pool).await),
         found("accounts", program_accounts(settings, pool).await),
         found("version 1", version_1(settings, pool).await),
         found("clock", clock(pool).await),
-        found("factory", program(pool, factory, "service.program_id").await),
     ];
-    for program_id in &settings.policy.allowed_owner_programs {
-        let key = "policy.allowed_owner_programs";
-        findings.push(found("owner program", program(pool, *program_id, key).await));
-    }
+    findings.extend(programs(settings, pool).await);
     findings
 }
 
@@ -131,18 +127,10 @@ async fn version_1(settings: &Settings, pool: &RpcPool) -> Result<String, Fault>
 
 /// Each endpoint: whether it answers, and how far it is.
 pub(super) async fn endpoints(settings: &Settings, pool: &RpcPool) -> Vec<Finding> {
-    let urls: Vec<String> = std::iter::once(settings.rpc.url.to_string())
-        .chain(settings.rpc.fallback_urls.iter().map(ToString::to_string))
-        .collect();
     let ask = |client: Arc<RpcClient>| async move { client.get_slot().await };
     let answers = pool.on_each("getSlot", Some(Instant::now() + PATIENCE), ask).await;
     let mut findings = Vec::new();
-    for (index, (url, answer)) in urls.iter().zip(answers).enumerate() {
-        let key = if index == 0 {
-            String::from("rpc.url")
-        } else {
-            format!("rpc.fallback_urls, item {index}")
-        };
+    for ((key, url), answer) in named(settings).into_iter().zip(answers) {
         findings.push(found(
             "rpc",
             answer.map(|slot| format!("{url} is at slot {slot}")).map_err(|error| {
@@ -190,10 +178,7 @@ async fn clock(pool: &RpcPool) -> Result<String, Fault> {
     let Ok(block_time) = pool.call("getBlockTime", deadline, ask).await else {
         return Ok(String::from("the node does not tell the time"));
     };
-    let now = session_clock::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = session_clock::epoch_secs(session_clock::now());
     let off = now.abs_diff(u64::try_from(block_time).unwrap_or_default());
     if Duration::from_secs(off) > CLOCK_OFF_MAX {
         let reason = format!("this machine and the cluster are {off} s apart");
@@ -202,15 +187,29 @@ async fn clock(pool: &RpcPool) -> Result<String, Fault> {
     Ok(format!("{off} s from the cluster's"))
 }
 
-async fn program(pool: &RpcPool, address: Pubkey, key: &str) -> Result<String, Fault> {
-    let commitment = pool.commitment();
-    let ask = |client: Arc<RpcClient>| async move { client.get_account_with_commitment(&address, commitment).await };
-    let account = pool.call("getAccountInfo", Some(Instant::now() + PATIENCE), ask).await;
-    let remedy = format!("deploy it to this cluster, or set {key} to the program that is there");
-    match account.map(|answer| answer.value) {
-        Ok(Some(account)) if account.executable => Ok(format!("{address} is there")),
-        Ok(Some(_)) => Err(fault(format!("{key}: {address} is an account, and no program"), remedy)),
-        Ok(None) => Err(fault(format!("{key}: no program is at {address}"), remedy)),
-        Err(error) => Err(fault(error, "mend the RPC first")),
+/// The programs by the settings that name them, each of which has to be there.
+async fn programs(settings: &Settings, pool: &RpcPool) -> Vec<Finding> {
+    let factory = ("factory", "service.program_id", settings.service.program_id);
+    let owners = settings.policy.allowed_owner_programs.iter();
+    let owners = owners.map(|address| ("owner program", "policy.allowed_owner_programs", *address));
+    let named: Vec<_> = std::iter::once(factory).chain(owners).collect();
+    let addresses: Vec<Pubkey> = named.iter().map(|(.., address)| *address).collect();
+    match deployments(pool, &addresses, Some(Instant::now() + PATIENCE)).await {
+        Ok(deployments) => {
+            let each = named.into_iter().zip(deployments);
+            each.map(|((name, key, address), deployment)| found(name, program(key, &address, deployment)))
+                .collect()
+        }
+        Err(error) => vec![found("factory", Err(fault(error, "mend the RPC first")))],
     }
+}
+
+fn program(key: &str, address: &Pubkey, deployment: Deployment) -> Result<String, Fault> {
+    let reason = match deployment {
+        Deployment::Program => return Ok(format!("{address} is there")),
+        Deployment::NotExecutable => format!("{key}: {address} is an account, and no program"),
+        Deployment::Missing => format!("{key}: no program is at {address}"),
+    };
+    let remedy = format!("deploy it to this cluster, or set {key} to the program that is there");
+    Err(fault(reason, remedy))
 }
