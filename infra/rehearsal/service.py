@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import socket
 import threading
 import urllib.request
@@ -172,6 +173,21 @@ class Service:
         self.listener_environment = self.environment("listener", variables)
         self.listener = Process([BINARIES / "listener"], self.folder / "listener", self.listener_environment)
         until("a healthy listener", 60, lambda: answers(f"http://127.0.0.1:{port}/health"))
+
+    def errand(self):
+        """A program that does what the one-off task does: its settings, its role, and the words that it is given."""
+        task = boto3.client("ecs").describe_task_definition(taskDefinition=self.stack.resources["Errand"])["taskDefinition"]
+        (container,) = task["containerDefinitions"]
+        assert container["entryPoint"] == ["/session-builder"], container["entryPoint"]
+        variables = {one["name"]: one["value"] for one in container["environment"]}
+        state = self.folder / "errand-state"
+        state.mkdir(exist_ok=True)
+        variables |= {"SESSION_BUILDER__SERVICE__STATE_DIR": str(state), "AWS_ALLOW_HTTP": "true"}
+        given = [f"{name}={value}" for name, value in self.environment("errand", variables).items()]
+        program = self.folder / "errand"
+        program.write_text(f"#!/bin/sh\nexec env -i {shlex.join(given)} {BINARIES / 'session-builder'} \"$@\"\n")
+        program.chmod(0o755)
+        return program
 
     def stop(self):
         with contextlib.ExitStack() as stack:

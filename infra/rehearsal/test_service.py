@@ -9,6 +9,7 @@ import subprocess
 import unittest
 
 import boto3
+from rehearsal import embedded
 from rehearsal.machine import BINARIES, ROOT, TOOLS, until
 from rehearsal.stage import STACK, close, stage
 from rehearsal.service import caller
@@ -38,19 +39,6 @@ class Account(unittest.TestCase):
         self.assertEqual(done.returncode, 0, f"{done.stdout}{done.stderr}\n{service.listener.text()[-3000:]}\n{service.function.text()[-3000:]}")
         print(done.stdout)
         self.assertIn("the service works", done.stdout)
-
-
-    def test_the_listener_says_what_the_wallet_has_where_the_alarms_look(self):
-        _, _, service = stage()
-
-        def said():
-            lines = [json.loads(line) for line in service.listener.text().splitlines() if '"wallet status"' in line]
-            return lines and lines[-1]
-
-        line = until("the wallet's balance", 60, said)
-        # The names by which the template's metric filters take them.
-        self.assertGreater(line["lamports"], 0)
-        self.assertIn("low", line)
 
     def test_the_task_is_alive_by_the_command_that_the_template_gives(self):
         _, _, service = stage()
@@ -198,33 +186,145 @@ class Broken(unittest.TestCase):
         self.assertRegex(done.stderr, "BROKEN  no account .* after 15 s: [1-9] messages wait in the queue and nobody takes them")
 
 
-class Runbook(unittest.TestCase):
-    def rehearsed(self):
-        blocks = re.findall(r"^ *```sh\n( *# Rehearsed: .*?)^ *```$", RUNBOOK, re.MULTILINE | re.DOTALL)
-        self.assertGreaterEqual(len(blocks), 5)
-        return blocks
+class Metrics(unittest.TestCase):
+    """What CloudWatch makes of what the two have written, by the rules of its own format."""
 
-    def run_block(self, block):
+    def test_every_line_is_of_the_format_and_alarms_look_at_what_is_told(self):
+        _, _, service = stage()
+
+        def told():
+            return [line for line in embedded.lines(service.listener.text()) if "wallet_balance_lamports" in line]
+
+        until("a minute's line of the listener", 90, told)
+        made = {}
+        for line in embedded.lines(service.listener.text()) + embedded.lines(service.function.text()):
+            made |= embedded.extracted(line)
+        self.assertGreater(len(embedded.lines(service.function.text())), 3)
+        template = resolved(ListenerImageTag="v1")["Resources"]
+        looked_at = set()
+        for alarm in (one["Properties"] for one in template.values() if one["Type"] == "AWS::CloudWatch::Alarm"):
+            metrics = [alarm] if "MetricName" in alarm else [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
+            for one in metrics:
+                if one["Namespace"] == "SessionBuilder":
+                    # The stack's name is the only thing that is not written out.
+                    dimensions = {each["Name"]: STACK if each["Value"] == {"Ref": "AWS::StackName"} else each["Value"] for each in one["Dimensions"]}
+                    looked_at.add((one["Namespace"], one["MetricName"], frozenset(dimensions.items())))
+        print(f"{len(made)} metrics, alarms look at {sorted(name for _, name, _ in looked_at)}", end=" ... ")
+        # Nothing has ever been in quarantine's way here, so all of them have been measured.
+        self.assertGreater(len(looked_at), 5)
+        self.assertEqual(looked_at - set(made), set())
+        values = {name: value for (_, name, dimensions), value in made.items() if dict(dimensions).get("Stack") == STACK}
+        self.assertEqual(values["listener_connected"], 1)
+        self.assertGreater(values["wallet_balance_lamports"], 0)
+        self.assertGreaterEqual(values["listener_last_slot"], values["listener_cursor_slot"])
+
+    def test_a_dead_letters_line_has_what_the_filters_look_for(self):
+        _, _, service = stage()
+        counted = [json.loads(line) for line in embedded.lines(service.function.text()) if '"dead_letters_total"' in line]
+        self.assertIn(("bad_body", 1), [(one["reason"], one["dead_letters_total"]) for one in counted])
+
+
+class Runbook(unittest.TestCase):
+    def setUp(self):
+        _, _, self.service = stage()
+        self.outputs = self.service.stack.outputs
+        self.sqs = boto3.client("sqs")
+
+    def blocks(self):
+        """The rehearsed blocks, by what they say they do."""
+        blocks = re.findall(r"^ *```sh\n *(# Rehearsed: (.*?)\n.*?)^ *```$", RUNBOOK, re.MULTILINE | re.DOTALL)
+        return {said: block for block, said in blocks}
+
+    def run_block(self, block, **variables):
         beginning = re.search(r"```sh\n(stack=.*?)```", RUNBOOK, re.DOTALL)[1].replace("stack=session-builder", f"stack={STACK}")
         # This version of the command takes a queue's URL for its endpoint unless it is told one.
         here = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
-        script = f"set -euo pipefail\n{here}\n{beginning}\n{block}"
+        errand = f'errand() {{ {self.service.errand()} "$@"; }}'
+        given = "\n".join(f"{name}={value}" for name, value in variables.items())
+        script = f"set -euo pipefail\n{here}\n{beginning}\n{errand}\n{given}\n{block}"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout.strip()
 
-    def test_each_block_runs_as_it_stands(self):
-        _, _, service = stage()
+    def mapping(self):
+        return boto3.client("lambda").get_event_source_mapping(UUID=self.outputs["SessionsMappingId"])["State"]
+
+    def messages(self):
+        """Everything that is in the queue, seen or not."""
+        found = self.sqs.get_queue_attributes(QueueUrl=self.outputs["QueueUrl"], AttributeNames=["All"])["Attributes"]
+        return sum(int(found[f"ApproximateNumberOfMessages{one}"]) for one in ("", "NotVisible", "Delayed"))
+
+    def dead_letters(self):
+        found = self.sqs.get_queue_attributes(QueueUrl=self.outputs["DeadLetterQueueUrl"], AttributeNames=["All"])["Attributes"]
+        return int(found["ApproximateNumberOfMessages"])
+
+    def test_1_every_block_is_rehearsed_here(self):
+        spoken = [*self.STOPPING, *self.LOST, *self.DEAD, self.QUARANTINE]
+        self.assertCountEqual(self.blocks(), spoken)
+
+    STOPPING = ("the function is off its queue.", "nobody signs any more.", "everything is as it was.")
+    LOST = (
+        "what the queue has lost, the chain still has.",
+        "everything since that slot is in the queue again.",
+        "every session that the factory knows has its account, or is queued.",
+    )
+    DEAD = ("reads and leaves them where they are.", "they get their attempts again.")
+    QUARANTINE = "what is there, and why."
+
+    def test_2_spending_is_stopped_and_goes_on(self):
         # The rehearsal pays by a secret, because no stand-in has Ed25519 keys; the blocks speak of a key.
         key = boto3.client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]["KeyId"]
-        state = lambda: boto3.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]  # noqa: E731
-        mapping = lambda: boto3.client("lambda").get_event_source_mapping(UUID=service.stack.outputs["SessionsMappingId"])["State"]  # noqa: E731
-        seen, said = [], []
-        for block in self.rehearsed():
-            said.append(self.run_block(block.replace("$(output SigningKeyArn)", key)))
-            seen.append((mapping(), state()))
-        self.assertEqual(seen[:3], [("Disabled", "Enabled"), ("Disabled", "Disabled"), ("Enabled", "Enabled")])
-        self.assertIn('"bad_body"', said[-1])
+        seen = []
+        for said in self.STOPPING:
+            self.run_block(self.blocks()[said].replace("$(output SigningKeyArn)", key))
+            seen.append((self.mapping(), boto3.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]))
+        self.assertEqual(seen, [("Disabled", "Enabled"), ("Disabled", "Disabled"), ("Enabled", "Enabled")])
+
+    def test_3_a_purged_queue_is_filled_from_the_chain_and_nothing_is_paid_twice(self):
+        chain, _, _ = stage()
+        mapping, wallet = self.outputs["SessionsMappingId"], self.service.wallet.pubkey()
+        until("a quiet queue", 60, lambda: self.messages() == 0)
+        before = chain.rpc.balance(wallet)
+        self.run_block(self.blocks()[self.STOPPING[0]])
+        self.addCleanup(boto3.client("lambda").update_event_source_mapping, UUID=mapping, Enabled=True)
+        self.sqs.purge_queue(QueueUrl=self.outputs["QueueUrl"])
+        lost, again, compared = (self.blocks()[said] for said in self.LOST)
+        self.assertEqual(self.run_block(lost), "0")
+        print(self.run_block(again, slot=1), end=" ... ")
+        queued = self.messages()
+        self.assertGreaterEqual(queued, 2)
+        print(self.run_block(compared), end=" ... ")
+        boto3.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=True)
+        until("a queue that was worked off", 60, lambda: self.messages() == 0)
+        self.assertEqual(chain.rpc.balance(wallet), before)
+
+    def test_4_dead_letters_say_why_and_go_back(self):
+        read, redrive = (self.blocks()[said] for said in self.DEAD)
+        self.assertIn('"bad_body"', self.run_block(read))
+        self.assertGreater(self.dead_letters(), 0)
+        print(self.run_block(redrive), end=" ... ")
+        # Nothing has mended this one: it comes back by itself.
+        until("a dead letter", 30, self.dead_letters)
+
+    def test_5_the_quarantine_is_read(self):
+        print(self.run_block(self.blocks()[self.QUARANTINE]), end=" ... ")
+
+    def test_6_doctor_looks_at_the_deployment_with_the_rights_of_the_task(self):
+        done = subprocess.run([self.service.errand(), "doctor"], capture_output=True, text=True, timeout=120)
+        print(done.stdout, done.stderr, end=" ... ")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_7_the_runbooks_own_command_starts_the_task_that_the_template_has(self):
+        """The stand-in keeps what it was asked to start, and starts nothing."""
+        beginning, definition = re.findall(r"```sh\n((?:stack=|errand\(\)).*?)```", RUNBOOK, re.DOTALL)[:2]
+        beginning = beginning.replace("stack=session-builder", f"stack={STACK}")
+        script = f'set -euo pipefail\n{beginning}\n{definition}\nerrand backfill --from 5'
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        asked = boto3.client("ecs").describe_tasks(cluster=self.outputs["ClusterName"], tasks=[done.stdout.strip()])["tasks"]
+        (task,) = asked
+        self.assertEqual(task["taskDefinitionArn"], self.service.stack.resources["Errand"])
+        self.assertEqual([one["command"] for one in task["overrides"]["containerOverrides"]], [["backfill", "--from", "5"]])
 
 
 class WhoAskedForWhat(unittest.TestCase):
@@ -249,8 +349,11 @@ class WhoAskedForWhat(unittest.TestCase):
             "s3:ListBucket": "a watermark that does not exist would answer 403 without it",
             "s3:DeleteObject": "what was in quarantine and came after all",
         },
+        "errand": {
+            "s3:DeleteObject": "what is released from quarantine",
+        },
     }
-    POLICIES = {"function": "CreateAccountsPolicy", "listener": "ListenerPolicy"}
+    POLICIES = {"function": "CreateAccountsPolicy", "listener": "ListenerPolicy", "errand": "ErrandPolicy"}
 
     def granted(self, who):
         document = resolved(ListenerImageTag="v1")["Resources"][self.POLICIES[who]]["Properties"]["PolicyDocument"]

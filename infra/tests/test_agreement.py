@@ -37,14 +37,14 @@ class Settings(unittest.TestCase):
 
     def test_the_one_off_task_is_told_what_the_listener_is(self):
         differing = {name for name, _ in container("ListenerTask") ^ container("Errand")}
-        own = ("MONITORING__LOG_LEVEL", "SERVICE__STATE_DIR", "LEDGER__TABLE")
+        own = ("MONITORING__CLOUDWATCH_STACK", "LISTENER__LEASE_SECS", "SERVICE__STATE_DIR", "LEDGER__TABLE")
         self.assertEqual(differing, {f"{PREFIX}{name}" for name in own})
 
     def test_function_and_listener_are_told_the_same(self):
         function = resolved(**LISTENER)["Resources"]["CreateAccounts"]["Properties"]["Environment"]["Variables"]
         (one,) = resolved(**LISTENER)["Resources"]["ListenerTask"]["Properties"]["ContainerDefinitions"]
         listener = {each["Name"]: each["Value"] for each in one["Environment"]}
-        common = set(function) & set(listener) - {f"{PREFIX}MONITORING__LOG_LEVEL"}
+        common = set(function) & set(listener)
         self.assertGreater(len(common), 8)
         self.assertEqual({name: function[name] for name in common}, {name: listener[name] for name in common})
 
@@ -92,14 +92,34 @@ class Watching(unittest.TestCase):
             made[one["MetricName"]] = (name, one["MetricValue"])
         return made
 
+    def told(self):
+        """What the listener tells CloudWatch by itself, and under which namespace and dimension."""
+        code = (ROOT / "crates/telemetry/src/cloudwatch.rs").read_text()
+        namespace, dimension = (re.search(rf'pub const {name}: &str = "(\w+)"', code)[1] for name in ("NAMESPACE", "STACK"))
+        listed = re.search(r"pub const TOLD: .*?\[\n(.*?)\];", code, re.DOTALL)[1]
+        names = dict(re.findall(r'^    (\w+) = "(\w+)", ', (ROOT / "crates/telemetry/src/names.rs").read_text(), re.MULTILINE))
+        return namespace, dimension, {names[one] for one in re.findall(r"names::(\w+)", listed)}
+
+    def watched(self, name):
+        """The metrics that an alarm looks at."""
+        alarm = properties(name)
+        return [alarm] if "MetricName" in alarm else [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
+
     def test_every_alarm_watches_what_is_made(self):
-        watched = set()
+        namespace, dimension, told = self.told()
+        of_the_stack = [{"Name": dimension, "Value": {"Ref": "AWS::StackName"}}]
+        by_filters, by_the_listener = set(), set()
         for name in of_type("AWS::CloudWatch::Alarm"):
-            alarm = properties(name)
-            single = [alarm] if "MetricName" in alarm else [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
-            watched |= {one["MetricName"] for one in single if not str(one["Namespace"]).startswith("AWS/")}
-            self.assertIn({"Ref": "Alerts"}, alarm["AlarmActions"], name)
-        self.assertEqual(watched, set(self.metrics()))
+            self.assertIn({"Ref": "Alerts"}, properties(name)["AlarmActions"], name)
+            for one in self.watched(name):
+                if one["Namespace"] == namespace:
+                    self.assertEqual(one["Dimensions"], of_the_stack, name)
+                    by_the_listener.add(one["MetricName"])
+                elif not str(one["Namespace"]).startswith("AWS/"):
+                    by_filters.add(one["MetricName"])
+        self.assertEqual(by_filters, set(self.metrics()))
+        # Each has its price, so none is told for nothing.
+        self.assertEqual(by_the_listener, told)
 
     def test_filters_of_the_function_read_metrics_that_the_code_has(self):
         names = (ROOT / "crates/telemetry/src/names.rs").read_text()
@@ -108,17 +128,22 @@ class Watching(unittest.TestCase):
                 self.assertIn(f'"{value.removeprefix("$.")}"', names, made)
                 self.assertIn(f"({value} = *)".strip("()"), properties(name)["FilterPattern"])
 
-    def test_filters_of_the_listener_read_what_it_logs(self):
-        line = (ROOT / "listener/src/bin/listener/status_line.rs").read_text()
-        for field in ("connected = ", "lag_slots = ", "quarantine = ", '"listener status"'):
-            self.assertIn(field, line)
-        wallet = 'target: "session_listener::wallet", lamports = total, low, "wallet status"'
-        self.assertIn(wallet, sources("listener/src"))
-        # The fields stand beside the message, not in an object of their own.
-        self.assertIn(".flatten_event(true)", sources("crates/telemetry/src"))
+    def test_the_listener_tells_of_this_stack_and_logs_its_errors_by_their_level(self):
         (one,) = properties("ListenerTask")["ContainerDefinitions"]
-        (level,) = (each["Value"] for each in one["Environment"] if each.get("Name", "").endswith("LOG_LEVEL"))
-        self.assertEqual(level, {"Fn::Sub": "${LogLevel},listener::status_line=info,session_listener::wallet=debug"})
+        stack = {each["Value"]["Ref"] for each in one["Environment"] if each.get("Name", "").endswith("CLOUDWATCH_STACK")}
+        self.assertEqual(stack, {"AWS::StackName"})
+        self.assertEqual(properties("ListenerErrorsMetric")["FilterPattern"], '{ $.level = "ERROR" }')
+        # Without this, what a line says would stand in an object of its own.
+        self.assertIn(".flatten_event(true)", sources("crates/telemetry/src"))
+        # No level that may be chosen is silent about errors.
+        self.assertNotIn("off", expanded()["Parameters"]["LogLevel"]["AllowedValues"])
+
+    def test_a_listener_that_lists_a_complete_stream_rarely_does_not_lag(self):
+        listener = tomllib.loads((ROOT / "config.toml").read_text())["listener"]
+        later = float(re.search(r"const LATER: f64 = ([\d.]+)", sources("listener/src"))[1])
+        # The shortest slot that the cluster is on its way to, and as much again for an answer and its saving.
+        slots = listener["listing_interval_complete_secs"] * later / 0.2
+        self.assertGreaterEqual(int(expanded()["Parameters"]["ListenerLagSlots"]["Default"]), slots)
 
     def test_each_dead_letter_counts_in_one_class(self):
         refused, failed = (properties(name)["FilterPattern"] for name in ("SessionsRefusedMetric", "SessionsFailedMetric"))
@@ -146,5 +171,6 @@ class Watching(unittest.TestCase):
         names = (ROOT / "crates/telemetry/src/names.rs").read_text()
         for metric in re.findall(r'MetricName=\\"(\w+)\\"', body):
             self.assertIn(f'"{metric}"', names)
-        for metric in re.findall(r'\["SessionBuilder/1", "(\w+)"', body):
-            self.assertIn(metric, self.metrics())
+        shown = set(re.findall(r'\["SessionBuilder", "(\w+)", "Stack"', body))
+        self.assertLessEqual(shown, self.told()[2])
+        self.assertGreater(len(shown), 3)

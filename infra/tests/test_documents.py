@@ -1,14 +1,16 @@
 """README.md says what the files say: the costs, the parameters, the alarms; and so does samconfig.toml."""
 
+import json
 import re
 import subprocess
 import sys
 import tomllib
 import unittest
 
+import costs
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.template import INFRA, ROOT, SOURCE, expanded
+from tests.template import INFRA, ROOT, SOURCE, expanded, resolved
 from tests.test_agreement import settings
 
 README = (INFRA / "README.md").read_text()
@@ -19,6 +21,23 @@ class Readme(unittest.TestCase):
     def test_costs_are_those_of_the_script(self):
         table = subprocess.run([sys.executable, "-B", INFRA / "costs.py"], capture_output=True, text=True, check=True).stdout
         self.assertIn(f"<!-- costs.py -->\n{table}<!-- costs.py end -->", README)
+
+    def test_costs_count_what_the_template_has(self):
+        resources = resolved(ListenerImageTag="v1")["Resources"].values()
+        alarms = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+        looked_at = [one for alarm in alarms for one in alarm.get("Metrics", [alarm]) if "MetricName" in one or "MetricStat" in one]
+        self.assertEqual(costs.METRICS_OF_ALARMS, len(looked_at))
+        own = {json.dumps(one.get("MetricStat", {}).get("Metric", one).get("MetricName")) for one in looked_at if "AWS/" not in json.dumps(one)}
+        self.assertEqual(costs.METRICS_ALWAYS, len(own))
+        self.assertEqual(costs.KEYS, sum(one["Type"] == "AWS::KMS::Key" for one in resources))
+        listing = tomllib.loads((ROOT / "config.toml").read_text())["listener"]["listing_interval_complete_secs"]
+        self.assertEqual(costs.WATERMARK_SAVES, costs.SECONDS / listing)
+
+    def test_every_price_says_who_and_when(self):
+        for name, price in costs.PRICES.items():
+            self.assertGreater(price.dollars, 0, name)
+            self.assertRegex(price.dated, r"^20\d\d-\d\d$", name)
+            self.assertTrue(price.source and price.unit, name)
 
     def test_parameters_and_outputs_exist(self):
         template = expanded()

@@ -74,6 +74,7 @@ pub(crate) fn monitoring(reader: &mut Reader) -> Monitoring {
         bind_address: reader.parsed("monitoring.bind_address", IpAddr::V4(Ipv4Addr::LOCALHOST)),
         enable_prometheus: reader.flag("monitoring.enable_prometheus"),
         wallet_addresses: reader.parsed_list("monitoring.wallet_addresses"),
+        cloudwatch_stack: reader.optional_text("monitoring.cloudwatch_stack"),
         log_level: reader.text("monitoring.log_level"),
         log_format: reader.word(
             "monitoring.log_format",

@@ -88,6 +88,8 @@ pub struct Monitoring {
     pub bind_address: IpAddr,
     pub enable_prometheus: bool,
     pub wallet_addresses: Vec<Pubkey>,
+    /// The deployment whose metrics a listener writes for CloudWatch; `None`: it writes none.
+    pub cloudwatch_stack: Option<String>,
     pub log_level: String,
     pub log_format: LogFormat,
 }

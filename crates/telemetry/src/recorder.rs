@@ -1,8 +1,9 @@
 //! The Prometheus recorder behind the metrics of a long-lived process.
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_util::layers::{Fanout, FanoutBuilder};
 
-use crate::names;
+use crate::{cloudwatch::CloudWatch, names};
 
 /// Upper bounds of the latency histograms, in seconds: fine around a slot (0.4 s) and around the deadlines of DESIGN
 /// ("Processing deadlines": 0.5, 1, 2 and 5 s).
@@ -22,8 +23,8 @@ pub enum RecorderError {
     #[error("the metrics recorder cannot be built: {0}")]
     Build(#[from] BuildError),
     /// Another recorder is installed.
-    #[error("metrics are recorded elsewhere already: {0}")]
-    AlreadyInstalled(#[from] metrics::SetRecorderError<PrometheusRecorder>),
+    #[error("metrics are recorded elsewhere already: a process has one recorder, and it is installed once")]
+    AlreadyInstalled,
 }
 
 /// Installs the process's recorder, and describes and shows all metrics from the start. The handle renders them.
@@ -31,12 +32,37 @@ pub enum RecorderError {
 /// # Errors
 /// [`RecorderError`].
 pub fn install_prometheus() -> Result<PrometheusHandle, RecorderError> {
+    let (recorder, handle) = shown()?;
+    metrics::set_global_recorder(recorder).map_err(|_| RecorderError::AlreadyInstalled)?;
+    Ok(handle)
+}
+
+/// The same, for a process that tells CloudWatch as well.
+///
+/// # Errors
+/// [`RecorderError`].
+pub fn install_with_cloudwatch(cloudwatch: CloudWatch) -> Result<PrometheusHandle, RecorderError> {
+    let (recorders, handle) = with_cloudwatch(cloudwatch)?;
+    metrics::set_global_recorder(recorders).map_err(|_| RecorderError::AlreadyInstalled)?;
+    Ok(handle)
+}
+
+/// Both recorders. Prometheus shows every series from the start; CloudWatch is told of none before it is measured.
+pub(crate) fn with_cloudwatch(cloudwatch: CloudWatch) -> Result<(Fanout, PrometheusHandle), RecorderError> {
+    let (recorder, handle) = shown()?;
+    let both = FanoutBuilder::default().add_recorder(recorder).add_recorder(cloudwatch);
+    Ok((both.build(), handle))
+}
+
+/// A recorder that shows every series.
+fn shown() -> Result<(PrometheusRecorder, PrometheusHandle), RecorderError> {
     let recorder = prometheus()?;
     let handle = recorder.handle();
-    metrics::set_global_recorder(recorder)?;
-    names::describe();
-    names::register();
-    Ok(handle)
+    metrics::with_local_recorder(&recorder, || {
+        names::describe();
+        names::register();
+    });
+    Ok((recorder, handle))
 }
 
 /// A recorder of its own, for whoever does not want the process's.

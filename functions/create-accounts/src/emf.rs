@@ -3,9 +3,8 @@
 use std::io;
 
 use metrics_cloudwatch_embedded::{Builder, Collector};
-use session_telemetry::names;
+use session_telemetry::{cloudwatch::NAMESPACE, names};
 
-const NAMESPACE: &str = "SessionBuilder";
 /// Lambda's own metrics have the same dimension.
 const DIMENSION: &str = "FunctionName";
 const REQUEST_ID: &str = "request_id";

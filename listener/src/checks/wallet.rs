@@ -104,7 +104,5 @@ impl WalletBalance {
             .filter(|(_, lamports)| *lamports < self.low_lamports)
             .count();
         gauge!(names::WALLET_LOW).set(low as f64);
-        // Where nobody scrapes metrics, alarms live on this line (infra/template.yaml), by its target.
-        tracing::debug!(target: "session_listener::wallet", lamports = total, low, "wallet status");
     }
 }

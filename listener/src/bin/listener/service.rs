@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use metrics::counter;
 use session_admin::{Check, HealthRegistry, Pages, Stats, patience, run_checks, serve};
-use session_chain::{Credits, rpc_pool};
+use session_chain::{Credits, RpcPool, rpc_pool};
 use session_config::Settings;
 use session_listener::{
     EventStream, Lasting, Listener, ListenerConfig, ListenerError, Pulse, QuarantineDepth, QueueCheck, RpcSlot,
     Sparing, WalletBalance, WatchedQueue, sqs_queue,
 };
 use session_queue::Queue;
-use session_telemetry::{PrometheusHandle, names};
+use session_telemetry::{PrometheusHandle, cloudwatch::CloudWatch, names};
 use solana_pubkey::Pubkey;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,7 +30,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// # Errors
 /// What could not start, or why the listener ended.
 pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<()> {
-    let prometheus = session_telemetry::install_prometheus()?;
+    let (prometheus, cloudwatch) = recorders(settings)?;
     let pool = rpc_pool(settings)?;
     let config = ListenerConfig {
         drain_limit: DRAIN_LIMIT,
@@ -53,29 +53,10 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     health.watch(listener.pulses());
     let interval = settings.monitoring.health_check_interval;
     watchers.spawn(status_line::log(listener.status(), stop_watching.clone()));
-    let mut checks: Vec<Arc<dyn Check>> = vec![
-        Arc::new(Sparing::new(RpcSlot::new(pool.clone()), listener.status())),
-        Arc::new(EventStream::new(
-            listener.status(),
-            Arc::clone(&pulse),
-            patience(interval),
-            settings.listener.listing_interval,
-        )),
-        Arc::new(QueueCheck::new(queue, pulse, interval)),
-        Arc::new(QuarantineDepth(listener.status())),
-    ];
-    let wallets = watched_wallets(settings);
-    if wallets.is_empty() {
-        tracing::info!("no wallet is watched here; name its address in monitoring.wallet_addresses to have it checked");
-    } else {
-        let balance = WalletBalance {
-            pool: pool.clone(),
-            addresses: wallets,
-            low_lamports: settings.policy.wallet_low_lamports,
-            reserve_lamports: settings.policy.wallet_reserve_lamports,
-        };
-        checks.push(Arc::new(Sparing::new(balance, listener.status())));
+    if let Some(cloudwatch) = cloudwatch {
+        watchers.spawn(status_line::tell(cloudwatch, stop_watching.clone()));
     }
+    let checks = checks(settings, &pool, &listener, queue, pulse);
     watchers.spawn(run_checks(health.clone(), interval, checks, stop_watching.clone()));
     watchers.spawn(upkeep(
         prometheus.clone(),
@@ -108,6 +89,51 @@ pub(crate) async fn run(settings: &Settings, stop: CancellationToken) -> Result<
     watchers.close();
     watchers.wait().await;
     ended
+}
+
+/// Where metrics go: to `/metrics`, and to CloudWatch where the deployment has a name.
+fn recorders(settings: &Settings) -> Result<(PrometheusHandle, Option<CloudWatch>)> {
+    let Some(stack) = settings.monitoring.cloudwatch_stack.clone() else {
+        return Ok((session_telemetry::install_prometheus()?, None));
+    };
+    let cloudwatch = CloudWatch::new(stack);
+    let prometheus = session_telemetry::install_with_cloudwatch(cloudwatch.clone())?;
+    Ok((prometheus, Some(cloudwatch)))
+}
+
+/// What `/health` asks.
+fn checks(
+    settings: &Settings,
+    pool: &RpcPool,
+    listener: &Listener,
+    queue: Arc<WatchedQueue>,
+    pulse: Arc<Pulse>,
+) -> Vec<Arc<dyn Check>> {
+    let interval = settings.monitoring.health_check_interval;
+    let mut checks: Vec<Arc<dyn Check>> = vec![
+        Arc::new(Sparing::new(RpcSlot::new(pool.clone()), listener.status())),
+        Arc::new(EventStream::new(
+            listener.status(),
+            Arc::clone(&pulse),
+            patience(interval),
+            settings.listener.listing_interval,
+        )),
+        Arc::new(QueueCheck::new(queue, pulse, interval)),
+        Arc::new(QuarantineDepth(listener.status())),
+    ];
+    let addresses = watched_wallets(settings);
+    if addresses.is_empty() {
+        tracing::info!("no wallet is watched here; name its address in monitoring.wallet_addresses to have it checked");
+    } else {
+        let balance = WalletBalance {
+            pool: pool.clone(),
+            addresses,
+            low_lamports: settings.policy.wallet_low_lamports,
+            reserve_lamports: settings.policy.wallet_reserve_lamports,
+        };
+        checks.push(Arc::new(Sparing::new(balance, listener.status())));
+    }
+    checks
 }
 
 /// The wallets that pay, as far as their addresses are known without their keys, which a listener has no use for.

@@ -1,8 +1,13 @@
-//! One line a minute that says how the listener is: what log-based metrics and alarms are made of (infra/README.md).
+//! What the listener says of itself once a minute: a line of the log for people, and, where a deployment has a name, one that
+//! CloudWatch makes metrics of (infra/README.md).
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use session_listener::ListenerStatus;
+use session_telemetry::cloudwatch::CloudWatch;
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -29,5 +34,20 @@ pub(crate) async fn log(status: watch::Receiver<ListenerStatus>, stop: Cancellat
             quarantine = status.quarantine.items,
             "listener status"
         );
+    }
+}
+
+/// Tells CloudWatch until stopped.
+pub(crate) async fn tell(cloudwatch: CloudWatch, stop: CancellationToken) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let Some(line) = cloudwatch.line(session_clock::now()) else {
+            continue;
+        };
+        // One write, so that no other line comes between.
+        if let Err(error) = io::stdout().lock().write_all(line.as_bytes()) {
+            tracing::warn!(%error, "a minute of metrics is lost: standard output took nothing");
+        }
     }
 }
