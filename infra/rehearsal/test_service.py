@@ -193,9 +193,10 @@ class Metrics(unittest.TestCase):
         _, _, service = stage()
 
         def told():
-            return [line for line in embedded.lines(service.listener.text()) if "wallet_balance_lamports" in line]
+            return [line for line in embedded.lines(service.listener.text()) if "listener_cursor_slot" in line]
 
-        until("a minute's line of the listener", 90, told)
+        # A line a minute; and the cursor moves once a minute, while the stream is complete.
+        until("a line of the listener with its cursor", 190, told)
         made = {}
         for line in embedded.lines(service.listener.text()) + embedded.lines(service.function.text()):
             made |= embedded.extracted(line)
@@ -210,7 +211,6 @@ class Metrics(unittest.TestCase):
                     dimensions = {each["Name"]: STACK if each["Value"] == {"Ref": "AWS::StackName"} else each["Value"] for each in one["Dimensions"]}
                     looked_at.add((one["Namespace"], one["MetricName"], frozenset(dimensions.items())))
         print(f"{len(made)} metrics, alarms look at {sorted(name for _, name, _ in looked_at)}", end=" ... ")
-        # Nothing has ever been in quarantine's way here, so all of them have been measured.
         self.assertGreater(len(looked_at), 5)
         self.assertEqual(looked_at - set(made), set())
         values = {name: value for (_, name, dimensions), value in made.items() if dict(dimensions).get("Stack") == STACK}
@@ -292,7 +292,7 @@ class Runbook(unittest.TestCase):
         self.assertEqual(self.run_block(lost), "0")
         print(self.run_block(again, slot=1), end=" ... ")
         queued = self.messages()
-        self.assertGreaterEqual(queued, 2)
+        self.assertGreaterEqual(queued, 1)
         print(self.run_block(compared), end=" ... ")
         boto3.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=True)
         until("a queue that was worked off", 60, lambda: self.messages() == 0)
@@ -309,22 +309,30 @@ class Runbook(unittest.TestCase):
     def test_5_the_quarantine_is_read(self):
         print(self.run_block(self.blocks()[self.QUARANTINE]), end=" ... ")
 
-    def test_6_doctor_looks_at_the_deployment_with_the_rights_of_the_task(self):
-        done = subprocess.run([self.service.errand(), "doctor"], capture_output=True, text=True, timeout=120)
-        print(done.stdout, done.stderr, end=" ... ")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+    def test_6_doctor_and_wallet_work_without_a_key(self):
+        for words in (["doctor"], ["wallet"]):
+            done = subprocess.run([self.service.errand(), *words], capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn(str(self.service.wallet.pubkey()), done.stdout)
+        # What the function has spent, by the ledger that both read.
+        self.assertIn("ledger", done.stdout)
 
-    def test_7_the_runbooks_own_command_starts_the_task_that_the_template_has(self):
-        """The stand-in keeps what it was asked to start, and starts nothing."""
+    def test_7_the_runbooks_own_command_is_one_that_aws_takes(self):
+        """The stand-in starts no task, so the command line checks what it is asked, by AWS's own description, and asks nobody."""
         beginning, definition = re.findall(r"```sh\n((?:stack=|errand\(\)).*?)```", RUNBOOK, re.DOTALL)[:2]
         beginning = beginning.replace("stack=session-builder", f"stack={STACK}")
-        script = f'set -euo pipefail\n{beginning}\n{definition}\nerrand backfill --from 5'
+        here = """aws() {
+          if [ "$2" != run-task ]; then command aws "$@"; return; fi
+          printf '%s\\n' "$@"
+          command aws "$@" --generate-cli-skeleton output >/dev/null
+        }"""
+        script = f"set -euo pipefail\n{here}\n{beginning}\n{definition}\nerrand backfill --from 5"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
-        asked = boto3.client("ecs").describe_tasks(cluster=self.outputs["ClusterName"], tasks=[done.stdout.strip()])["tasks"]
-        (task,) = asked
-        self.assertEqual(task["taskDefinitionArn"], self.service.stack.resources["Errand"])
-        self.assertEqual([one["command"] for one in task["overrides"]["containerOverrides"]], [["backfill", "--from", "5"]])
+        words = done.stdout.splitlines()
+        asked = dict(zip(words, words[1:]))
+        self.assertEqual(asked["--task-definition"], self.service.stack.resources["Errand"])
+        self.assertEqual(json.loads(asked["--overrides"]), {"containerOverrides": [{"name": "errand", "command": ["backfill", "--from", "5"]}]})
 
 
 class WhoAskedForWhat(unittest.TestCase):
@@ -351,6 +359,7 @@ class WhoAskedForWhat(unittest.TestCase):
         },
         "errand": {
             "s3:DeleteObject": "what is released from quarantine",
+            "sqs:ChangeMessageVisibility": "a dead letter that is looked at and left",
         },
     }
     POLICIES = {"function": "CreateAccountsPolicy", "listener": "ListenerPolicy", "errand": "ErrandPolicy"}

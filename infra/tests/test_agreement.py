@@ -37,7 +37,7 @@ class Settings(unittest.TestCase):
 
     def test_the_one_off_task_is_told_what_the_listener_is(self):
         differing = {name for name, _ in container("ListenerTask") ^ container("Errand")}
-        own = ("MONITORING__CLOUDWATCH_STACK", "LISTENER__LEASE_SECS", "SERVICE__STATE_DIR", "LEDGER__TABLE")
+        own = ("MONITORING__CLOUDWATCH_STACK", "LISTENER__LEASE_SECS", "SERVICE__STATE_DIR", "SIGNER__KIND", "LEDGER__TABLE")
         self.assertEqual(differing, {f"{PREFIX}{name}" for name in own})
 
     def test_function_and_listener_are_told_the_same(self):

@@ -76,6 +76,19 @@ class Release(unittest.TestCase):
             self.assertEqual(released, written)
 
 
+    def test_what_binstall_looks_for_is_what_is_packed(self):
+        script = (ROOT / "tests/release").read_text()
+        for folder, program in (("local", "session-builder"), ("listener", "listener")):
+            metadata = tomllib.loads((ROOT / folder / "Cargo.toml").read_text())["package"]["metadata"]["binstall"]
+            address = metadata["pkg-url"].replace("{ archive-suffix }", ".tar.gz")
+            archive = address.rpartition("/")[2].replace("{ version }", "$version").replace("{ target }", "$target")
+            self.assertIn(f'pack "$out/{archive}"', script)
+            # The release's tag.
+            self.assertIn("/v{ version }/", address)
+            # Where README's own line finds it.
+            self.assertIn(metadata["bin-dir"].replace("{ bin }", program).replace("{ binary-ext }", ""), (ROOT / "README.md").read_text())
+
+
 class Dockerfile(unittest.TestCase):
     def setUp(self):
         self.text = (INFRA / "Dockerfile").read_text()

@@ -186,6 +186,7 @@ pub(crate) fn signer(reader: &mut Reader) -> Signer {
         ("keypair_file", SignerKind::KeypairFile),
         ("environment", SignerKind::Environment),
         ("aws_kms", SignerKind::AwsKms),
+        ("none", SignerKind::None),
     ];
     Signer {
         kind: reader.word("signer.kind", &kinds, SignerKind::KeypairFile),

@@ -225,6 +225,8 @@ pub enum SignerKind {
     KeypairFile,
     Environment,
     AwsKms,
+    /// Nothing here signs: others do, and what is done here is to look and to send messages.
+    None,
 }
 
 #[derive(Debug, Clone)]

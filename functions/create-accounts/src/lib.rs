@@ -19,4 +19,7 @@ pub use engine_source::{EngineSource, Later, Start};
 pub use handler::{Handler, HandlerConfig};
 pub use record::{Record, UnusableRecord};
 pub use report::{LogObserver, RecordObserver, RecordReport};
-pub use setup::{SetupError, engine_config, handler_config, policy, shared_ledger, signers, spending_limits};
+pub use setup::{
+    SetupError, engine_config, handler_config, instruction_shape, policy, shared_ledger, signers, spending_limits,
+    wallet_addresses,
+};

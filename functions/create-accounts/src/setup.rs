@@ -11,6 +11,7 @@ use session_engine::{
 use session_ledger::Limits;
 use session_ledger_dynamodb::{DynamoDbLedger, DynamoDbLedgerConfig, DynamoDbLedgerError};
 use session_queue::VisibilityBackoff;
+use solana_pubkey::Pubkey;
 use zeroize::Zeroizing;
 
 use crate::handler::HandlerConfig;
@@ -30,6 +31,11 @@ pub enum SetupError {
     /// The shared ledger cannot be addressed.
     #[error(transparent)]
     Ledger(#[from] DynamoDbLedgerError),
+    /// There is no key on purpose.
+    #[error(
+        "signer.kind is none: nothing here can sign, so nothing can be paid for; give the service a key by [signer]"
+    )]
+    NoKey,
     /// The variable that should hold the key is not set.
     #[error("the environment variable {name} (signer.environment_variable) is not set; it must hold the wallet's key")]
     NoKeyInEnvironment {
@@ -56,12 +62,50 @@ pub async fn signers(settings: &Settings) -> Result<SignerPool, SetupError> {
             public_key: signer.kms_public_key.clone().unwrap_or_default(),
             region: signer.kms_region.clone(),
         },
+        SignerKind::None => return Err(SetupError::NoKey),
     };
     let others = signer
         .fee_payer_keypair_paths
         .iter()
         .map(|path: &PathBuf| SignerSource::KeypairFile(path.clone()));
     Ok(SignerPool::open(std::iter::once(main).chain(others).collect()).await?)
+}
+
+/// The addresses of the wallets that pay, for whoever only looks: those of the keys, or, where no key is, those that are watched.
+///
+/// # Errors
+/// [`SetupError`] names the source of the key that cannot be used.
+pub async fn wallet_addresses(settings: &Settings) -> Result<Vec<Pubkey>, SetupError> {
+    if settings.signer.kind == SignerKind::None {
+        return Ok(settings.monitoring.wallet_addresses.clone());
+    }
+    Ok(signers(settings).await?.addresses())
+}
+
+/// The owner program's instruction that creates an account.
+#[must_use]
+pub fn instruction_shape(settings: &Settings) -> InstructionShape {
+    let creation = &settings.creation;
+    InstructionShape {
+        name: creation.instruction_name.clone(),
+        accounts: creation
+            .account_order
+            .iter()
+            .filter_map(|name| account_role(name))
+            .collect(),
+        arguments: creation
+            .argument_order
+            .iter()
+            .filter_map(|name| argument(name))
+            .collect(),
+        batch: creation.batch_instruction_name.clone().map(|name| BatchShape {
+            name,
+            encoding: match creation.batch_encoding {
+                BatchEncoding::Packed => session_engine::BatchEncoding::Packed,
+                BatchEncoding::Borsh => session_engine::BatchEncoding::Borsh,
+            },
+        }),
+    }
 }
 
 /// The engine's configuration. The first wallet is the factory's authority where entries are marked as created.
@@ -71,26 +115,7 @@ pub fn engine_config(settings: &Settings, signers: &SignerPool) -> EngineConfig 
     let authority = signers.addresses().first().copied();
     EngineConfig {
         policy: policy(settings),
-        instruction: InstructionShape {
-            name: creation.instruction_name.clone(),
-            accounts: creation
-                .account_order
-                .iter()
-                .filter_map(|name| account_role(name))
-                .collect(),
-            arguments: creation
-                .argument_order
-                .iter()
-                .filter_map(|name| argument(name))
-                .collect(),
-            batch: creation.batch_instruction_name.clone().map(|name| BatchShape {
-                name,
-                encoding: match creation.batch_encoding {
-                    BatchEncoding::Packed => session_engine::BatchEncoding::Packed,
-                    BatchEncoding::Borsh => session_engine::BatchEncoding::Borsh,
-                },
-            }),
-        },
+        instruction: instruction_shape(settings),
         transaction_version: match creation.transaction_version {
             TransactionVersion::Auto => session_engine::TransactionVersion::Auto,
             TransactionVersion::V1 => session_engine::TransactionVersion::V1,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use create_accounts::{shared_ledger, signers, spending_limits};
+use create_accounts::{shared_ledger, spending_limits, wallet_addresses};
 use serde_json::{Value, json};
 use session_admin::ServiceStatus;
 use session_builder::{client::Client, screen::Screen};
@@ -134,7 +134,7 @@ pub(crate) fn print_value(screen: &Screen, indent: &str, value: &Value) {
 pub(crate) async fn wallet(settings: &Settings, screen: &Screen, json: bool) -> Result<Ending> {
     /// The size of a session with a short id and no namespaces.
     const SMALL_BYTES: usize = 168;
-    let (pool, signers) = (rpc_pool(settings)?, signers(settings).await?);
+    let (pool, addresses) = (rpc_pool(settings)?, wallet_addresses(settings).await?);
     let rent = |size: usize| {
         let ask =
             move |client: Arc<RpcClient>| async move { client.get_minimum_balance_for_rent_exemption(size).await };
@@ -147,7 +147,7 @@ pub(crate) async fn wallet(settings: &Settings, screen: &Screen, json: bool) -> 
     let policy = &settings.policy;
     let mut low = false;
     let mut wallets = Vec::new();
-    for address in signers.addresses() {
+    for address in addresses {
         let ask = move |client: Arc<RpcClient>| async move { client.get_balance(&address).await };
         let lamports = pool.call("getBalance", None, ask).await?;
         low |= lamports < policy.wallet_low_lamports;

@@ -8,7 +8,7 @@ mod queue;
 use std::time::Duration;
 
 use anyhow::Result;
-use create_accounts::signers;
+use create_accounts::wallet_addresses;
 use serde_json::json;
 use session_builder::screen::Screen;
 use session_chain::rpc_pool;
@@ -68,8 +68,8 @@ pub(crate) async fn doctor(settings: &Settings, screen: &Screen, json: bool) -> 
 
 async fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = machine::look(settings).await;
-    let keys = signers(settings).await;
-    findings.push(found("keys", money::keys(settings, keys.as_ref())));
+    let wallets = wallet_addresses(settings).await;
+    findings.push(found("keys", money::keys(settings, wallets.as_ref())));
     let pool = match rpc_pool(settings) {
         Ok(pool) => pool,
         Err(error) => {
@@ -83,9 +83,9 @@ async fn look(settings: &Settings) -> Vec<Finding> {
     findings.push(found("websocket", chain::websocket(&pool).await));
     if reachable {
         findings.extend(chain::look(settings, &pool).await);
-        if let Ok(signers) = &keys {
-            findings.push(found("wallet", money::wallet(settings, &pool, signers).await));
-            findings.extend(money::instruction(settings, &pool, signers).await);
+        if let Some(wallets) = wallets.ok().filter(|wallets| !wallets.is_empty()) {
+            findings.push(found("wallet", money::wallet(settings, &pool, &wallets).await));
+            findings.extend(money::instruction(settings, &pool, &wallets).await);
         }
     }
     findings.push(found("queue", queue::look(settings).await));
