@@ -357,10 +357,7 @@ class WhoAskedForWhat(unittest.TestCase):
             "s3:ListBucket": "a watermark that does not exist would answer 403 without it",
             "s3:DeleteObject": "what was in quarantine and came after all",
         },
-        "errand": {
-            "s3:DeleteObject": "what is released from quarantine",
-            "sqs:ChangeMessageVisibility": "a dead letter that is looked at and left",
-        },
+        "errand": {},
     }
     POLICIES = {"function": "CreateAccountsPolicy", "listener": "ListenerPolicy", "errand": "ErrandPolicy"}
 
