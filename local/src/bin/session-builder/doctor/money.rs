@@ -58,7 +58,7 @@ pub(super) async fn wallet(settings: &Settings, pool: &RpcPool, wallets: &[Pubke
     let session = rent.map_err(unanswered)? + SIGNATURE_FEE_LAMPORTS;
     let reserve = settings.policy.wallet_reserve_lamports;
     let mut sessions = 0;
-    for address in wallets.iter().copied() {
+    for &address in wallets {
         let ask = move |client: Arc<RpcClient>| async move { client.get_balance(&address).await };
         let balance = pool.call("getBalance", deadline, ask).await.map_err(unanswered)?;
         sessions += balance.saturating_sub(reserve) / session;
