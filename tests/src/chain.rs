@@ -34,6 +34,15 @@ pub const HOSTILE_PROGRAM_ID: Pubkey = Pubkey::from_str_const("Hosti1e1111111111
 /// Where the hostile program is deployed a second time, to play a factory that prints whatever a test likes.
 pub const FORGED_FACTORY_ID: Pubkey = Pubkey::from_str_const("ForgedFactory111111111111111111111111111111");
 
+/// Half of mainnet's, on either chain: finality and expiry, which tests wait for, come in half the time.
+const SLOT_TIME: Duration = Duration::from_millis(200);
+/// What a slot has in ticks of 6.25 ms, by which a validator measures it.
+const TICKS_PER_SLOT: &str = "32";
+/// How long a transaction may take to be confirmed, which is until its blockhash has expired.
+const CONFIRMATION_LIMIT: Duration = Duration::from_mins(1);
+/// How often it is asked for.
+const CONFIRMATION_INTERVAL: Duration = Duration::from_millis(40);
+
 /// A running chain with the programs deployed, the factory initialised and a funded payer.
 pub struct TestChain {
     endpoint: Endpoint,
@@ -76,6 +85,7 @@ impl Validator {
             .args(["--gossip-port", &gossip.to_string()])
             .args(["--dynamic-port-range", &ports.from(5)])
             .args(["--mint", &payer.to_string()])
+            .args(["--ticks-per-slot", TICKS_PER_SLOT])
             .arg("--ledger")
             .arg(ledger.path());
         for (id, name) in [
@@ -153,7 +163,7 @@ impl TestChain {
     /// A new embedded chain.
     pub async fn embedded() -> Self {
         let payer = Keypair::new();
-        let chain = EmbeddedChain::start(vec![payer.pubkey()])
+        let chain = EmbeddedChain::start_with_slots_of(SLOT_TIME, vec![payer.pubkey()])
             .await
             .expect("the embedded chain starts");
         for id in [HOSTILE_PROGRAM_ID, FORGED_FACTORY_ID] {
@@ -266,7 +276,16 @@ impl TestChain {
         let rpc = self.rpc();
         let blockhash = rpc.get_latest_blockhash().await?;
         let transaction = Transaction::new_signed_with_payer(instructions, Some(&payer.pubkey()), &[payer], blockhash);
-        Ok(rpc.send_and_confirm_transaction(&transaction).await?)
+        let signature = rpc.send_transaction(&transaction).await?;
+        // The client's own way asks twice a second, and tests send thousands.
+        let executed = wait::until("a confirmed transaction", CONFIRMATION_LIMIT, || async {
+            tokio::time::sleep(CONFIRMATION_INTERVAL).await;
+            rpc.get_signature_status(&signature).await.transpose()
+        });
+        executed
+            .await?
+            .map_err(solana_client::client_error::ClientError::from)?;
+        Ok(signature)
     }
 
     /// A request of a new session of the payer's, not yet sent.

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::wait;
 
-/// How long a test waits for what should take seconds.
-pub const LIMIT: Duration = Duration::from_secs(90);
+/// How long a test waits for what should take seconds, on a machine that has others' work to do.
+pub const LIMIT: Duration = Duration::from_mins(3);
 
 /// A queue in memory, and somebody who takes every message out of it.
 pub struct Collector {

@@ -20,7 +20,7 @@ const BEAT: Duration = Duration::from_millis(200);
 /// Seconds that everything stays away, where somebody wants to see it for longer than until the cause is named.
 const SECONDS_VARIABLE: &str = "SESSION_TESTS_OUTAGE_SECONDS";
 /// Slots that reservations wait for their listener while nothing is heard: more than their deadline.
-const LATE_SLOTS: u64 = 10;
+const LATE_SLOTS: u64 = 20;
 
 pub(crate) async fn each_dependency_in_turn() {
     let stage = Stage::start().await;

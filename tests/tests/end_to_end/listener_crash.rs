@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use session_message::Message;
@@ -42,9 +41,8 @@ const SESSIONS: usize = 500;
 const KILLS: usize = 50;
 /// The watermark is saved anew in the time of so many kills at least: one of them comes before anything could be saved.
 const KILLS_PER_ADVANCE: usize = 5;
-/// Requests that wait for their confirmation at once; with the embedded chain's 400 ms slots the traffic lasts about as long as
-/// the kills.
-const REQUESTS_AT_ONCE: usize = 4;
+/// Requests that come in in a second: the traffic lasts about as long as the kills.
+const REQUESTS_PER_SECOND: u32 = 5;
 /// A process lives for so long at most: long enough to subscribe, fill, send and save.
 const LIFE_MAX_MS: u64 = 2_000;
 const LIMIT: Duration = Duration::from_mins(3);
@@ -122,12 +120,12 @@ async fn every_session_is_queued_whenever_the_listener_is_killed() {
 }
 
 async fn request_all(chain: Arc<TestChain>, requested: Requested) {
-    stream::iter(0..SESSIONS)
-        .for_each_concurrent(REQUESTS_AT_ONCE, |_| async {
-            let (request, signature) = chain.request_session().await;
-            requested.lock().unwrap().push((request.session_id, signature));
-        })
-        .await;
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / REQUESTS_PER_SECOND);
+    for _ in 0..SESSIONS {
+        pace.tick().await;
+        let (request, signature) = chain.request_session().await;
+        requested.lock().unwrap().push((request.session_id, signature));
+    }
 }
 
 fn start(chain: &TestChain, pair: &QueuePair, state: &Path) -> Child {

@@ -15,5 +15,5 @@ use std::process::ExitCode;
 use session_tests::on_aws;
 
 fn main() -> ExitCode {
-    on_aws::run(scenarios::ALL, 1)
+    on_aws::run(scenarios::ALL, 3)
 }

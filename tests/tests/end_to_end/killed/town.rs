@@ -32,7 +32,7 @@ const LIFE_MS: std::ops::Range<u64> = 500..15_000;
 /// How long it is before it asks for more where nothing could be done.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long all of it may take.
-const LIMIT: Duration = Duration::from_mins(4);
+const LIMIT: Duration = Duration::from_mins(8);
 
 pub(crate) struct Town {
     place: Place,

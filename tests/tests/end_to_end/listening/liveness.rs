@@ -98,7 +98,7 @@ pub(crate) async fn a_subscription_that_brings_slots_and_no_transactions_is_repl
 
 pub(crate) async fn what_is_found_late_counts_as_late(chain: Arc<TestChain>) {
     /// More than the deadline of a reservation, and than the second to which blocks tell their time.
-    const OUTAGE_SLOTS: u64 = 12;
+    const OUTAGE_SLOTS: u64 = 24;
     metrics();
     let missed = format!("{}{{event=\"SessionReservedEvent\"}}", names::DEADLINE_MISSED_TOTAL);
     let slowest = format!(
