@@ -15,7 +15,7 @@ use session_tests::rooms::{Room, Test, conclude, trials};
 const NAME: &str = "health";
 
 /// Services wait for clocks more than for processors.
-const AT_A_TIME: usize = 5;
+const AT_A_TIME: usize = 4;
 
 pub(crate) const ROOM: Room = Room {
     name: NAME,

@@ -91,7 +91,11 @@ pub(crate) async fn no_kind_of_outage_costs_an_attempt(chain: Arc<TestChain>) {
 pub(crate) async fn a_minute_of_rate_limits_costs_nothing_but_time(chain: Arc<TestChain>) {
     let half = Duration::from_secs(30);
     let proxy = FaultProxy::start(&chain.endpoint()).await;
-    let rig = Rig::start_behind(Arc::clone(&chain), proxy.endpoint(), |_| {}).await;
+    // As many waits as there is time for, and none that lasts for long after it.
+    let rig = Rig::start_behind(Arc::clone(&chain), proxy.endpoint(), |settings| {
+        settings.queue.retry_waits = vec![Duration::from_secs(1), Duration::from_secs(5)];
+    })
+    .await;
     // The function alone is refused at first, so that messages come in; then the listener is refused as well.
     for method in METHODS {
         proxy.spoil_all(method, Fault::Status(429, None));
