@@ -60,5 +60,5 @@ const ALL: &[(&str, Scenario)] = &[
 ];
 
 fn main() -> ExitCode {
-    on_aws::run(ALL, 5)
+    on_aws::run(ALL, 6)
 }

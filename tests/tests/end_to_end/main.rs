@@ -24,16 +24,15 @@ use session_tests::rooms::{self, Room};
 /// What runs side by side, each of them one room after the other. They take about as long as each other, and together less than
 /// two cores: validators, which keep a core busy, are all in one column.
 const SIDE_BY_SIDE: &[&[Room]] = &[
-    &[listening::VALIDATOR, scenarios::VALIDATOR],
-    &[health::ROOM, engine::ROOM],
-    &[scenarios::EMBEDDED, changing_cluster::ROOM, killed::ROOM],
     &[
-        listener_crash::ROOM,
-        listening::EMBEDDED,
-        liars::ROOM,
+        listening::VALIDATOR,
+        scenarios::VALIDATOR,
         doctor::ROOM,
         conformance::ROOM,
     ],
+    &[health::ROOM, listening::EMBEDDED, liars::ROOM],
+    &[scenarios::EMBEDDED, changing_cluster::ROOM, killed::ROOM],
+    &[listener_crash::ROOM, engine::ROOM],
 ];
 
 fn main() -> ExitCode {

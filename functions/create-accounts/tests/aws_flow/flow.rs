@@ -63,7 +63,7 @@ impl Flow {
         )
         .await;
         let recorder = Arc::new(Recorder::default());
-        let event_source = event_source(&chain, &queues, &wallet, &lambda, Arc::clone(&recorder)).await;
+        let event_source = event_source(&chain, &queues, &wallet, &lambda, folder.path(), Arc::clone(&recorder)).await;
         let listener = listener(&chain, &queues, folder.path()).await;
         Self {
             chain,
@@ -164,9 +164,11 @@ async fn event_source(
     queues: &QueuePair,
     wallet: &Keypair,
     lambda: &Lambda,
+    folder: &Path,
     recorder: Arc<Recorder>,
 ) -> Handling {
     let mut settings = Settings::defaults().unwrap();
+    settings.service.state_dir = folder.join("event-source");
     settings.service.function_url = Some(lambda.url());
     settings.service.function_timeout = FUNCTION_TIMEOUT;
     settings.queue.kind = QueueKind::Sqs;
