@@ -103,7 +103,6 @@ fn process(room: &Room) -> Command {
 }
 
 /// The tests of a room, so many at a time; says how long each took.
-#[must_use]
 pub fn conclude(mut arguments: Arguments, at_a_time: usize, trials: Vec<Trial>) -> Conclusion {
     arguments.test_threads.get_or_insert(at_a_time);
     let conclusion = libtest_mimic::run(&arguments, trials);
