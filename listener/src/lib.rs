@@ -16,6 +16,7 @@
 //! The chain's own listing of the program's transactions is what counts: it alone moves the watermark, and it alone is
 //! needed for nothing to be lost. The subscription makes it fast. Account state is a second, independent source.
 
+mod bounded;
 mod checkpoint;
 mod checks;
 mod config;

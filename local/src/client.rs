@@ -28,7 +28,10 @@ const ANSWER_SIZE_MAX_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens.
-    #[error("no service with the state folder {folder} answers ({reason}); start it, or name its --config", folder = .folder.display())]
+    #[error(
+        "no service with service.state_dir = {folder} answers ({reason}); start it with `session-builder run`, or name its \
+         --config", folder = .folder.display()
+    )]
     NoService {
         /// The state folder.
         folder: PathBuf,
@@ -52,6 +55,17 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Nobody answers for this state folder.
+    #[must_use]
+    pub fn no_service(folder: &Path, reason: impl Into<String>) -> Self {
+        // What is relative to another folder is another folder.
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        Self::NoService {
+            folder,
+            reason: reason.into(),
+        }
+    }
+
     /// Whether nobody is there to be asked.
     #[must_use]
     pub fn is_no_service(&self) -> bool {
@@ -87,11 +101,13 @@ impl Client {
     /// # Errors
     /// [`ClientError::NoService`] where none says that it does.
     pub fn of(folder: &Path) -> Result<Self, ClientError> {
-        let none = |reason: String| ClientError::NoService {
-            folder: folder.to_owned(),
-            reason,
-        };
-        let text = std::fs::read_to_string(folder.join(ADDRESS_FILE)).map_err(|error| none(error.to_string()))?;
+        let none = |reason: String| ClientError::no_service(folder, reason);
+        let text = std::fs::read_to_string(folder.join(ADDRESS_FILE)).map_err(|error| {
+            none(match error.kind() {
+                io::ErrorKind::NotFound => String::from("none runs"),
+                _ => error.to_string(),
+            })
+        })?;
         let address = text
             .trim()
             .parse()
@@ -220,10 +236,7 @@ impl Client {
     ) -> Result<T, ClientError> {
         let unreadable = |error: &dyn std::fmt::Display| ClientError::Unreadable(error.to_string());
         let request = request.map_err(|error| unreadable(&error))?;
-        let silent = |reason: String| ClientError::NoService {
-            folder: self.folder.clone(),
-            reason: format!("{}: {reason}", self.address),
-        };
+        let silent = |reason: String| ClientError::no_service(&self.folder, format!("{}: {reason}", self.address));
         let answer = tokio::time::timeout(PATIENCE, self.http.request(request))
             .await
             .map_err(|_| silent(format!("no answer within {PATIENCE:?}")))?

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use console::style;
+use console::{StyledObject, style};
 use create_accounts::{Conclusion, RecordObserver, RecordReport};
 use session_engine::Outcome;
 use session_telemetry::Escaped;
@@ -151,19 +151,24 @@ impl RecordObserver for Display {
         self.screen.line(&if self.screen.is_terminal() {
             coloured(report, &line)
         } else {
-            line.to_string()
+            line.keyed(word(report, &line))
         });
         self.progress();
     }
 }
 
+fn word(report: &RecordReport, line: &Line) -> StyledObject<&'static str> {
+    let word = style(line.word);
+    match &report.conclusion {
+        Conclusion::Verified(_) => word.green(),
+        Conclusion::Skipped | Conclusion::Closed(_) => word.dim(),
+        Conclusion::Retried { .. } | Conclusion::Deferred { .. } => word.yellow(),
+        Conclusion::DeadLettered(_) => word.red().bold(),
+    }
+}
+
 fn coloured(report: &RecordReport, line: &Line) -> String {
-    let word = match &report.conclusion {
-        Conclusion::Verified(_) => style(line.word).green(),
-        Conclusion::Skipped | Conclusion::Closed(_) => style(line.word).dim(),
-        Conclusion::Retried { .. } | Conclusion::Deferred { .. } => style(line.word).yellow(),
-        Conclusion::DeadLettered(_) => style(line.word).red().bold(),
-    };
+    let word = word(report, line);
     format!(
         "{word:>11} {} {} {} {:>5} B  attempt {}  {}  {}",
         style(Escaped(&line.session_id)).bold(),

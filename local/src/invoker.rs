@@ -119,14 +119,29 @@ impl FunctionUrl {
     /// Waits until the function answers an event without records, for which it connects to all that it needs. What
     /// keeps it from doing so is told after some seconds, and again every while.
     pub async fn ready(&self, told: impl Fn(&str)) {
-        let mut telling = interval_at(time::Instant::now() + READY_TOLD_FIRST, READY_TOLD_EVERY);
+        let mut telling = interval_at(Instant::now() + READY_TOLD_FIRST, READY_TOLD_EVERY);
+        let silent = format!("{} takes the event and has not answered it yet", self.url);
+        let (event, mut last) = (SqsEvent::default(), None::<String>);
         loop {
-            let Err(error) = self.post(&SqsEvent::default()).await else {
-                return;
+            // One that is being built answers when it is: minutes are no reason to ask again.
+            let (asked_at, mut asking) = (Instant::now(), Box::pin(self.post(&event)));
+            let error = loop {
+                tokio::select! {
+                    answer = &mut asking => match answer {
+                        Ok(_) => return,
+                        Err(error) => break error,
+                    },
+                    _ = telling.tick() => {
+                        let known = last.as_ref().filter(|_| asked_at.elapsed() < READY_POLL);
+                        told(known.unwrap_or(&silent));
+                    }
+                }
             };
+            let reason = Escaped(&error).to_string();
             if telling.tick().now_or_never().is_some() {
-                told(&Escaped(&error).to_string());
+                told(&reason);
             }
+            last = Some(reason);
             time::sleep(READY_POLL).await;
         }
     }
@@ -170,5 +185,41 @@ impl Invoker for FunctionUrl {
         time::timeout(timeout, self.post(&event))
             .await
             .map_err(|_elapsed| InvokeError::TimedOut(timeout))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What was told of a function that never is ready, by the clock that the test turns, and when.
+    async fn told_of(url: String) -> Vec<(Duration, String)> {
+        let (begun, told) = (Instant::now(), Mutex::new(Vec::new()));
+        let tell = |reason: &str| told.lock().unwrap().push((begun.elapsed(), reason.to_owned()));
+        let limit = READY_TOLD_FIRST + 2 * READY_TOLD_EVERY + 2 * READY_POLL;
+        assert!(time::timeout(limit, FunctionUrl::new(url).ready(tell)).await.is_err());
+        told.into_inner().unwrap()
+    }
+
+    fn assert_told(told: &[(Duration, String)], reason: &str) {
+        assert_eq!(told.len(), 3, "{told:?}");
+        let due = [0, 1, 2].map(|time| READY_TOLD_FIRST + time * READY_TOLD_EVERY);
+        for ((at, said), due) in told.iter().zip(due) {
+            assert!(*at >= due && *at <= due + 2 * READY_POLL, "{told:?}");
+            assert!(said.contains(reason), "{said}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_keeps_a_function_is_told_again_and_again() {
+        let nobody = told_of(String::from("http://127.0.0.1:9")).await;
+        assert_told(&nobody, "cargo lambda watch");
+        let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        assert_told(&told_of(url).await, "has not answered it yet");
     }
 }

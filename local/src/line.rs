@@ -60,27 +60,21 @@ impl Line {
             note,
         }
     }
-}
 
-impl fmt::Display for Line {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{} session={} pda={} signature={} size={} attempt={} latency_ms={}",
-            self.word,
+    /// As `key=value`, after the word in its colour.
+    pub(crate) fn keyed(&self, word: impl fmt::Display) -> String {
+        let slots = self.latency_slots.map(|slots| format!(" latency_slots={slots}"));
+        let note = (!self.note.is_empty()).then(|| format!(" note={}", Escaped(format_args!("{:?}", self.note))));
+        format!(
+            "{word} session={} pda={} signature={} size={} attempt={} latency_ms={}{}{}",
             Quoted(&self.session_id),
             self.pda,
             Quoted(&self.signature),
             self.size_bytes,
             self.attempt,
-            self.latency_ms
-        )?;
-        if let Some(slots) = self.latency_slots {
-            write!(formatter, " latency_slots={slots}")?;
-        }
-        if self.note.is_empty() {
-            return Ok(());
-        }
-        write!(formatter, " note={}", Escaped(format_args!("{:?}", self.note)))
+            self.latency_ms,
+            slots.unwrap_or_default(),
+            note.unwrap_or_default(),
+        )
     }
 }

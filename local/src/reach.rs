@@ -40,9 +40,14 @@ pub enum ReachError {
         /// What the last try said.
         last: Option<ChainError>,
     },
-    /// The cluster answers, and not with what was asked.
-    #[error("the cluster cannot be asked: {0}")]
-    Chain(ChainError),
+    /// The cluster answers, and not with what was asked; or nobody waits for one that does not.
+    #[error("{endpoints}: the cluster cannot be asked: {source}; `session-builder doctor` looks at each endpoint")]
+    Chain {
+        /// The endpoints by their settings.
+        endpoints: String,
+        /// What it says.
+        source: ChainError,
+    },
     /// Nothing is at a program's address.
     #[error(
         "{key}: no program is at {address} on the cluster of {endpoints}; deploy it there, set {key} to the program \
@@ -71,13 +76,42 @@ impl ReachError {
     #[must_use]
     pub fn is_misconfigured(&self) -> bool {
         matches!(self, Self::NoProgram { .. } | Self::NotExecutable { .. })
-            || matches!(self, Self::Chain(ChainError::WrongCluster { .. }))
+            || matches!(
+                self,
+                Self::Chain {
+                    source: ChainError::WrongCluster { .. },
+                    ..
+                }
+            )
+    }
+
+    /// What somebody has said who was asked once, or that he has said nothing.
+    #[must_use]
+    pub fn of(settings: &Settings, source: ChainError) -> Self {
+        Self::Chain {
+            endpoints: endpoints(settings),
+            source,
+        }
     }
 
     /// Whether nobody answers.
     #[must_use]
     pub fn is_silence(&self) -> bool {
-        matches!(self, Self::Silent { .. })
+        match self {
+            Self::Silent { .. } => true,
+            Self::Chain { source, .. } => is_silence(source),
+            Self::NoProgram { .. } | Self::NotExecutable { .. } => false,
+        }
+    }
+}
+
+/// Whether no node has answered.
+#[must_use]
+pub fn is_silence(error: &ChainError) -> bool {
+    match error {
+        ChainError::Unavailable { .. } | ChainError::TimedOut { .. } | ChainError::Resting { .. } => true,
+        ChainError::DeadlineReached { last, .. } => last.as_deref().is_none_or(is_silence),
+        _ => false,
     }
 }
 
@@ -97,7 +131,7 @@ async fn answers(settings: &Settings, until: Instant, told: impl Fn(&str)) -> Re
     let mut telling = interval_at(Instant::now() + TOLD_FIRST, TOLD_EVERY);
     let (mut last, mut patience) = (None, FIRST_PATIENCE);
     loop {
-        let pool = rpc_pool(settings).map_err(ReachError::Chain)?;
+        let pool = rpc_pool(settings).map_err(|error| ReachError::of(settings, error))?;
         let mut asking = Box::pin(pool.verify_cluster(Some(until.min(Instant::now() + patience))));
         let answer = loop {
             tokio::select! {
@@ -108,7 +142,7 @@ async fn answers(settings: &Settings, until: Instant, told: impl Fn(&str)) -> Re
         drop(asking);
         match answer {
             Ok(_) => return Ok(pool),
-            Err(error @ ChainError::WrongCluster { .. }) => return Err(ReachError::Chain(error)),
+            Err(error @ ChainError::WrongCluster { .. }) => return Err(ReachError::of(settings, error)),
             Err(error) => last = Some(telling_of(error, last)),
         }
         if Instant::now() + PAUSE >= until {
@@ -152,7 +186,8 @@ fn because(last: Option<&ChainError>) -> String {
 }
 
 /// The endpoints by their settings, without secrets.
-fn endpoints(settings: &Settings) -> String {
+#[must_use]
+pub fn endpoints(settings: &Settings) -> String {
     let mut all = format!("rpc.url = {}", settings.rpc.url);
     for (index, url) in settings.rpc.fallback_urls.iter().enumerate() {
         let separator = if index == 0 { "; rpc.fallback_urls = " } else { ", " };
@@ -170,9 +205,8 @@ async fn programs(settings: &Settings, pool: &RpcPool) -> Result<(), ReachError>
     ];
     let addresses = named.map(|(_, address)| address);
     let deadline = Some(Instant::now() + LIMIT);
-    let found = deployments(pool, &addresses, deadline)
-        .await
-        .map_err(ReachError::Chain)?;
+    let found = deployments(pool, &addresses, deadline).await;
+    let found = found.map_err(|error| ReachError::of(settings, error))?;
     for ((key, address), deployment) in named.into_iter().zip(found) {
         match deployment {
             Deployment::Program => {}

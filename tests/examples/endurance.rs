@@ -1,8 +1,9 @@
 //! A service that serves 20 sessions a second for ten minutes: whether its memory is flat and how soon `/health` answers,
-//! alone and beside 64 connections that say nothing. The service is the shipped binary; the embedded chain, which keeps
-//! everything in memory for ever, is in this process, so that what grows over there is the service's own.
+//! alone and beside 64 connections that say nothing. The service is the shipped binary and the chain the real validator's
+//! process, so that what grows over there is the service's own. With `embedded` the chain is in this process; it goes over
+//! all of its transactions wherever somebody asks for one, and stands still for that the longer, the more there are.
 //! `cargo build --workspace --bins` before makes the binary; then
-//! `cargo run --package session-tests --example endurance -- MINUTES SESSIONS_A_SECOND`.
+//! `cargo run --package session-tests --example endurance -- MINUTES SESSIONS_A_SECOND [embedded]`.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -25,12 +26,9 @@ use std::{
     time::Duration,
 };
 
-use session_builder::{
-    embedded::EmbeddedChain,
-    traffic::{Traffic, TrafficPlan},
-};
-use session_tests::{binaries::built, http};
-use solana_sdk::signature::{Keypair, Signer};
+use session_builder::traffic::{Traffic, TrafficPlan};
+use session_tests::{binaries::built, chain::TestChain, http};
+use solana_sdk::signature::Keypair;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +44,8 @@ const HEALTH_MAX: Duration = Duration::from_millis(100);
 /// Growth over the second half that counts as flat, by the line through its samples: what the allocator keeps of a surge. The
 /// longer the run, the less a session may leave behind for it: some 350 bytes in ten minutes, 60 in an hour.
 const GROWTH_MAX_KIB: f64 = 2_048.0;
+/// What the service may spend: 400 SOL, in lamports.
+const FUNDS_LAMPORTS: u64 = 400_000_000_000;
 /// The last requests are served by then.
 const LAST_SERVED: Duration = Duration::from_secs(30);
 
@@ -60,7 +60,10 @@ struct Service {
 /// What one look showed.
 struct Sample {
     at: Duration,
+    /// All of it.
     resident_kib: u64,
+    /// The part of it that is no file's: what the process keeps.
+    anonymous_kib: u64,
     verified: u64,
     alone: Duration,
     beside_idle: Duration,
@@ -71,11 +74,13 @@ async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let minutes = arguments.next().map_or(MINUTES, |minutes| minutes.parse().unwrap());
     let rate = arguments.next().map_or(PER_SECOND, |rate| rate.parse().unwrap());
-    let (wallet, requester) = (Keypair::new(), Keypair::new());
-    let wallets = vec![wallet.pubkey(), requester.pubkey()];
-    let chain = EmbeddedChain::start(wallets).await.unwrap();
-    let traffic = Traffic::new(chain.endpoint().http, requester);
-    traffic.initialize_factory().await.unwrap();
+    let chain = match arguments.next().as_deref() {
+        None => TestChain::validator().await.expect("solana-test-validator"),
+        Some("embedded") => TestChain::embedded().await,
+        Some(other) => panic!("{other:?} is no chain"),
+    };
+    let wallet = chain.wallet(FUNDS_LAMPORTS).await;
+    let traffic = Traffic::new(chain.endpoint().http, chain.payer().insecure_clone());
     let mut service = Service::start(&chain, &wallet);
     let stop = CancellationToken::new();
     let plan = TrafficPlan {
@@ -93,7 +98,7 @@ async fn main() -> ExitCode {
     let verified = service.verified.load(Ordering::SeqCst);
     println!("requested {requested}, verified {verified}");
     service.stop();
-    chain.stop().unwrap();
+    chain.shut_down().await;
     if judge(&samples) && verified == requested {
         ExitCode::SUCCESS
     } else {
@@ -103,7 +108,7 @@ async fn main() -> ExitCode {
 
 impl Service {
     /// Starts the binary on the chain and waits until it listens.
-    fn start(chain: &EmbeddedChain, wallet: &Keypair) -> Self {
+    fn start(chain: &TestChain, wallet: &Keypair) -> Self {
         let state = tempfile::tempdir().unwrap();
         let keypair = state.path().join("keypair.json");
         std::fs::write(&keypair, format!("{:?}", wallet.to_bytes())).unwrap();
@@ -150,8 +155,8 @@ impl Service {
 
     async fn watched_for(&self, time: Duration) -> Vec<Sample> {
         println!(
-            "{:>6} {:>12} {:>10} {:>18} {:>24}",
-            "s", "resident KiB", "verified", "/health alone, ms", "beside 64 idle ones, ms"
+            "{:>6} {:>12} {:>13} {:>10} {:>18} {:>24}",
+            "s", "resident KiB", "anonymous KiB", "verified", "/health alone, ms", "beside 64 idle ones, ms"
         );
         let begun = Instant::now();
         let mut samples = Vec::new();
@@ -160,9 +165,10 @@ impl Service {
             ticks.tick().await;
             let sample = self.sample(begun).await;
             println!(
-                "{:>6} {:>12} {:>10} {:>18.1} {:>24.1}",
+                "{:>6} {:>12} {:>13} {:>10} {:>18.1} {:>24.1}",
                 sample.at.as_secs(),
                 sample.resident_kib,
+                sample.anonymous_kib,
                 sample.verified,
                 sample.alone.as_secs_f64() * 1e3,
                 sample.beside_idle.as_secs_f64() * 1e3
@@ -182,7 +188,8 @@ impl Service {
         drop(idle);
         Sample {
             at: begun.elapsed(),
-            resident_kib: resident_kib(self.child.id()),
+            resident_kib: kib_of(self.child.id(), "VmRSS:"),
+            anonymous_kib: kib_of(self.child.id(), "RssAnon:"),
             verified: self.verified.load(Ordering::SeqCst),
             alone,
             beside_idle,
@@ -204,25 +211,28 @@ impl Service {
     }
 }
 
-fn settings(chain: &EmbeddedChain, state: &Path, keypair: &Path) -> Vec<(String, String)> {
+fn settings(chain: &TestChain, state: &Path, keypair: &Path) -> Vec<(String, String)> {
     let endpoint = chain.endpoint();
-    [
+    let mut settings = vec![
         ("RPC__URL", endpoint.http),
         ("RPC__WS_URL", endpoint.ws),
         ("SERVICE__KEYPAIR_PATH", keypair.display().to_string()),
         ("SERVICE__STATE_DIR", state.join("state").display().to_string()),
         ("POLICY__LAMPORTS_PER_HOUR", String::from("0")),
-        // The embedded chain makes no block while it goes over all of its transactions for a listing.
-        ("LISTENER__LISTING_INTERVAL_SECS", String::from("60")),
-    ]
-    .map(|(key, value)| (format!("SESSION_BUILDER__{key}"), value))
-    .into()
+    ];
+    if chain.as_embedded().is_some() {
+        settings.push(("LISTENER__LISTING_INTERVAL_SECS", String::from("60")));
+    }
+    let settings = settings.into_iter();
+    settings
+        .map(|(key, value)| (format!("SESSION_BUILDER__{key}"), value))
+        .collect()
 }
 
 /// By the system's word.
-fn resident_kib(pid: u32) -> u64 {
+fn kib_of(pid: u32, what: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! Logs on standard error: lines for a person, or JSON for a machine. One event is one line, whatever its fields hold;
-//! what was named a secret never leaves, whoever logs it; and nobody reading is nobody's problem.
+//! what was named a secret never leaves, whoever logs it; no line tells where on the machine that built a library its source
+//! was; and nobody reading is nobody's problem.
 
 use std::{
     fmt::{self, Debug},
@@ -24,6 +25,9 @@ use crate::escape::EscapingWriter;
 const WITHHELD: &str = "(withheld)";
 /// Whoever asks for single targets still sees errors of all others.
 const FLOOR: &str = "error";
+/// What begins so in a record of the `log` crate is where it was written: the target is told already, and the rest is a path
+/// of the machine that built the library.
+const ORIGIN: &str = "log.";
 
 /// Fragments that are never written, such as the keys in RPC addresses.
 static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
@@ -80,7 +84,8 @@ pub fn withhold(secrets: impl IntoIterator<Item = String>) {
 }
 
 /// Sends what is logged at `level` or above to standard error. `level` may be a whole filter, such as
-/// `info,session_engine=debug`.
+/// `info,session_engine=debug`. Libraries that log by the `log` crate are heard as well; the files and lines of their sources
+/// are left out.
 ///
 /// # Errors
 /// [`LogError`].
@@ -163,6 +168,9 @@ fn escaped_fields() -> impl for<'writer> FormatFields<'writer> + 'static {
 
 fn write_field(writer: impl fmt::Write, name: &str, value: &dyn Debug) -> fmt::Result {
     use fmt::Write;
+    if name.starts_with(ORIGIN) {
+        return Ok(());
+    }
     let mut writer = EscapingWriter(writer);
     match name {
         "message" => write!(writer, "{value:?}"),
@@ -205,7 +213,8 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.bytes);
         if !text.is_empty() {
-            (self.lines.0)(&without_secrets(&text));
+            // What is left out of an event leaves the space before it.
+            (self.lines.0)(&format!("{}\n", without_secrets(text.trim_end())));
         }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use solana_sdk::signature::Signature;
 
+use crate::bounded;
 use crate::decode::listed::Listed;
 
 /// Listed transactions that are remembered after they are settled, so that a late notification is known as a repetition.
@@ -358,10 +359,19 @@ impl Watermark {
 }
 
 /// The last few thousand signatures, each with its slot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Remembered {
     order: VecDeque<Signature>,
     known: HashMap<Signature, u64>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self {
+            order: VecDeque::with_capacity(REMEMBERED_MAX + 1),
+            known: bounded::map(REMEMBERED_MAX + 1),
+        }
+    }
 }
 
 impl Remembered {

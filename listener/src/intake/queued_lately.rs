@@ -10,6 +10,8 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tokio::time::Instant;
 
+use crate::bounded;
+
 /// Sessions that are remembered; one that is forgotten is queued once more at worst, which costs no rent.
 const SESSIONS_MAX: usize = 4_096;
 /// A period doubles so often at most: from an hour to more than two days.
@@ -19,10 +21,19 @@ const DOUBLINGS_MAX: u32 = 6;
 #[derive(Debug, Default)]
 pub(crate) struct QueuedLately(Mutex<Sessions>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sessions {
     queued: HashMap<Pubkey, Queued>,
     order: VecDeque<(Pubkey, Instant)>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            queued: bounded::map(SESSIONS_MAX + 1),
+            order: VecDeque::with_capacity(SESSIONS_MAX + 1),
+        }
+    }
 }
 
 #[derive(Debug)]

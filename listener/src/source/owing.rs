@@ -10,6 +10,8 @@ use std::{
 use solana_sdk::signature::Signature;
 use tokio::{sync::Notify, time::Instant};
 
+use crate::bounded;
+
 /// Transactions that a subscription may owe: one can be on its way while the listing finds it.
 const OWED_MAX: usize = 2;
 /// How long a notification may take after the listing has shown its transaction.
@@ -26,13 +28,24 @@ pub(crate) struct Owing {
     reconnect: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// The first slot that the subscription must bring whole; `None` while it is not known.
     from: Option<u64>,
     heard: HashSet<Signature>,
     order: VecDeque<Signature>,
     owed: HashMap<Signature, Instant>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            from: None,
+            heard: bounded::set(HEARD_MAX + 1),
+            order: VecDeque::with_capacity(HEARD_MAX + 1),
+            owed: HashMap::new(),
+        }
+    }
 }
 
 impl Owing {

@@ -106,6 +106,36 @@ async fn a_history_that_cannot_be_written_changes_nothing() {
     lost("full", 2);
 }
 
+/// The keeper has this test's thread, and so nothing is written while the test tells.
+#[tokio::test]
+async fn what_a_full_keeper_cannot_take_is_counted_and_what_it_took_is_written() {
+    const TOO_MANY: usize = 7;
+    let recorder = session_telemetry::prometheus().unwrap();
+    let metrics = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    let settings = HistorySettings {
+        entries_max: 10 * WAITING_MAX as u64,
+        ..SETTINGS
+    };
+    let history = History::start(&store, settings).unwrap();
+    let pda = Pubkey::new_from_array([9; 32]);
+    for _ in 0..WAITING_MAX + TOO_MANY {
+        history.historian().tell(purged(pda, "letter", session_clock::now()));
+    }
+    let counted = format!("history_entries_lost_total{{reason=\"full\"}} {TOO_MANY}\n");
+    assert!(metrics.render().contains(&counted), "{}", metrics.render());
+    // There is room again.
+    let told = history.historian().told().await.history(pda, u32::MAX).await.unwrap();
+    assert_eq!(told.len(), WAITING_MAX);
+    history.historian().tell(purged(pda, "letter", session_clock::now()));
+    let told = history.historian().told().await.history(pda, u32::MAX).await.unwrap();
+    assert_eq!(told.len(), WAITING_MAX + 1);
+    assert!(metrics.render().contains(&counted), "{}", metrics.render());
+    history.end().await;
+}
+
 fn member(number: u8) -> Member {
     Member {
         pda: Pubkey::new_from_array([number; 32]),

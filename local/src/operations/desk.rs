@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashSet,
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -13,9 +14,10 @@ use session_admin::{Letter, LetterFilter, Moved, OperationError, Refusal};
 use session_config::Settings;
 use session_message::Message;
 use session_queue::{
-    DeadLetter, EntryError, MessageId, QueueError, ReceiveRequest, ReceivedMessage, VisibilityEntry, redrive,
+    DeadLetter, EntryError, Letter as KeptLetter, MessageId, QueueError, ReceiveRequest, ReceivedMessage,
+    VisibilityEntry, redrive,
 };
-use session_store::{Chapter, Reader, Store};
+use session_store::{Chapter, Reader, Store, StoreError};
 use solana_pubkey::Pubkey;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::Mutex;
@@ -71,12 +73,6 @@ impl Desk {
     #[must_use]
     pub fn telling(self, histories: Option<Store>) -> Self {
         Self { histories, ..self }
-    }
-
-    /// Where the desk keeps histories, if it does.
-    #[must_use]
-    pub fn histories(&self) -> Option<&Reader> {
-        self.histories.as_deref()
     }
 
     pub(crate) fn queues(&self) -> &Queues {
@@ -183,7 +179,7 @@ impl Desk {
     async fn sort(&self, filter: &LetterFilter) -> Result<(Vec<Held>, Vec<Held>), OperationError> {
         let now = session_clock::now();
         let held = self.take_up().await.map_err(unavailable)?;
-        let mut held: Vec<Held> = held.into_iter().map(|held| (letter(&held, now), held)).collect();
+        let mut held: Vec<Held> = held.into_iter().map(|held| (letter(&kept(&held), now), held)).collect();
         held.sort_by_key(|(_, held)| held.sent_at);
         let (mut meant, mut others): (Vec<Held>, Vec<Held>) =
             held.into_iter().partition(|(letter, _)| filter.matches(letter));
@@ -235,8 +231,39 @@ fn refusals(redriven: session_queue::Redriven) -> Vec<Refusal> {
     redriven.refused.into_iter().map(refusal).collect()
 }
 
+/// The letters in a store that are meant, the oldest first, for whoever only looks: whether or not anybody owns it, and
+/// without anything that is written. None where there is no store.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn stored_letters(folder: &Path, filter: &LetterFilter) -> Result<Vec<Letter>, StoreError> {
+    let reader = match Reader::open(folder).await {
+        Ok(reader) => reader,
+        Err(StoreError::NoStore { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let now = session_clock::now();
+    let stored = reader.dead_letters(usize::MAX).await?.into_iter();
+    // The copy of one that is under way again is in a queue that ended with its process.
+    let letters = stored.map(|stored| letter(&stored.letter, now));
+    Ok(letters
+        .filter(|letter| filter.matches(letter))
+        .take(filter.limit())
+        .collect())
+}
+
+fn kept(held: &ReceivedMessage) -> KeptLetter {
+    KeptLetter {
+        message_id: held.message_id.clone(),
+        sent_at: held.sent_at,
+        receive_count: held.receive_count,
+        attributes: held.attributes.clone(),
+        body: held.body.clone(),
+    }
+}
+
 /// What a person wants to know of a dead letter.
-fn letter(held: &ReceivedMessage, now: SystemTime) -> Letter {
+fn letter(held: &KeptLetter, now: SystemTime) -> Letter {
     let why = DeadLetter::from_attributes(&held.attributes).ok();
     let message = Message::from_json(&held.body).ok();
     let event = message.as_ref().map(|message| &message.event);

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::history::Historian;
 
-pub use desk::Desk;
+pub use desk::{Desk, stored_letters};
 pub use story::story;
 pub use ward::Ward;
 
@@ -120,7 +120,8 @@ impl Operations for ServiceOperations {
             Some(historian) => Some(historian.told().await),
             None => None,
         };
-        story(&self.desk, told, &self.pool, what).await
+        let letters = self.desk.list(&LetterFilter::default()).await?;
+        story(letters, told, &self.pool, what).await
     }
 }
 

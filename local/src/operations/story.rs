@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use session_admin::{Letter, LetterFilter, OperationError};
-use session_chain::{ChainError, RpcClient, RpcPool};
+use session_admin::{Letter, OperationError};
+use session_chain::{ChainError, RpcClient, RpcPool, replies::read_accounts_surely};
 use session_store::{Chapter, ChapterKind, Reader, StoreError};
 use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use tokio::time::Instant;
 
-use crate::{advice::advice, history::shown, operations::Desk};
+use crate::{advice::advice, history::shown, reach::is_silence};
 
 /// A story is told within this.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,12 +22,17 @@ const SESSIONS_MAX: u32 = 100;
 const CHAPTERS_MAX: u32 = 2_000;
 
 /// The story of a session, named by its id, its address, a transaction or a dead letter: from what was `told` of it where
-/// histories are kept, from the dead letters, and from the chain, without which it is told as well.
+/// histories are kept, from the dead letters among `all`, and from the chain, without which it is told as well.
 ///
 /// # Errors
 /// [`OperationError`]: nothing is known of it, or nobody answers.
-pub async fn story(desk: &Desk, told: Option<&Reader>, pool: &RpcPool, what: &str) -> Result<Value, OperationError> {
-    let letters = letters(desk, what).await?;
+pub async fn story(
+    all: Vec<Letter>,
+    told: Option<&Reader>,
+    pool: &RpcPool,
+    what: &str,
+) -> Result<Value, OperationError> {
+    let letters = letters(all, what);
     let mut addresses = addresses(told, &letters, what).await?.into_iter();
     let address = addresses.next();
     let mut story = json!({ "asked_for": what });
@@ -42,7 +47,11 @@ pub async fn story(desk: &Desk, told: Option<&Reader>, pool: &RpcPool, what: &st
     story["dead_letters"] = json!(letters);
     if let Err(error) = look_at_the_chain(&mut story, pool, address, what).await {
         if !is_known(&story) {
-            return Err(OperationError::Unavailable(error.to_string()));
+            return Err(if is_silence(&error) {
+                OperationError::NoNode(error.to_string())
+            } else {
+                OperationError::Unavailable(error.to_string())
+            });
         }
         story["chain_unavailable"] = json!(error.to_string());
     }
@@ -149,20 +158,17 @@ fn is_known(story: &Value) -> bool {
 }
 
 /// The letters for a session or an address, or that name a transaction.
-async fn letters(desk: &Desk, what: &str) -> Result<Vec<Letter>, OperationError> {
-    let mut letters = desk.list(&LetterFilter::default()).await?;
+fn letters(mut letters: Vec<Letter>, what: &str) -> Vec<Letter> {
     let is_meant = |value: &Option<String>| value.as_deref() == Some(what);
     letters.retain(|letter| {
         letter.id == what || is_meant(&letter.session_id) || is_meant(&letter.pda) || is_meant(&letter.last_signature)
     });
-    Ok(letters)
+    letters
 }
 
 async fn account(pool: &RpcPool, address: Pubkey, deadline: Instant) -> Result<Value, ChainError> {
-    let commitment = pool.commitment();
-    let ask = |client: Arc<RpcClient>| async move { client.get_account_with_commitment(&address, commitment).await };
-    let account = pool.call("getAccountInfo", Some(deadline), ask).await?.value;
-    Ok(account.map_or(Value::Null, |account| {
+    let mut reading = read_accounts_surely(pool, &[address], None, Some(deadline), |_| true).await?;
+    Ok(reading.accounts.pop().flatten().map_or(Value::Null, |account| {
         json!({
             "owner": account.owner.to_string(),
             "size_bytes": account.data.len(),

@@ -47,14 +47,15 @@ impl Screen {
     /// The system gives no thread.
     pub fn open(colour: Colour) -> io::Result<Arc<Self>> {
         let is_terminal = io::stdout().is_terminal();
+        let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
         let coloured = match colour {
-            Colour::Auto => is_terminal && wants_colour(),
+            Colour::Auto => is_terminal && !is_dumb && wants_colour(),
             Colour::Always => true,
             Colour::Never => false,
         };
         console::set_colors_enabled(coloured);
         console::set_colors_enabled_stderr(coloured && io::stderr().is_terminal());
-        let bar = ProgressBar::with_draw_target(None, bar_target(is_terminal));
+        let bar = ProgressBar::with_draw_target(None, bar_target(is_terminal, is_dumb));
         bar.set_style(style("{spinner} {wide_msg}"));
         let results = Outlet::open(
             "results",
@@ -147,9 +148,11 @@ fn written(stream: &mut dyn Write, text: &str) {
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
 }
 
-/// The bar is drawn where a person looks.
-fn bar_target(stdout_is_terminal: bool) -> ProgressDrawTarget {
-    if stdout_is_terminal {
+/// The bar is drawn where a person looks, by sequences that move the cursor: a terminal that says it is dumb knows none.
+fn bar_target(stdout_is_terminal: bool, is_dumb: bool) -> ProgressDrawTarget {
+    if is_dumb {
+        ProgressDrawTarget::hidden()
+    } else if stdout_is_terminal {
         ProgressDrawTarget::stdout()
     } else if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
@@ -158,10 +161,9 @@ fn bar_target(stdout_is_terminal: bool) -> ProgressDrawTarget {
     }
 }
 
-/// <https://no-color.org>: set and not empty, whatever its value. A terminal that says it is dumb has no colours.
+/// <https://no-color.org>: set and not empty, whatever its value.
 fn wants_colour() -> bool {
-    let unset = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    unset && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -49,10 +49,17 @@ impl Run {
 
     /// With variables in its environment.
     pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut child = binary()
+        let mut command = binary();
+        command.envs(environment.iter().copied());
+        Self::start_as(command, arguments)
+    }
+
+    /// By a command of the test's own.
+    pub(crate) fn start_as(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(arguments)
             .args(["--metrics-port", "0"])
-            .envs(environment.iter().copied())
+            .kill_on_drop(true)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

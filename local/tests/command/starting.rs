@@ -172,6 +172,59 @@ async fn a_function_that_is_not_there_is_said_on_the_screen() {
     chain.stop().unwrap();
 }
 
+/// How commands end that wait for nobody, with what they say, where neither a cluster nor a service is there.
+const ASKED: [(&[&str], i32, &str); 15] = [
+    (&["wallet"], 4, "rpc.url = http://127.0.0.1:9: "),
+    (&["wallet", "--json"], 4, "`session-builder doctor`"),
+    (
+        &["inspect", "SysvarRent111111111111111111111111111111111"],
+        4,
+        "rpc.url = http://127.0.0.1:9: ",
+    ),
+    (&["inspect", "nobody"], 1, "nothing is known of \"nobody\""),
+    (&["status"], 4, "service.state_dir = /"),
+    (&["status", "--watch", "--json"], 4, "`session-builder run`"),
+    (&["dead-letters", "redrive"], 4, "service.state_dir = /"),
+    (&["dead-letters", "redrive", "--dry-run"], 0, ""),
+    (&["dead-letters", "list"], 0, ""),
+    (
+        &["dead-letters", "show", "nobody"],
+        1,
+        "`session-builder dead-letters list`",
+    ),
+    (&["quarantine", "list", "--json"], 0, ""),
+    (
+        &["quarantine", "show", "nobody"],
+        1,
+        "`session-builder quarantine list`",
+    ),
+    (&["doctor"], 1, ""),
+    (&["config", "check"], 0, ""),
+    (&["config", "show", "--origin", "--json"], 0, ""),
+];
+
+async fn only_asked(folder: &Path, text: &str) {
+    let (config, state) = (folder.join("asked.toml"), folder.join("looked at"));
+    std::fs::write(&config, text.replace("/state\"", "/looked at\"")).unwrap();
+    let config = config.to_str().unwrap();
+    let commands = ASKED.map(|(command, _, _)| [command, &["--config", config]].concat());
+    let all = join_all(commands.iter().map(|command| ended(command))).await;
+    for ((command, code, told), ended) in ASKED.iter().zip(all) {
+        assert_eq!(ended.code, *code, "{command:?}: {}", ended.errors);
+        assert!(ended.errors.contains(told), "{command:?}: {}", ended.errors);
+        assert_eq!(
+            ended.errors.lines().count(),
+            usize::from(!told.is_empty()),
+            "{command:?}: {}",
+            ended.errors
+        );
+    }
+    assert!(
+        !state.join(session_store::FILE).exists(),
+        "whoever only looks makes no store"
+    );
+}
+
 /// Whoever asks for one thing is told when nobody answers, by an exit code of its own.
 #[tokio::test]
 async fn commands_do_not_wait_for_ever_for_a_cluster_that_is_not_there() {
@@ -185,7 +238,7 @@ async fn commands_do_not_wait_for_ever_for_a_cluster_that_is_not_there() {
         "[rpc]\nurl = \"http://127.0.0.1:9\"\n[service]\nkeypair_path = {keypair:?}\nstate_dir = {:?}\n",
         folder.path().join("state")
     );
-    std::fs::write(&config, text).unwrap();
+    std::fs::write(&config, &text).unwrap();
     let config = config.to_str().unwrap();
     let commands = [
         &["run"][..],
@@ -193,9 +246,12 @@ async fn commands_do_not_wait_for_ever_for_a_cluster_that_is_not_there() {
         &["reconcile", "--dry-run"],
         &["backfill", "--from", "0"],
         &["watermark", "show"],
+        &["watermark", "set", "5", "--yes"],
     ]
     .map(|command| [command, &["--config", config]].concat());
-    for ended in join_all(commands.iter().map(|command| ended(command))).await {
+    let waiting = join_all(commands.iter().map(|command| ended(command)));
+    let (waited, ()) = futures::join!(waiting, only_asked(folder.path(), &text));
+    for ended in waited {
         assert_eq!(ended.code, 4, "{}", ended.errors);
         let told = ended.errors.lines().last().unwrap();
         assert!(

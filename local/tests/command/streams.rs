@@ -6,7 +6,7 @@ use session_config::Settings;
 use solana_pubkey::Pubkey;
 use tokio::{process::Command, time::timeout};
 
-use crate::process::{LIMIT, Run, configured_chain, field, summary};
+use crate::process::{LIMIT, Run, binary, configured_chain, field, summary};
 
 /// What a shell's command shows on a terminal until it has ended well.
 async fn shown_on_a_terminal(command: &str, environment: &[(&str, &str)]) -> String {
@@ -62,6 +62,120 @@ async fn a_narrow_terminal_without_colours_shows_every_line() {
     assert_eq!(colours.into_iter().find(|code| shown.contains(code)), None, "{shown:?}");
 }
 
+/// A way to look at a run, and what may be seen then.
+struct Look {
+    terminal: Option<&'static str>,
+    variables: &'static [(&'static str, &'static str)],
+    arguments: &'static [&'static str],
+    colours: bool,
+    /// Of the bar, which moves the cursor.
+    other_sequences: bool,
+}
+
+const LOOKS: [Look; 5] = [
+    Look {
+        terminal: Some("dumb"),
+        variables: &[],
+        arguments: &["--log-level", "info"],
+        colours: false,
+        other_sequences: false,
+    },
+    Look {
+        terminal: Some("xterm"),
+        variables: &[],
+        arguments: &["--color", "never", "--log-level", "info"],
+        colours: false,
+        other_sequences: true,
+    },
+    Look {
+        terminal: Some("xterm"),
+        variables: &[("NO_COLOR", "1")],
+        arguments: &["--color", "always"],
+        colours: true,
+        other_sequences: true,
+    },
+    Look {
+        terminal: None,
+        variables: &[("TERM", "xterm")],
+        arguments: &["--log-level", "info"],
+        colours: false,
+        other_sequences: false,
+    },
+    Look {
+        terminal: None,
+        variables: &[("TERM", "dumb")],
+        arguments: &["--color", "always"],
+        colours: true,
+        other_sequences: false,
+    },
+];
+
+impl Look {
+    /// All that a run of three sessions shows.
+    async fn shown(&self) -> String {
+        const RUN: [&str; 6] = ["--sessions", "3", "--rate", "20", "--metrics-port", "0"];
+        let arguments = [&RUN, self.arguments].concat();
+        let mut command = match self.terminal {
+            None => {
+                let mut command = binary();
+                command.args(&arguments);
+                command
+            }
+            Some(terminal) => {
+                let run = format!("{} {}", env!("CARGO_BIN_EXE_session-builder"), arguments.join(" "));
+                let mut command = Command::new("script");
+                command
+                    .args(["--quiet", "--return", "--command", &run, "/dev/null"])
+                    .env("TERM", terminal)
+                    .kill_on_drop(true);
+                command
+            }
+        };
+        let running = command
+            .env_remove("NO_COLOR")
+            .envs(self.variables.iter().copied())
+            .stdin(Stdio::null())
+            .output();
+        let output = timeout(LIMIT, running).await.expect("an end in time").unwrap();
+        let shown = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{shown}");
+        shown
+    }
+}
+
+/// Whatever a run is looked at with, each of its lines is there; and no sequence is that nobody wants or nobody can read.
+#[tokio::test]
+async fn no_line_is_lost_and_no_escape_is_where_none_may_be() {
+    let all = futures::future::join_all(LOOKS.iter().map(Look::shown)).await;
+    for (look, shown) in LOOKS.iter().zip(all) {
+        let what = format!("TERM {:?} {:?} {:?}", look.terminal, look.variables, look.arguments);
+        let (mut plain, mut colours, mut others) = (String::new(), 0, 0);
+        for (index, part) in shown.split('\u{1b}').enumerate() {
+            let end = part
+                .find(|letter: char| letter.is_ascii_alphabetic())
+                .filter(|_| index > 0);
+            match end.map(|end| part.split_at(end + 1)) {
+                Some((sequence, rest)) => {
+                    let is_colour = sequence.ends_with('m');
+                    *(if is_colour { &mut colours } else { &mut others }) += 1;
+                    // Whatever else it is, it has cleared what stood there.
+                    plain.extend([if is_colour { "" } else { "\n" }, rest]);
+                }
+                None => plain.push_str(part),
+            }
+        }
+        let verified = plain
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("verified "))
+            .count();
+        assert_eq!(verified, 3, "{what}: {shown:?}");
+        assert!(plain.contains("summary   verified 3 "), "{what}: {shown:?}");
+        assert_eq!(colours > 0, look.colours, "{what}: {shown:?}");
+        assert_eq!(others > 0, look.other_sequences, "{what}: {shown:?}");
+    }
+}
+
 /// The bar clears its own lines by escape sequences before something is printed; what comes after the last one is that.
 fn after_the_bar(line: &str) -> &str {
     let rest = line.rsplit_once("\u{1b}[").map_or(line, |(_, rest)| {
@@ -91,6 +205,10 @@ async fn results_and_logs_in_one_file_are_whole_lines() {
     };
     let (logs, results): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| is_log(line));
     assert!(logs.len() > 30, "{text}");
+    // A library that logs by another crate is heard, and says nothing of the machine that it was built on.
+    assert!(logs.iter().any(|line| line.contains("Database migrated")), "{text}");
+    let tells_where = |line: &&&str| line.contains("log.") || line.contains(".cargo") || line.contains(".rs");
+    assert_eq!(logs.iter().find(tells_where), None);
     let starts = [
         "chain ",
         "wallet ",

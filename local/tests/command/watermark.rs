@@ -1,9 +1,14 @@
 //! The watermark as an operator sees it and sets it.
 
-use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use std::{net::SocketAddr, time::Duration};
 
-use crate::process::{Ended, LIMIT, Run, configured_chain, ended, field};
+use serde_json::Value;
+use tokio::{
+    process::Command,
+    time::{Instant, sleep},
+};
+
+use crate::process::{Ended, LIMIT, Run, configured_chain, ended, field, page};
 
 async fn shown(config: &str) -> Value {
     let shown = ended(&["watermark", "show", "--json", "--config", config]).await;
@@ -25,7 +30,7 @@ async fn passed(config: &str, slot: u64) -> Value {
             return shown;
         }
         assert!(begun.elapsed() < LIMIT, "{shown} stays before slot {slot}");
-        sleep(std::time::Duration::from_millis(200)).await;
+        sleep(Duration::from_millis(200)).await;
     }
 }
 
@@ -113,6 +118,100 @@ async fn it_is_shown_set_back_and_kept_from_going_forward_over_events() {
     chain.stop().unwrap();
 }
 
+/// Has the system refuse whatever a process writes into a file, as a full disk does, or allow it again. `prlimit` is a part of
+/// util-linux, as `script` is.
+async fn files_may_grow(run: &Run, may: bool) {
+    let (pid, limit) = (run.pid().to_string(), if may { "unlimited" } else { "0:unlimited" });
+    let set = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--fsize={limit}")])
+        .status();
+    assert!(set.await.unwrap().success());
+}
+
+/// A service that lists often, and is told of a file that cannot grow by an error rather than by the signal that would end it.
+fn listing_often(config: &str) -> Run {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "trap '' XFSZ; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_session-builder"),
+    ]);
+    for (name, value) in [
+        ("LISTENER__LISTING_INTERVAL_SECS", "1"),
+        ("LISTENER__LISTING_INTERVAL_COMPLETE_SECS", "1"),
+        ("MONITORING__HEALTH_CHECK_INTERVAL_SECS", "10"),
+        ("QUEUE__RETRY_WAITS", "1s"),
+    ] {
+        command.env(format!("SESSION_BUILDER__{name}"), value);
+    }
+    Run::start_as(command, &["run", "--config", config, "--log-level", "warn"])
+}
+
+/// Waits until `/health` has this status and tells this of this check.
+async fn told_by_health(pages: SocketAddr, status: u16, check: &str, told: &str) {
+    let begun = Instant::now();
+    loop {
+        let (code, text) = page(pages, "/health").await;
+        let health: Value = serde_json::from_str(&text).unwrap();
+        let of = |key: &str| health[key].as_array().cloned().unwrap_or_default();
+        let is_it = |said: &Value| said["check"] == check && said["reason"].as_str().unwrap().contains(told);
+        if code == status && (told.is_empty() || [of("failed"), of("degraded")].concat().iter().any(is_it)) {
+            return;
+        }
+        assert!(begun.elapsed() < LIMIT, "{status} {check} {told:?}: {text}");
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The disk is full: the watermark stays where it was, which is a warning while nobody waits; whoever asks then waits for the
+/// books, and is served when there is room, by this process or by the one after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watermark_that_cannot_be_saved_is_told_and_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, traffic, config) = configured_chain(folder.path()).await;
+    let mut run = listing_often(&config);
+    let pages = run.pages().await;
+    run.line_of("listening").await;
+    traffic.request(1).await.unwrap();
+    run.line_of("verified ").await;
+    let saved = passed(&config, 1).await["slot"].as_u64().unwrap();
+
+    files_may_grow(&run, false).await;
+    told_by_health(pages, 200, "event_stream", "cannot be saved").await;
+    traffic.request(2).await.unwrap();
+    told_by_health(pages, 503, "accounts", "").await;
+    files_may_grow(&run, true).await;
+    assert_eq!(field(&run.line_of("verified ").await, "session"), "session-00002");
+    told_by_health(pages, 200, "event_stream", "").await;
+    let moved = passed(&config, saved + 1).await["slot"].as_u64().unwrap();
+
+    // Once more, and the process does not live to see the end of it.
+    files_may_grow(&run, false).await;
+    traffic.request(3).await.unwrap();
+    told_by_health(pages, 503, "accounts", "").await;
+    let errors = run.errors_to_the_end();
+    run.kill().await;
+    let errors = errors.await;
+    let told = errors.lines().find(|line| line.contains("the watermark is not saved"));
+    let told = told.unwrap_or_else(|| panic!("{errors}"));
+    assert!(told.contains("the store cannot save a watermark"), "{told}");
+    assert!(
+        shown(&config).await["slot"].as_u64().unwrap() >= moved,
+        "what was saved stays"
+    );
+    let mut run = listing_often(&config);
+    loop {
+        let line = run.line_of("verified ").await;
+        if field(&line, "session") == "session-00003" {
+            break;
+        }
+    }
+    run.interrupt().await;
+    run.rest().await;
+    assert!(run.end().await.success());
+    chain.stop().unwrap();
+}
+
 /// Tries to go forward until the listing of the newest slots is final.
 async fn over_events(config: &str, slot: u64) -> Ended {
     let begun = Instant::now();
@@ -123,6 +222,6 @@ async fn over_events(config: &str, slot: u64) -> Ended {
             return refused;
         }
         assert!(begun.elapsed() < LIMIT, "{}", refused.errors);
-        sleep(std::time::Duration::from_millis(200)).await;
+        sleep(Duration::from_millis(200)).await;
     }
 }

@@ -18,9 +18,12 @@ pub enum OperationError {
     /// What was asked for makes no sense.
     #[error("{0}")]
     BadRequest(String),
-    /// A part that it needs does not answer: the queue, the chain, the store.
+    /// A part that it needs does not answer: the queue, the store.
     #[error("{0}")]
     Unavailable(String),
+    /// No node of the cluster answers.
+    #[error("{0}")]
+    NoNode(String),
 }
 
 /// A wallet, and what it is good for.

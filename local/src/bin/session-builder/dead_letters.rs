@@ -1,11 +1,11 @@
 //! The command `dead-letters`: what was given up and why, what mends it, and another try for it.
 
 use anyhow::Result;
-use session_admin::{Letter, LetterFilter, Moved};
+use session_admin::{Letter, LetterFilter, Moved, OperationError};
 use session_builder::{
     advice::advice,
     client::{Client, ClientError},
-    operations::Desk,
+    operations::{Desk, stored_letters},
     screen::Screen,
 };
 use session_config::{QueueKind, Settings};
@@ -20,17 +20,20 @@ use crate::{
 /// The reason of letters that have none.
 const UNKNOWN: &str = "unknown";
 
-/// Who has the letters: the running service, or, where none runs, this process.
-enum Letters {
+/// Who has the letters.
+enum Letters<'settings> {
+    /// The running service.
     Service(Box<Client>),
-    Own(Desk),
+    /// SQS: they are anybody's.
+    Queue(Desk),
+    /// The store of this machine, while no service runs. Whoever looks writes nothing there.
+    Stored(&'settings Settings),
 }
 
-impl Letters {
-    async fn of(settings: &Settings) -> Result<Self> {
-        // Letters in SQS are anybody's; those of a queue in memory are the running service's.
+impl<'settings> Letters<'settings> {
+    async fn of(settings: &'settings Settings) -> Result<Self> {
         if settings.queue.kind == QueueKind::Sqs {
-            return Ok(Self::Own(Desk::open(settings).await?));
+            return Ok(Self::Queue(Desk::open(settings).await?));
         }
         let running = match Client::of(&settings.service.state_dir) {
             Ok(client) => client.status().await.map(|_| client),
@@ -38,7 +41,7 @@ impl Letters {
         };
         match running {
             Ok(client) => Ok(Self::Service(Box::new(client))),
-            Err(none) if none.is_no_service() => Ok(Self::Own(Desk::open(settings).await?)),
+            Err(none) if none.is_no_service() => Ok(Self::Stored(settings)),
             Err(error) => Err(error.into()),
         }
     }
@@ -46,27 +49,39 @@ impl Letters {
     async fn list(&self, filter: &LetterFilter) -> Result<Vec<Letter>> {
         Ok(match self {
             Self::Service(client) => client.dead_letters(filter).await?,
-            Self::Own(desk) => desk.list(filter).await?,
+            Self::Queue(desk) => desk.list(filter).await?,
+            Self::Stored(settings) => stored_letters(&settings.service.state_dir, filter).await?,
         })
     }
 
-    async fn redrive(&self, settings: &Settings, filter: &LetterFilter, dry_run: bool) -> Result<Moved> {
+    async fn redrive(&self, filter: &LetterFilter, dry_run: bool) -> Result<Moved> {
         match self {
             Self::Service(client) => Ok(client.redrive(filter, dry_run).await?),
+            Self::Queue(desk) => Ok(desk.redrive(filter, dry_run).await?),
+            Self::Stored(_) if dry_run => self.would_move(filter).await,
             // A queue in the memory of this process ends with it: somebody has to run who serves it.
-            Self::Own(_) if settings.queue.kind == QueueKind::Memory && !dry_run => Err(ClientError::NoService {
-                folder: settings.service.state_dir.clone(),
-                reason: String::from("none runs, and nobody else would serve what is redriven"),
-            }
+            Self::Stored(settings) => Err(ClientError::no_service(
+                &settings.service.state_dir,
+                "none runs, and nobody else would serve what is redriven",
+            )
             .into()),
-            Self::Own(desk) => Ok(desk.redrive(filter, dry_run).await?),
         }
     }
 
     async fn purge(&self, filter: &LetterFilter, dry_run: bool) -> Result<Moved> {
         Ok(match self {
             Self::Service(client) => client.purge(filter, dry_run).await?,
-            Self::Own(desk) => desk.purge(filter, dry_run).await?,
+            Self::Queue(desk) => desk.purge(filter, dry_run).await?,
+            Self::Stored(_) if dry_run => self.would_move(filter).await?,
+            Self::Stored(settings) => Desk::open(settings).await?.purge(filter, dry_run).await?,
+        })
+    }
+
+    async fn would_move(&self, filter: &LetterFilter) -> Result<Moved> {
+        Ok(Moved {
+            dry_run: true,
+            matched: self.list(filter).await?.len(),
+            ..Moved::default()
         })
     }
 }
@@ -87,10 +102,11 @@ pub(crate) async fn dead_letters(settings: &Settings, screen: &Screen, action: D
                 ids: vec![id.clone()],
                 ..LetterFilter::default()
             };
-            match letters.list(&filter).await?.pop() {
-                Some(letter) => show(screen, &letter, json),
-                None => Err(Usage(format!("no dead letter has the id {id:?}")).into()),
-            }
+            let Some(letter) = letters.list(&filter).await?.pop() else {
+                let hint = "`session-builder dead-letters list` names those that there are";
+                return Err(OperationError::NotFound(format!("no dead letter has the id {id:?}; {hint}")).into());
+            };
+            show(screen, &letter, json)
         }
         DeadLettersAction::Redrive { letters: which, change } => {
             let filter = which.filter();
@@ -98,7 +114,7 @@ pub(crate) async fn dead_letters(settings: &Settings, screen: &Screen, action: D
             {
                 return Ok(Ending::Partly);
             }
-            let moved = letters.redrive(settings, &filter, change.dry_run).await?;
+            let moved = letters.redrive(&filter, change.dry_run).await?;
             tell(screen, "redriven", &moved, change.json)
         }
         DeadLettersAction::Purge { letters: which, change } => {
@@ -127,7 +143,7 @@ impl LetterArgs {
 /// Asks whoever sits there. A script says --yes; to redrive, it need not.
 async fn agreed(
     screen: &Screen,
-    letters: &Letters,
+    letters: &Letters<'_>,
     filter: &LetterFilter,
     what: &str,
     yes: bool,

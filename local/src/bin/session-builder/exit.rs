@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
-use session_builder::{client::ClientError, reach::ReachError, service::ServiceError};
+use session_admin::OperationError;
+use session_builder::{
+    client::ClientError,
+    reach::{ReachError, is_silence},
+    service::ServiceError,
+};
 use session_chain::ChainError;
 use session_config::ConfigError;
 
@@ -45,17 +50,9 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
     let chain = error.downcast_ref::<ChainError>();
     let nobody = service.is_some_and(ClientError::is_no_service)
         || reach.is_some_and(ReachError::is_silence)
-        || chain.is_some_and(is_silence);
+        || chain.is_some_and(is_silence)
+        || matches!(error.downcast_ref(), Some(OperationError::NoNode(_)));
     ExitCode::from(if nobody { 4 } else { 1 })
-}
-
-/// Whether no node has answered.
-fn is_silence(error: &ChainError) -> bool {
-    match error {
-        ChainError::Unavailable { .. } | ChainError::TimedOut { .. } | ChainError::Resting { .. } => true,
-        ChainError::DeadlineReached { last, .. } => last.as_deref().is_none_or(is_silence),
-        _ => false,
-    }
 }
 
 /// Asked for in a way that cannot be.

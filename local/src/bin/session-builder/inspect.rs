@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 use serde_json::Value;
+use session_admin::{LetterFilter, OperationError};
 use session_builder::{
     client::Client,
-    operations::{Desk, story},
+    operations::{Desk, stored_letters, story},
+    reach::endpoints,
     screen::Screen,
 };
 use session_chain::rpc_pool;
-use session_config::Settings;
+use session_config::{QueueKind, Settings};
 use session_store::{Reader, StoreError};
 use session_telemetry::Escaped;
 
@@ -40,19 +42,26 @@ pub(crate) async fn inspect(settings: &Settings, screen: &Screen, what: &str, js
     Ok(Ending::Done)
 }
 
-/// The story from the store, where this machine has one.
+/// The story from the store, where this machine has one. Nothing is written there.
 async fn without_service(settings: &Settings, what: &str) -> Result<Value> {
-    let desk = Desk::open(settings).await?;
-    let pool = rpc_pool(settings)?;
-    let told = match desk.histories() {
-        Some(reader) => Some(reader.clone()),
-        None => match Reader::open(&settings.service.state_dir).await {
-            Ok(reader) => Some(reader),
-            Err(StoreError::NoStore { .. }) => None,
-            Err(error) => return Err(error.into()),
-        },
+    let (folder, all) = (&settings.service.state_dir, LetterFilter::default());
+    let letters = match settings.queue.kind {
+        QueueKind::Sqs => Desk::open(settings).await?.list(&all).await?,
+        QueueKind::Memory => stored_letters(folder, &all).await?,
     };
-    Ok(story(&desk, told.as_ref(), &pool, what).await?)
+    let told = match Reader::open(folder).await {
+        Ok(reader) => Some(reader),
+        Err(StoreError::NoStore { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let told = story(letters, told.as_ref(), &rpc_pool(settings)?, what).await;
+    told.map_err(|error| match error {
+        OperationError::NoNode(_) => anyhow::Error::new(error).context(format!(
+            "{}: no node answers, and nothing is known here of {what:?}; `session-builder doctor` looks at each endpoint",
+            endpoints(settings)
+        )),
+        error => error.into(),
+    })
 }
 
 fn lines(story: &Value) -> Vec<String> {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use create_accounts::{shared_ledger, spending_limits, wallet_addresses};
 use serde_json::{Value, json};
 use session_admin::ServiceStatus;
-use session_builder::{client::Client, screen::Screen};
+use session_builder::{client::Client, reach::ReachError, screen::Screen};
 use session_chain::{RpcClient, rpc_pool};
 use session_config::{Settings, Shown};
 use session_ledger::{Ledger, Sums};
@@ -135,21 +135,24 @@ pub(crate) async fn wallet(settings: &Settings, screen: &Screen, json: bool) -> 
     /// The size of a session with a short id and no namespaces.
     const SMALL_BYTES: usize = 168;
     let (pool, addresses) = (rpc_pool(settings)?, wallet_addresses(settings).await?);
+    let unanswered = |error| ReachError::of(settings, error);
     let rent = |size: usize| {
         let ask =
             move |client: Arc<RpcClient>| async move { client.get_minimum_balance_for_rent_exemption(size).await };
         pool.call("getMinimumBalanceForRentExemption", None, ask)
     };
     let (small, large) = (
-        rent(SMALL_BYTES).await?,
-        rent(usize::try_from(settings.policy.size_max_bytes)?).await?,
+        rent(SMALL_BYTES).await.map_err(unanswered)?,
+        rent(usize::try_from(settings.policy.size_max_bytes)?)
+            .await
+            .map_err(unanswered)?,
     );
     let policy = &settings.policy;
     let mut low = false;
     let mut wallets = Vec::new();
     for address in addresses {
         let ask = move |client: Arc<RpcClient>| async move { client.get_balance(&address).await };
-        let lamports = pool.call("getBalance", None, ask).await?;
+        let lamports = pool.call("getBalance", None, ask).await.map_err(unanswered)?;
         low |= lamports < policy.wallet_low_lamports;
         let spendable = lamports.saturating_sub(policy.wallet_reserve_lamports);
         wallets.push(json!({

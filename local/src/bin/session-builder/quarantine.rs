@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use session_admin::{QuarantineFilter, Quarantined};
+use session_admin::{OperationError, QuarantineFilter, Quarantined};
 use session_builder::{advice::advice, client::Client, operations::Ward, screen::Screen};
 use session_config::Settings;
 use session_telemetry::{Escaped, Quoted};
@@ -144,10 +144,13 @@ pub(crate) async fn quarantine(settings: &Settings, screen: &Screen, action: Qua
                 ids: vec![id.clone()],
                 ..QuarantineFilter::default()
             };
-            match held.list(&filter).await?.pop() {
-                Some(item) => show(screen, &item, json),
-                None => Err(Usage(format!("nothing in quarantine has the id {id:?}")).into()),
-            }
+            let Some(item) = held.list(&filter).await?.pop() else {
+                let hint = "`session-builder quarantine list` names what there is";
+                return Err(
+                    OperationError::NotFound(format!("nothing in quarantine has the id {id:?}; {hint}")).into(),
+                );
+            };
+            show(screen, &item, json)
         }
         QuarantineAction::Retry { which, json } => {
             let changed = held.retry(&which.filter()).await?;
