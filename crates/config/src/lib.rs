@@ -5,6 +5,7 @@
 
 mod domains;
 mod fault;
+mod given;
 mod reader;
 mod rpc_url;
 mod schema;

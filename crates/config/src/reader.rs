@@ -2,18 +2,16 @@
 
 use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
-use config::{Map, Value, ValueKind};
+use config::{Map, Value};
 use url::Url;
 
 use crate::{
     fault::Fault,
+    given::{Given, each, host_alone, is_withheld, origin, shown, unintended},
     rpc_url::RpcUrl,
     schema::{flattened, misfit, renamed, unknown},
     sections::Secret,
 };
-
-/// Keys whose text may hold a secret, or be one that was put in the wrong place.
-const WITHHELD: &[&str] = &["url", "environment_variable", "secret"];
 
 /// A key as it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,15 +28,6 @@ pub struct Shown {
 pub(crate) struct Reader {
     values: BTreeMap<String, Value>,
     faults: Vec<Fault>,
-}
-
-/// A value's text, how a fault shows it, and where it comes from.
-struct Given {
-    text: String,
-    /// The items of a list. A list in a file has its own; where text stands for one, commas separate them.
-    items: Vec<String>,
-    shown: String,
-    origin: String,
 }
 
 impl Reader {
@@ -298,46 +287,7 @@ impl Reader {
         if value.is_none() {
             self.refuse(key, "nothing", String::from("config.toml has no such key"));
         }
-        value.map(|value| Given {
-            text: text(&value),
-            items: items(&value),
-            shown: shown(&value),
-            origin: origin(&value),
-        })
-    }
-}
-
-/// Reads each item of a list. A fault tells the item's position: its text may hold a secret.
-fn each<T>(given: &Given, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    let items = given.items.iter().enumerate();
-    items
-        .map(|(i, item)| read(item).map_err(|reason| format!("item {}: {reason}", i + 1)))
-        .collect()
-}
-
-fn is_withheld(key: &str) -> bool {
-    WITHHELD.iter().any(|part| key.contains(part))
-}
-
-/// What can be shown of a value that may hold a secret: of an address its host, of anything else that there is something.
-fn host_alone(value: &Value) -> String {
-    let texts: Vec<String> = match &value.kind {
-        ValueKind::Array(items) => items.iter().map(text).collect(),
-        _ => vec![text(value)],
-    };
-    let of_one = |text: &String| match text.parse::<RpcUrl>() {
-        Ok(url) => url.to_string(),
-        Err(_) if text.is_empty() => String::from("\"\""),
-        Err(_) => String::from("(withheld)"),
-    };
-    texts.iter().map(of_one).collect::<Vec<_>>().join(", ")
-}
-
-fn shown(value: &Value) -> String {
-    if let ValueKind::String(text) = &value.kind {
-        format!("{text:?}")
-    } else {
-        value.to_string()
+        value.as_ref().map(Given::of)
     }
 }
 
@@ -362,38 +312,6 @@ fn lay(
         Some(reason) => return Err(reason.to_owned()),
     }
     Ok(())
-}
-
-/// How a fault shows what an unknown or mistyped key holds: what it was meant to hold is not known, so text may be a secret.
-fn unintended(value: &Value) -> String {
-    match &value.kind {
-        ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::Float(_) => value.to_string(),
-        _ => String::from("(withheld)"),
-    }
-}
-
-fn origin(value: &Value) -> String {
-    value.origin().unwrap_or("the built-in defaults").to_owned()
-}
-
-/// The items of a list, as a file has them or as text separates them.
-fn items(value: &Value) -> Vec<String> {
-    let given = match &value.kind {
-        ValueKind::Array(items) => items.iter().map(|item| text(item).trim().to_owned()).collect(),
-        _ => text(value)
-            .split(',')
-            .map(|item| item.trim().to_owned())
-            .collect::<Vec<_>>(),
-    };
-    given.into_iter().filter(|item| !item.is_empty()).collect()
-}
-
-/// A value as text: what the environment gives as text anyway.
-fn text(value: &Value) -> String {
-    match &value.kind {
-        ValueKind::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -75,12 +75,6 @@ impl SessionEntry {
         data.resize(data.len() + unused + Self::SPARE_BYTES, 0);
         Ok(data)
     }
-
-    /// True for an optimistic session, which has no address and never gets an account.
-    #[must_use]
-    pub fn is_optimistic(&self) -> bool {
-        self.session_address == Pubkey::default()
-    }
 }
 
 /// The factory's own state (IDL account `SessionFactoryState`).

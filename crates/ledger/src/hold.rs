@@ -13,6 +13,10 @@ use uuid::Uuid;
 
 use crate::text;
 
+/// The most members of one hold: with an account and an address for each it still fits a database's transaction of 100
+/// records.
+pub const MEMBERS_MAX: usize = 46;
+
 /// Names a hold, for ever. Made by whoever asks, so that a question that was answered into the void can be asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HoldId(Uuid);

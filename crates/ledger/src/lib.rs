@@ -15,6 +15,7 @@
 //! a database differ in nothing but where they keep it. It knows of no chain, no queue and no transaction's contents.
 
 mod account;
+mod error;
 mod fate;
 mod hold;
 mod ledger;
@@ -28,13 +29,14 @@ mod wallet;
 mod window;
 
 pub use account::{Account, AccountKey, Limits};
+pub use error::LedgerError;
 pub use fate::{Fate, Rent, Settlement, Spending};
-pub use hold::{BadHoldId, Hold, HoldId, HoldRequest, Member, SentTransaction, WalletReading, fee_shares};
-pub use ledger::{Books, Ledger, LedgerError};
+pub use hold::{BadHoldId, Hold, HoldId, HoldRequest, MEMBERS_MAX, Member, SentTransaction, WalletReading, fee_shares};
+pub use ledger::{Books, Ledger};
 pub use memory::InMemoryLedger;
 pub use refusal::{HoldAnswer, Refusal};
 pub use sheet::{AddressRecord, Creation, HoldState, SettledHold, Sheet, SheetKeys};
-pub use step::{MEMBERS_MAX, Step, StepAnswer};
+pub use step::{Step, StepAnswer};
 pub use summary::{Summary, Sums};
 pub use wallet::WalletAccount;
 pub use window::Window;

@@ -11,8 +11,9 @@ use solana_pubkey::Pubkey;
 
 use crate::{
     account::Limits,
+    error::LedgerError,
     hold::{Hold, HoldId},
-    ledger::{Books, LedgerError},
+    ledger::Books,
     sheet::{AddressRecord, HoldState, Sheet, SheetKeys},
     step::{Step, StepAnswer},
     summary::Summary,

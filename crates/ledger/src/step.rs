@@ -10,16 +10,12 @@ use solana_signature::Signature;
 
 use crate::{
     account::{AccountKey, Limits, NoRoom},
+    error::LedgerError,
     fate::{Fate, Settlement, Spending},
-    hold::{Hold, HoldId, HoldRequest, Member, SentTransaction, fee_shares},
-    ledger::LedgerError,
+    hold::{Hold, HoldId, HoldRequest, MEMBERS_MAX, Member, SentTransaction, fee_shares},
     refusal::{HoldAnswer, Refusal},
     sheet::{Creation, HoldState, SettledHold, Sheet, SheetKeys},
 };
-
-/// The most members of one hold: with an account and an address for each it still fits a database's transaction of 100
-/// records.
-pub const MEMBERS_MAX: usize = 46;
 
 /// One change of the books.
 #[derive(Clone, Debug)]

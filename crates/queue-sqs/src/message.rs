@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use aws_sdk_sqs::{
@@ -13,8 +13,6 @@ use aws_sdk_sqs::{
     },
 };
 use session_queue::{MESSAGE_GROUP_ID, MessageId, ReceiptHandle, ReceivedMessage, SendEntry, TRACE_HEADER};
-
-use crate::sqs::whole_seconds;
 
 const STRING: &str = "String";
 
@@ -76,6 +74,12 @@ fn strings(attributes: HashMap<String, MessageAttributeValue>) -> BTreeMap<Strin
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.string_value?)))
         .collect()
+}
+
+/// SQS counts in whole seconds. A part of one counts as a whole: a message must not come back too early.
+pub(crate) fn whole_seconds(duration: Duration) -> i32 {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
 fn time(ms: Option<u64>) -> SystemTime {

@@ -21,7 +21,7 @@ use session_queue::{
 
 use crate::{
     fault::{SqsError, entry_error, is_about_entries, queue_error, refused_alone, unanswered},
-    message::{received, send_entry},
+    message::{received, send_entry, whole_seconds},
 };
 
 /// How long SQS may take to accept a connection.
@@ -366,10 +366,4 @@ fn timeouts(limit: Duration) -> TimeoutConfig {
         .operation_attempt_timeout(limit.saturating_sub(CALL_LIMIT / 2))
         .operation_timeout(limit)
         .build()
-}
-
-/// SQS counts in whole seconds. A part of one counts as a whole: a message must not come back too early.
-pub(crate) fn whole_seconds(duration: Duration) -> i32 {
-    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    i32::try_from(seconds).unwrap_or(i32::MAX)
 }

@@ -87,94 +87,70 @@ impl RecordReport {
         }
     }
 
+    /// One line, whose level says whether somebody should look.
     pub(crate) fn log(&self) {
-        let message_id = self.message_id.as_str();
-        let attempt = self.attempt;
-        let trace = self.trace.as_deref();
         let event = self.message.as_ref().map(|message| &message.event);
         let pda = event.map(|event| event.expected_pda.to_string());
-        let session_id = event.map(|event| event.session_id.as_str());
-        let latency_ms = self
-            .latency()
-            .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+        let latency_ms = self.latency().map(whole_ms);
+        // A line about this record, at a level, with fields of its own.
+        macro_rules! say {
+            ($level:ident, $($rest:tt)+) => {
+                tracing::$level!(
+                    message_id = self.message_id.as_str(),
+                    attempt = self.attempt,
+                    trace = self.trace.as_deref(),
+                    session_id = event.map(|event| event.session_id.as_str()),
+                    $($rest)+
+                )
+            };
+        }
         match &self.conclusion {
             Conclusion::Verified(Outcome::Created { signature, slot, .. }) => {
                 let latency_slots = self.latency_slots();
-                tracing::info!(message_id, attempt, trace, pda, session_id, latency_ms, latency_slots, %signature, slot, "account created and verified");
+                say!(info, pda, latency_ms, latency_slots, %signature, slot, "account created and verified");
             }
             Conclusion::Verified(Outcome::AlreadyExisted) => {
-                tracing::info!(
-                    message_id,
-                    attempt,
-                    trace,
-                    pda,
-                    session_id,
-                    latency_ms,
-                    "account existed already and was verified"
-                );
+                say!(info, pda, latency_ms, "account existed already and was verified");
             }
-            Conclusion::Skipped => tracing::info!(
-                message_id,
-                attempt,
-                trace,
-                session_id,
-                "optimistic session asks for no account"
-            ),
-            Conclusion::Closed(reason) => tracing::info!(
-                message_id,
-                attempt,
-                trace,
-                pda,
-                session_id,
-                signature = reason.last_signature,
-                "nothing to create: {}",
-                reason.sentence
-            ),
+            Conclusion::Skipped => say!(info, "optimistic session asks for no account"),
+            Conclusion::Closed(reason) => {
+                let (signature, why) = (&reason.last_signature, &reason.sentence);
+                say!(info, pda, signature, "nothing to create: {why}");
+            }
             Conclusion::DeadLettered(reason) => {
-                tracing::error!(
-                    message_id,
-                    attempt,
-                    trace,
-                    pda,
-                    session_id,
-                    reason = reason.code,
-                    signature = reason.last_signature,
-                    "dead letter: {}",
-                    reason.sentence
-                );
+                let (signature, why) = (&reason.last_signature, &reason.sentence);
+                say!(error, pda, reason = reason.code, signature, "dead letter: {why}");
             }
             Conclusion::Deferred { reason, after } => {
+                let (signature, why) = (&reason.last_signature, &reason.sentence);
                 let after_secs = after.as_secs();
-                tracing::info!(
-                    message_id,
-                    attempt,
-                    trace,
+                say!(
+                    info,
                     pda,
-                    session_id,
                     reason = reason.code,
-                    signature = reason.last_signature,
+                    signature,
                     after_secs,
-                    "waits for room: {}",
-                    reason.sentence
+                    "waits for room: {why}"
                 );
             }
             Conclusion::Retried { reason, after } => {
-                let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(
-                    message_id,
-                    attempt,
-                    trace,
+                let (signature, why) = (&reason.last_signature, &reason.sentence);
+                let after_ms = whole_ms(*after);
+                say!(
+                    warn,
                     pda,
-                    session_id,
                     reason = reason.code,
-                    signature = reason.last_signature,
+                    signature,
                     after_ms,
-                    "will be tried again: {}",
-                    reason.sentence
+                    "will be tried again: {why}"
                 );
             }
         }
     }
+}
+
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Somebody who wants to see each record as it is concluded. Must not block.

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use crate::checkpoint::{
-    place::WatermarkStoreError,
-    saved::{CONFLICTS_MAX, VERSION},
-};
+use crate::checkpoint::place::WatermarkStoreError;
 
 /// Why a watermark could not be read or saved.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +30,16 @@ pub enum WatermarkError {
         detail: String,
     },
     /// Written by another version of this service.
-    #[error("the watermark {path} has version {found}, and this service reads version {VERSION}")]
+    #[error(
+        "the watermark {path} has version {found}, and this service reads version {known}: upgrade this service, or remove it and choose where to start"
+    )]
     Version {
         /// The object.
         path: String,
         /// Its version.
         found: u32,
+        /// The one that is read.
+        known: u32,
     },
     /// Of another program or another cluster.
     #[error(
@@ -75,10 +76,12 @@ pub enum WatermarkError {
         limit: Duration,
     },
     /// Somebody else saves all the time.
-    #[error("the watermark {path} was replaced by others each of {CONFLICTS_MAX} times that it was to be saved")]
+    #[error("the watermark {path} was replaced by others each of {times} times that it was to be saved")]
     Contended {
         /// The object.
         path: String,
+        /// How often it was tried.
+        times: u32,
     },
 }
 

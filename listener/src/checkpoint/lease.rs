@@ -184,6 +184,7 @@ impl Lease {
             return Err(WatermarkError::Version {
                 path: self.path.to_string(),
                 found: document.version,
+                known: VERSION,
             });
         }
         Ok(document)

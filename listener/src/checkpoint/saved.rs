@@ -11,12 +11,12 @@ use solana_pubkey::Pubkey;
 use solana_sdk::signature::Signature;
 use time::OffsetDateTime;
 
-use crate::checkpoint::{error::WatermarkError, place::Place, watermark::Mark, watermarks::Watermarks};
+use crate::checkpoint::{error::WatermarkError, place::Place, watermark::Mark};
 
 /// The version that this code writes, and the only one that it reads.
-pub(super) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 /// How often a save is tried again when somebody else has saved in between.
-pub(super) const CONFLICTS_MAX: u32 = 5;
+const CONFLICTS_MAX: u32 = 5;
 
 /// What has come of a put on a condition.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,8 +29,10 @@ enum Put {
 /// One program's watermark on one cluster.
 #[derive(Debug)]
 pub struct SavedWatermark {
-    store: Watermarks,
+    place: Place,
     path: Path,
+    /// Where it is, for whoever asks.
+    location: String,
     /// Where it was kept by an earlier version of this service.
     before: Option<Path>,
     program_id: String,
@@ -89,10 +91,11 @@ struct Document {
 
 impl SavedWatermark {
     /// One that nobody has read yet.
-    pub(super) fn unread(store: Watermarks, path: Path, program_id: &Pubkey, genesis_hash: &str) -> Self {
+    pub(super) fn unread(place: Place, path: Path, location: String, program_id: &Pubkey, genesis_hash: &str) -> Self {
         Self {
-            store,
+            place,
             path,
+            location,
             before: None,
             program_id: program_id.to_string(),
             genesis_hash: genesis_hash.to_owned(),
@@ -130,7 +133,7 @@ impl SavedWatermark {
     }
 
     async fn read(&self, path: &Path) -> Result<Option<(Mark, Provenance, UpdateVersion)>, WatermarkError> {
-        let Some((text, version)) = self.store.place.get(path).await? else {
+        let Some((text, version)) = self.place.get(path).await? else {
             return Ok(None);
         };
         let (mark, provenance) = self.parse(&text)?;
@@ -145,11 +148,8 @@ impl SavedWatermark {
 
     /// Where it is kept.
     #[must_use]
-    pub fn location(&self) -> String {
-        match self.store.place {
-            Place::Objects { .. } => format!("{}/{}", self.store.name, self.path),
-            Place::Owned { .. } => self.store.name.clone(),
-        }
+    pub fn location(&self) -> &str {
+        &self.location
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<(Mark, Provenance), WatermarkError> {
@@ -162,6 +162,7 @@ impl SavedWatermark {
             return Err(WatermarkError::Version {
                 path: self.path.to_string(),
                 found: document.version,
+                known: VERSION,
             });
         }
         self.check("program_id", &self.program_id, &document.program_id)?;
@@ -213,13 +214,13 @@ impl SavedWatermark {
     /// [`WatermarkError`] if it cannot be written: the old one stays.
     pub async fn advance(&mut self, mark: Mark) -> Result<Mark, WatermarkError> {
         for _ in 0..CONFLICTS_MAX {
-            if matches!(self.saved, Saved::Unknown) || !self.store.place.is_shared() {
+            if matches!(self.saved, Saved::Unknown) || !self.place.is_shared() {
                 self.load().await?;
             }
             let mode = match &self.saved {
                 Saved::Present(saved, _) if saved.slot >= mark.slot => return Ok(*saved),
                 Saved::Absent(Some(before)) if before.slot > mark.slot => return Ok(*before),
-                Saved::Present(_, version) if self.store.place.is_shared() => PutMode::Update(version.clone()),
+                Saved::Present(_, version) if self.place.is_shared() => PutMode::Update(version.clone()),
                 Saved::Present(..) => PutMode::Overwrite,
                 Saved::Absent(_) | Saved::Unknown => PutMode::Create,
             };
@@ -229,6 +230,7 @@ impl SavedWatermark {
         }
         Err(WatermarkError::Contended {
             path: self.path.to_string(),
+            times: CONFLICTS_MAX,
         })
     }
 
@@ -239,13 +241,15 @@ impl SavedWatermark {
     /// [`WatermarkError::Moved`] if somebody else has saved, otherwise as [`Self::advance`]: the old one stays.
     pub(crate) async fn set(&mut self, mark: Mark) -> Result<(), WatermarkError> {
         let mode = match &self.saved {
-            Saved::Present(..) if !self.store.place.is_shared() => PutMode::Overwrite,
+            Saved::Present(..) if !self.place.is_shared() => PutMode::Overwrite,
             Saved::Present(_, version) => PutMode::Update(version.clone()),
             Saved::Absent(_) | Saved::Unknown => PutMode::Create,
         };
         match self.put(mark, mode, true).await? {
             Put::Done => Ok(()),
-            Put::Overtaken => Err(WatermarkError::Moved { path: self.location() }),
+            Put::Overtaken => Err(WatermarkError::Moved {
+                path: self.location.clone(),
+            }),
         }
     }
 
@@ -253,7 +257,7 @@ impl SavedWatermark {
         let document = self.document(mark, by_hand)?;
         // Whatever happens now, what was known is known no more.
         self.saved = Saved::Unknown;
-        Ok(match self.store.place.put(&self.path, document, mode).await? {
+        Ok(match self.place.put(&self.path, document, mode).await? {
             Some(version) => {
                 self.saved = Saved::Present(mark, version);
                 Put::Done
@@ -268,7 +272,7 @@ impl SavedWatermark {
     /// [`WatermarkError::Store`].
     pub(crate) async fn remove(&mut self) -> Result<(), WatermarkError> {
         self.saved = Saved::Unknown;
-        self.store.place.remove(&self.path).await
+        self.place.remove(&self.path).await
     }
 
     fn document(&self, mark: Mark, set_by_hand: bool) -> Result<String, WatermarkError> {

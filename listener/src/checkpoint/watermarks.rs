@@ -18,10 +18,10 @@ pub(crate) const WATERMARKS_FOLDER: &str = "cursors";
 /// Where watermarks are kept. Clones share the place.
 #[derive(Debug, Clone)]
 pub struct Watermarks {
-    pub(super) place: Place,
+    place: Place,
     prefix: Path,
     /// How the place is called where somebody asks.
-    pub(super) name: String,
+    name: String,
 }
 
 impl Watermarks {
@@ -103,12 +103,12 @@ impl Watermarks {
 
     /// The same for something else than listening.
     pub(crate) fn named(&self, name: &str, program_id: &Pubkey, genesis_hash: &str) -> SavedWatermark {
-        SavedWatermark::unread(
-            self.clone(),
-            self.path(name, program_id, genesis_hash),
-            program_id,
-            genesis_hash,
-        )
+        let path = self.path(name, program_id, genesis_hash);
+        let location = match self.place {
+            Place::Objects { .. } => format!("{}/{path}", self.name),
+            Place::Owned { .. } => self.name.clone(),
+        };
+        SavedWatermark::unread(self.place.clone(), path, location, program_id, genesis_hash)
     }
 
     fn path(&self, name: &str, program_id: &Pubkey, genesis_hash: &str) -> Path {

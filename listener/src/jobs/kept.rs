@@ -60,7 +60,7 @@ impl KeptWatermark {
     /// Where it is kept.
     #[must_use]
     pub fn location(&self) -> String {
-        self.saved.location()
+        self.saved.location().to_owned()
     }
 
     /// The newest slot at the configured commitment.
@@ -114,7 +114,7 @@ impl KeptWatermark {
         match held_by_another(lease).await? {
             None => Ok(()),
             Some(holder) => Err(WatermarkError::Leased {
-                path: self.saved.location(),
+                path: self.location(),
                 holder,
             }),
         }

@@ -4,5 +4,6 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod pipeline;
+mod readers;
 pub(crate) mod service;
 pub(crate) mod tenure;

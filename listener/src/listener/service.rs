@@ -1,20 +1,12 @@
 //! A listener: its tasks, and the order in which they start and end.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use session_admin::Pulses;
 use session_chain::RpcPool;
 use session_events::Decoder;
-use session_message::Origin;
 use session_queue::Queue;
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-    time::timeout,
-};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,39 +16,29 @@ use crate::{
     config::ListenerConfig,
     error::{ListenerError, join_all, joined},
     intake::handlers::{Dispatcher, EventHandler},
-    intake::transactions::Intake,
     lasting::Lasting,
-    listener::bootstrap,
-    listener::pipeline::{Drains, Parts, Pipeline},
-    listener::tenure::Tenure,
+    listener::{
+        bootstrap,
+        pipeline::{Drains, Parts, Pipeline},
+        readers::Readers,
+        tenure::Tenure,
+    },
     patience::Patience,
-    quarantine::{item::Scope, place::Quarantine, retrier::Retrier},
-    reconcile::comparison::Reconciliation,
-    source::bucket::Bucket,
-    source::fast_path::FastPath,
-    source::fetcher::Fetcher,
-    source::gap::Gap,
-    source::owing::Owing,
-    source::poller::Poller,
-    source::rhythm::Rhythm,
-    source::rpc::ProgramHistory,
-    source::rpc_walk::RpcSource,
-    source::second_look::AskAgain,
-    source::subscription::Subscription,
-    source::truncated::{CutLogs, Postponing, TruncatedFetches},
+    quarantine::item::Scope,
+    source::{bucket::Bucket, rpc::ProgramHistory},
     status::{ListenerStatus, StatusBoard},
 };
 
 /// Listens to one `session_factory`, and puts what it asks for into a queue.
 pub struct Listener {
-    config: ListenerConfig,
+    pub(super) config: ListenerConfig,
     decoder: Decoder,
-    history: ProgramHistory,
-    queue: Arc<dyn Queue>,
-    lasting: Lasting,
+    pub(super) history: ProgramHistory,
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) lasting: Lasting,
     handlers: Vec<Arc<dyn EventHandler>>,
     status: Arc<StatusBoard>,
-    pulses: Pulses,
+    pub(super) pulses: Pulses,
 }
 
 impl Listener {
@@ -187,12 +169,12 @@ impl Running {
         let Listener {
             config,
             decoder,
-            history,
             queue,
             handlers,
             status,
             lasting,
             pulses,
+            ..
         } = listener;
         let pulse = |task| pulses.task(task, config.hung_after);
         let (dispatcher, handlers) = Dispatcher::start(handlers, config.handler_limits());
@@ -216,20 +198,15 @@ impl Running {
             interval: config.watermark_interval,
             pulse: pulse("saving"),
         };
-        let bucket = Arc::new(Bucket::new(config.truncated_fetches_per_hour));
-        let mut readers = start_readers(listener, &intake, &bucket, patience, stop);
-        let queue = Arc::clone(queue);
-        let retrier = retrier(
-            lasting.quarantine.clone(),
-            queue,
-            history.clone(),
-            intake,
-            bucket,
+        let readers = Readers {
+            listener,
+            intake: &intake,
+            bucket: Arc::new(Bucket::new(config.truncated_fetches_per_hour)),
             patience,
-        );
-        readers.push(("quarantine", spawn_reader(retrier.run(), stop)));
+            stop,
+        };
         Self {
-            readers,
+            readers: readers.start(),
             handlers: handlers.into_iter().map(|task| ("handler", task)).collect(),
             drains,
             saver: tokio::spawn(saver.run(settled.clone())),
@@ -251,127 +228,6 @@ impl Running {
         let (saved, handled) = tokio::join!(save, drain_handlers(self.handlers, self.drain_limit));
         read.and(saved).and(handled)
     }
-}
-
-/// Starts everything that finds transactions.
-fn start_readers(
-    listener: &Listener,
-    intake: &Arc<Intake>,
-    bucket: &Arc<Bucket>,
-    patience: &Patience,
-    stop: &CancellationToken,
-) -> Vec<(&'static str, JoinHandle<()>)> {
-    let Listener {
-        config,
-        history,
-        lasting,
-        pulses,
-        ..
-    } = listener;
-    let (gap, owing) = (Arc::<Gap>::default(), Arc::<Owing>::default());
-    let pulse = |task| pulses.task(task, config.hung_after);
-    let (notifications, notified) = mpsc::channel(config.notifications_max);
-    let (truncated, waiting, postponed) =
-        CutLogs::new(config.truncated_waiting_max, config.reconcile.interval.is_some());
-    let live = Subscription {
-        pool: history.pool.clone(),
-        program_id: config.program_id,
-        silence_limit: config.silence_limit,
-        connect_timeout: config.connect_timeout,
-        notifications,
-        clock: Arc::clone(&intake.clock),
-        heard: Arc::clone(&history.heard),
-        status: Arc::clone(&intake.status),
-        gap: Arc::clone(&gap),
-        owing: Arc::clone(&owing),
-        pulse: pulse("subscription"),
-        stop: stop.clone(),
-    };
-    let fast_path = FastPath {
-        history: history.clone(),
-        intake: Arc::clone(intake),
-        notifications: notified,
-        unlisted_max: config.unlisted_max,
-        truncated,
-        gap: Arc::clone(&gap),
-        pulse: pulse("notification"),
-    };
-    let fetcher = |patience, origin, owing| Fetcher {
-        history: history.clone(),
-        intake: Arc::clone(intake),
-        patience,
-        fetch_concurrency: config.fetch_concurrency,
-        origin,
-        owing,
-        found: AtomicU64::default(),
-    };
-    let truncated_fetches = TruncatedFetches {
-        fetcher: fetcher(patience.clone(), Origin::Live, None),
-        waiting,
-        bucket: Arc::clone(bucket),
-        gap: Arc::clone(&gap),
-    };
-    let postponing = Postponing {
-        intake: Arc::clone(intake),
-        postponed,
-        patience: patience.clone(),
-    };
-    let poller = Poller {
-        source: RpcSource::new(history, config.listing_margin_slots, config.comparison_interval),
-        feed: fetcher(patience.of(pulse("listing")), Origin::Fill, Some(owing)),
-        interval: config.listing_interval,
-        began: None,
-        rhythm: Rhythm::new(config.listing_interval_complete.max(config.listing_interval)),
-        status: intake.status.watch(),
-        gap,
-        subscription_grace: config.connect_timeout,
-    };
-    let mut readers = vec![
-        ("subscription", spawn_reader(live.run(), stop)),
-        ("notification", spawn_reader(fast_path.run(), stop)),
-        ("fetching", spawn_reader(truncated_fetches.run(), stop)),
-        ("postponing", spawn_reader(postponing.run(), stop)),
-        ("listing", spawn_reader(poller.run(), stop)),
-    ];
-    if let Some(interval) = config.reconcile.interval {
-        let reconciliation = Reconciliation::new(history, intake, patience, config, &lasting.served);
-        readers.push(("comparison", spawn_reader(reconciliation.run_every(interval), stop)));
-    }
-    readers
-}
-
-/// What tries again what is in quarantine.
-fn retrier(
-    quarantine: Quarantine,
-    queue: Arc<dyn Queue>,
-    history: ProgramHistory,
-    intake: Arc<Intake>,
-    bucket: Arc<Bucket>,
-    patience: &Patience,
-) -> Retrier {
-    Retrier {
-        quarantine,
-        scope: Arc::clone(&intake.parking.scope),
-        patience: patience.clone(),
-        status: Arc::clone(&intake.status),
-        second_look: Arc::new(AskAgain {
-            history,
-            intake,
-            patience: patience.clone(),
-            queue,
-            bucket,
-            turn: Arc::default(),
-        }),
-    }
-}
-
-/// A task that tells all to stop when it ends or panics.
-fn spawn_reader(reader: impl Future<Output = ()> + Send + 'static, stop: &CancellationToken) -> JoinHandle<()> {
-    let end_of_all = stop.clone().drop_guard();
-    tokio::spawn(async move {
-        reader.await;
-        drop(end_of_all);
-    })
 }
 
 /// Gives custom handlers the same time as the queue, and no more.

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use metrics::counter;
 use session_message::Origin;
 use session_telemetry::names;
@@ -90,16 +90,17 @@ impl Fetcher {
     pub(crate) async fn look_again(&self, vanished: Vec<Vanished>) -> Result<(), Stopped> {
         for Vanished { signature, slot } in vanished.into_iter().take(LOOKS_MAX) {
             let found = self.history.transaction(signature);
-            let outcome = match self.patience.wait(found).await.ok_or(Stopped)? {
-                Ok(transaction) if transaction.slot > slot => "moved",
-                Ok(_) => "not_listed",
-                Err(HistoryError::MissingTransaction { .. }) => "gone",
-                Err(_) => "unknown",
+            let (outcome, may_be_gone) = match self.patience.wait(found).await.ok_or(Stopped)? {
+                Ok(transaction) if transaction.slot > slot => ("moved", false),
+                Ok(_) => ("not_listed", false),
+                Err(HistoryError::MissingTransaction { .. }) => ("gone", true),
+                Err(_) => ("unknown", true),
             };
             counter!(names::LISTENER_UNLISTED_TRANSACTIONS_TOTAL, "outcome" => outcome).increment(1);
-            let sessions = match outcome {
-                "gone" | "unknown" => self.intake.queued_lately.forget(&signature),
-                _ => 0,
+            let sessions = if may_be_gone {
+                self.intake.queued_lately.forget(&signature)
+            } else {
+                0
             };
             if sessions > 0 {
                 self.intake.comparison.notify_one();
@@ -112,10 +113,7 @@ impl Fetcher {
     /// Takes listed transactions in, the oldest first. Those of slots up to `complete` count as listed. Answers how many
     /// messages they made.
     pub(crate) async fn take_segment(&self, segment: Vec<Listed>, complete: u64) -> Result<u64, Stopped> {
-        let fetches = stream::iter(segment)
-            .map(|listed| self.fetch_new(listed))
-            .buffered(self.fetch_concurrency);
-        let mut fetches = std::pin::pin!(fetches);
+        let mut fetches = std::pin::pin!(self.fetches(segment));
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
             let (listed, fetched) = fetched?;
@@ -158,10 +156,7 @@ impl Fetcher {
 
     /// Reads listed transactions and does nothing with them but count the messages that they would make.
     pub(crate) async fn look_at(&self, segment: Vec<Listed>) -> Result<u64, Stopped> {
-        let fetches = stream::iter(segment)
-            .map(|listed| self.fetch_new(listed))
-            .buffered(self.fetch_concurrency);
-        let mut fetches = std::pin::pin!(fetches);
+        let mut fetches = std::pin::pin!(self.fetches(segment));
         let mut messages = 0;
         while let Some(fetched) = fetches.next().await {
             let (_, fetched) = fetched?;
@@ -177,6 +172,12 @@ impl Fetcher {
         const ALREADY_LISTED: u64 = 0;
         let owed = self.intake.watermark.with(|watermark| watermark.owed());
         self.take_segment(owed, ALREADY_LISTED).await.map(drop)
+    }
+
+    /// What is new of a segment, some at once, in its order.
+    fn fetches(&self, segment: Vec<Listed>) -> impl Stream<Item = Result<(Listed, Fetched), Stopped>> {
+        let fetches = stream::iter(segment).map(|listed| self.fetch_new(listed));
+        fetches.buffered(self.fetch_concurrency)
     }
 
     async fn fetch_new(&self, listed: Listed) -> Result<(Listed, Fetched), Stopped> {

@@ -42,12 +42,11 @@ struct Facts {
     version_1: FormatBelief,
 }
 
-/// A fact, the slot that it held at, and when it was read.
+/// A fact, and the slot that it held at: its age is in slots.
 #[derive(Clone, Copy, Debug)]
 struct Dated<T> {
     value: T,
     slot: u64,
-    read_at: Instant,
 }
 
 impl Cluster {
@@ -72,12 +71,10 @@ impl Cluster {
             // Not every node serves them; the readings to come tell the same.
             Err(error) => tracing::debug!(%error, "the cluster's performance samples are not known"),
         }
-        let now = Instant::now();
         let facts = Facts {
             rent: Dated {
                 value: rent,
                 slot: reading.slot,
-                read_at: now,
             },
             clock,
             version_1: FormatBelief::default(),
@@ -91,12 +88,11 @@ impl Cluster {
 
     /// Takes over what a reading tells of the cluster: its slot, and the facts among the accounts that were asked for.
     pub fn note(&self, asked: &[Pubkey], reading: &Reading) {
-        let now = Instant::now();
         let mut facts = self.facts();
-        facts.clock.observe(reading.slot, now);
+        facts.clock.observe(reading.slot, Instant::now());
         for (address, account) in asked.iter().zip(&reading.accounts) {
             if *address == RENT_SYSVAR {
-                facts.note_rent(account.as_ref(), reading.slot, now);
+                facts.note_rent(account.as_ref(), reading.slot);
             } else if *address == VERSION_1_FEATURE
                 && let Some(takes) = version_1_by_feature(account.as_ref())
             {
@@ -110,12 +106,6 @@ impl Cluster {
     #[must_use]
     pub fn rent(&self) -> RentRate {
         self.facts().rent.value
-    }
-
-    /// How long ago the price of storage was read.
-    #[must_use]
-    pub fn rent_age(&self) -> Duration {
-        self.facts().rent.read_at.elapsed()
     }
 
     /// How long `count` slots take, as measured.
@@ -176,7 +166,7 @@ impl Cluster {
 }
 
 impl Facts {
-    fn note_rent(&mut self, sysvar: Option<&AccountState>, slot: u64, now: Instant) {
+    fn note_rent(&mut self, sysvar: Option<&AccountState>, slot: u64) {
         let Some(rate) = sysvar.and_then(|account| RentRate::of_sysvar(&account.data)) else {
             tracing::warn!(%RENT_SYSVAR, "the rent sysvar could not be read; the last rate stays in use");
             return;
@@ -193,11 +183,7 @@ impl Facts {
                 "the cluster's price of storage has changed"
             );
         }
-        self.rent = Dated {
-            value: rate,
-            slot,
-            read_at: now,
-        };
+        self.rent = Dated { value: rate, slot };
     }
 
     #[expect(

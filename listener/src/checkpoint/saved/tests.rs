@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::checkpoint::{
     place::{WatermarkStore, WatermarkStoreError},
-    watermarks::WATERMARKS_FOLDER,
+    watermarks::{WATERMARKS_FOLDER, Watermarks},
 };
 
 const GENESIS: &str = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";

@@ -1,3 +1,5 @@
+//! Of a transaction with its record: what it says, whom it calls, and what of it is missing.
+
 use session_events::factory::SESSION_FACTORY_ID;
 
 use super::*;

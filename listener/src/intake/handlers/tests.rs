@@ -1,3 +1,5 @@
+//! A handler that is slow, fails or panics keeps nobody waiting, and what it does not get is counted.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
