@@ -59,17 +59,17 @@ impl Reader {
     /// # Errors
     /// [`StoreError`].
     pub async fn deferred(&self, limit: usize) -> Result<Vec<Deferred>, StoreError> {
-        self.deferred_until(SystemTime::UNIX_EPOCH, true, limit).await
+        self.deferred_until(session_clock::from_epoch_ms(u64::MAX), limit).await
     }
 
-    async fn deferred_until(&self, now: SystemTime, any: bool, limit: usize) -> Result<Vec<Deferred>, StoreError> {
+    async fn deferred_until(&self, due: SystemTime, limit: usize) -> Result<Vec<Deferred>, StoreError> {
         let query = "SELECT message_id, due_at_ms, sent_at_ms, attributes, body FROM deferred
-            WHERE ?1 OR due_at_ms <= ?2 ORDER BY due_at_ms, message_id LIMIT ?3";
+            WHERE due_at_ms <= ?1 ORDER BY due_at_ms, message_id LIMIT ?2";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.worker()
             .run(move |connection| {
                 let mut statement = connection.prepare_cached(query).map_err(sql(READ_DEFERRED))?;
-                let rows = statement.query_map(rusqlite::params![any, ms(now), limit], deferred_row);
+                let rows = statement.query_map(rusqlite::params![ms(due), limit], deferred_row);
                 let rows: Vec<DeferredRow> = rows.and_then(Iterator::collect).map_err(sql(READ_DEFERRED))?;
                 rows.into_iter().map(DeferredRow::message).collect()
             })
@@ -183,7 +183,7 @@ impl MessageStore for Store {
     }
 
     async fn due(&self, now: SystemTime, limit: usize) -> Result<Vec<Deferred>, MessageStoreError> {
-        self.deferred_until(now, false, limit).await.map_err(failed)
+        self.deferred_until(now, limit).await.map_err(failed)
     }
 
     async fn next_due(&self, now: SystemTime) -> Result<Option<SystemTime>, MessageStoreError> {

@@ -18,6 +18,15 @@ const VERSION: u32 = 1;
 /// How often a save is tried again when somebody else has saved in between.
 const CONFLICTS_MAX: u32 = 5;
 
+/// Who moves a watermark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SavedBy {
+    /// A listener: all before it is settled.
+    Listener,
+    /// An operator, who says so.
+    Operator,
+}
+
 /// What has come of a put on a condition.
 #[derive(Debug, PartialEq, Eq)]
 enum Put {
@@ -202,7 +211,7 @@ impl SavedWatermark {
         if let Some(saved) = self.load().await? {
             return Ok(saved);
         }
-        match self.put(mark, PutMode::Create, false).await? {
+        match self.put(mark, PutMode::Create, SavedBy::Listener).await? {
             Put::Done => Ok(mark),
             Put::Overtaken => Ok(self.load().await?.unwrap_or(mark)),
         }
@@ -224,7 +233,7 @@ impl SavedWatermark {
                 Saved::Present(..) => PutMode::Overwrite,
                 Saved::Absent(_) | Saved::Unknown => PutMode::Create,
             };
-            if let Put::Done = self.put(mark, mode, false).await? {
+            if let Put::Done = self.put(mark, mode, SavedBy::Listener).await? {
                 return Ok(mark);
             }
         }
@@ -245,7 +254,7 @@ impl SavedWatermark {
             Saved::Present(_, version) => PutMode::Update(version.clone()),
             Saved::Absent(_) | Saved::Unknown => PutMode::Create,
         };
-        match self.put(mark, mode, true).await? {
+        match self.put(mark, mode, SavedBy::Operator).await? {
             Put::Done => Ok(()),
             Put::Overtaken => Err(WatermarkError::Moved {
                 path: self.location.clone(),
@@ -253,8 +262,8 @@ impl SavedWatermark {
         }
     }
 
-    async fn put(&mut self, mark: Mark, mode: PutMode, by_hand: bool) -> Result<Put, WatermarkError> {
-        let document = self.document(mark, by_hand)?;
+    async fn put(&mut self, mark: Mark, mode: PutMode, by: SavedBy) -> Result<Put, WatermarkError> {
+        let document = self.document(mark, by)?;
         // Whatever happens now, what was known is known no more.
         self.saved = Saved::Unknown;
         Ok(match self.place.put(&self.path, document, mode).await? {
@@ -275,7 +284,7 @@ impl SavedWatermark {
         self.place.remove(&self.path).await
     }
 
-    fn document(&self, mark: Mark, set_by_hand: bool) -> Result<String, WatermarkError> {
+    fn document(&self, mark: Mark, by: SavedBy) -> Result<String, WatermarkError> {
         let document = Document {
             version: VERSION,
             program_id: self.program_id.clone(),
@@ -283,7 +292,7 @@ impl SavedWatermark {
             slot: mark.slot,
             signature: mark.signature.map(|signature| signature.to_string()),
             updated_at: session_clock::now_utc(),
-            set_by_hand,
+            set_by_hand: by == SavedBy::Operator,
         };
         serde_json::to_string_pretty(&document).map_err(|error| WatermarkError::Malformed {
             path: self.path.to_string(),
