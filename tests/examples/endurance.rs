@@ -6,6 +6,8 @@
 //! `cargo run --package session-tests --example endurance -- MINUTES SESSIONS_A_SECOND [embedded]`.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a measurement stops at the first thing that is not as it should be, and prints what it finds"
 )]
