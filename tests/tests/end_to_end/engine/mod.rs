@@ -24,6 +24,7 @@ pub(crate) const ROOM: Room = Room {
     run: |arguments| conclude(arguments, AT_A_TIME, trials(NAME, ALL)).exit_code(),
 };
 
+/// Those that measure delays come late, when most of the other rooms have ended.
 const ALL: &[(&str, Test)] = session_tests::tests![
     async:
         cluster::an_account_below_todays_minimum_is_verified,
@@ -48,13 +49,6 @@ const ALL: &[(&str, Test)] = session_tests::tests![
         creation::one_bad_creation_does_not_sink_the_others,
         creation::lamports_sent_beforehand_prevent_nothing_and_are_not_paid_again,
         creation::the_factorys_entry_says_created_once_the_account_is,
-        endpoints::a_silent_preferred_endpoint,
-        endpoints::a_rate_limit_under_http_200,
-        endpoints::an_endpoint_that_answers_null,
-        endpoints::an_endpoint_whose_lists_are_empty,
-        endpoints::an_endpoint_that_has_seen_nothing_of_it_all,
-        endpoints::an_endpoint_on_another_fork,
-        endpoints::an_account_that_the_preferred_endpoint_does_not_see_is_found_on_the_other_one,
         faults::transactions_that_are_accepted_and_dropped_are_broadcast_again,
         faults::an_answer_lost_after_the_transaction_landed,
         faults::an_unknown_blockhash_is_replaced,
@@ -83,7 +77,14 @@ const ALL: &[(&str, Test)] = session_tests::tests![
         under_way::as_many_as_are_set,
         units::too_few_units_are_raised_and_the_transaction_stays_whole,
         units::a_program_that_takes_more_gets_fewer_creations_into_a_transaction_and_is_asked_once,
-        units::a_node_that_simulates_nothing_is_no_hindrance;
+        units::a_node_that_simulates_nothing_is_no_hindrance,
+        endpoints::a_silent_preferred_endpoint,
+        endpoints::a_rate_limit_under_http_200,
+        endpoints::an_endpoint_that_answers_null,
+        endpoints::an_endpoint_whose_lists_are_empty,
+        endpoints::an_endpoint_that_has_seen_nothing_of_it_all,
+        endpoints::an_endpoint_on_another_fork,
+        endpoints::an_account_that_the_preferred_endpoint_does_not_see_is_found_on_the_other_one;
     by itself:
         waiting::an_empty_wallet_that_is_filled_after_ten_deferrals_loses_nobody,
         waiting::a_thousand_requests_on_a_budget_for_a_hundred_are_all_created_as_the_clock_goes_on;
