@@ -48,8 +48,6 @@ const HEALTH_MAX: Duration = Duration::from_millis(100);
 const GROWTH_MAX_KIB: f64 = 2_048.0;
 /// What the service may spend: 400 SOL, in lamports.
 const FUNDS_LAMPORTS: u64 = 400_000_000_000;
-/// A validator that leads tells of what came too late for its slot, and has it in the next one: the listener takes that for forks.
-const LOG_LEVEL: &str = "warn,session_listener::source::fetcher=error";
 /// The last requests are served by then.
 const LAST_SERVED: Duration = Duration::from_secs(30);
 
@@ -118,7 +116,7 @@ impl Service {
         std::fs::write(&keypair, format!("{:?}", wallet.to_bytes())).unwrap();
         std::fs::set_permissions(&keypair, Permissions::from_mode(0o600)).unwrap();
         let mut child = Command::new(built("session-builder"))
-            .args(["run", "--metrics-port", "0", "--log-level", LOG_LEVEL])
+            .args(["run", "--metrics-port", "0", "--log-level", "warn"])
             .envs(settings(chain, state.path(), &keypair))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

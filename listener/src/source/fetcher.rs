@@ -197,7 +197,9 @@ impl Fetcher {
         self.found.fetch_add(1, Ordering::Relaxed);
         if let Some(seen_slot) = seen_slot {
             counter!(names::LISTENER_MOVED_TRANSACTIONS_TOTAL).increment(1);
-            tracing::warn!(signature = %listed.signature, slot = listed.slot, seen_slot, "a fork has put a transaction into another slot: it is read again");
+            // Part of a chain's life, which nobody has to do anything about. A node that leads tells of what came too late for
+            // its slot as well, and has it in the next one.
+            tracing::info!(signature = %listed.signature, slot = listed.slot, seen_slot, "a fork has put a transaction into another slot: it is read again");
         }
         Ok((listed, self.fetch(listed, claim).await?))
     }

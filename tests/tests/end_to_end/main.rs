@@ -30,9 +30,9 @@ const SIDE_BY_SIDE: &[&[Room]] = &[
         doctor::ROOM,
         conformance::ROOM,
     ],
-    &[health::ROOM, listening::EMBEDDED, liars::ROOM],
-    &[scenarios::EMBEDDED, changing_cluster::ROOM, killed::ROOM],
-    &[listener_crash::ROOM, engine::ROOM],
+    &[health::ROOM, listening::EMBEDDED, killed::ROOM],
+    &[scenarios::EMBEDDED, changing_cluster::ROOM, engine::ROOM],
+    &[listener_crash::ROOM, liars::ROOM],
 ];
 
 fn main() -> ExitCode {

@@ -29,10 +29,10 @@ pub(crate) const VALIDATOR: Room = Room {
 
 session_tests::scenarios![
     on EachChain:
+        evidence::a_node_that_lags_loses_nothing,
         events::requests_before_and_during_listening_are_queued_once_each,
         events::messages_name_who_paid_for_their_transaction,
         network::a_cut_connection_loses_nothing,
-        evidence::a_node_that_lags_loses_nothing,
         evidence::a_node_that_prunes_is_contradicted,
         liveness::what_is_found_late_counts_as_late,
         hostile::events_of_another_program_are_not_believed,
