@@ -1,5 +1,5 @@
 //! Listens to `session_factory` and puts every session account that it asks for into a queue, losing none and
-//! believing nobody else (DESIGN, invariants 1 and 3).
+//! believing nobody else (`docs/invariants.md`, 1 and 3).
 //!
 //! ```text
 //!  socket ─▶ subscription ─▶ fast path ─┐                    ┌▶ metrics, custom handlers

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 const KEPT_MAX: usize = 100_000;
 /// How long the chain may take to simulate a creation.
 const REHEARSAL_LIMIT: Duration = Duration::from_secs(5);
-/// The attribute that tells messages for one account from others (DESIGN, "The queue message").
+/// The attribute that tells messages for one account from others (`docs/contract.md`, "The queue's message").
 const PDA: &str = "pda";
 
 /// Whose fault it is that somebody waits.

@@ -33,7 +33,7 @@ pub trait Evidence: Send + Sync + 'static {
 
 /// How long users may be without what they asked for before the service counts as not serving them, where checks are made
 /// so often: half of that time, so that it shows within one interval, and never less than a session may take
-/// (DESIGN, "Processing deadlines": 5 s).
+/// (`docs/contract.md`, "Deadlines": 5 s).
 #[must_use]
 pub fn patience(interval: Duration) -> Duration {
     const DEADLINE: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What an operator asks a running service: `/live`, `/health`, `/stats`, `/metrics` (DESIGN, "Contract of the service"),
+//! What an operator asks a running service: `/live`, `/health`, `/stats`, `/metrics` (`docs/contract.md`, "Over HTTP"),
 //! the API under `/api/v1`, and by signals to stop.
 //!
 //! Every page is made of stored state, never of a call to the chain: an endpoint that asks the RPC hangs when the

@@ -6,7 +6,7 @@ use solana_pubkey::{MAX_SEED_LEN, Pubkey};
 pub const SESSION_SEED: &[u8] = b"session";
 
 /// The address of a session's account and its bump: `["session", owner, session_id]` under `owner_program`
-/// (DESIGN, "Wire facts").
+/// (`docs/contract.md`, "On the wire").
 ///
 /// # Errors
 /// [`PdaError`] if no such address can exist.

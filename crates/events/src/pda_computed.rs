@@ -40,7 +40,7 @@ pub struct PdaComputedEvent {
 }
 
 impl PdaComputedEvent {
-    /// False for an optimistic session, which says so by an all-zero address (DESIGN, "Wire facts").
+    /// False for an optimistic session, which says so by an all-zero address (`docs/contract.md`, "On the wire").
     #[must_use]
     pub fn asks_for_account(&self) -> bool {
         self.expected_pda != Pubkey::default()

@@ -1,5 +1,5 @@
 //! `session`: the program that owns session accounts, and the only one that can sign for their addresses
-//! (DESIGN, "a PDA cannot sign").
+//! (`docs/integration.md`, "Why the program has to help").
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_instruction::{AccountMeta, Instruction};
@@ -32,7 +32,7 @@ pub const CLOSE_SESSION: Discriminator = [68, 114, 178, 140, 222, 38, 248, 211];
 /// First eight bytes of an initialised session account: `sha256("account:SessionState")[..8]`.
 pub const SESSION_STATE: Discriminator = [81, 115, 163, 194, 253, 90, 118, 39];
 
-/// Most bytes of data that one CPI can allocate (DESIGN; the runtime's `MAX_PERMITTED_DATA_INCREASE`).
+/// Most bytes of data that one CPI can allocate (the runtime's `MAX_PERMITTED_DATA_INCREASE`).
 pub const MAX_ACCOUNT_SIZE: u64 = 10_240;
 
 /// A member of `create_session_accounts` that is refused fails the instruction with its own error's code times this, plus
@@ -118,7 +118,7 @@ pub fn is_initialised_as(data: &[u8], owner: &Pubkey, session_id: &str) -> bool 
     owned && name
 }
 
-/// `create_session_account(owner, session_id, size)` of the program `session`, with the design's accounts in the design's order.
+/// `create_session_account(owner, session_id, size)` of the program `session`, with the accounts of its IDL in their order.
 ///
 /// # Errors
 /// [`InstructionError`] if the session can have no address.

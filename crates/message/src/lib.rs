@@ -1,7 +1,7 @@
 //! The queue's message: one `PDAComputedEvent` and where it was seen, as JSON of version 1.
 //!
 //! The JSON is read in consoles and by people at night, so addresses are base58, times are RFC 3339, and whatever
-//! is wrong with a body is said with the field's name and its value (DESIGN, "The queue message").
+//! is wrong with a body is said with the field's name and its value (`docs/contract.md`, "The queue's message").
 
 mod error;
 mod field;

@@ -166,7 +166,7 @@ pub struct Accepted {
 }
 
 /// When a sender need not remember a message any more: with SQS as soon as it is accepted, with a queue in memory once
-/// it was deleted or is a dead letter on disk (DESIGN, invariant 1).
+/// it was deleted or is a dead letter on disk (`docs/invariants.md`, 1).
 #[derive(Debug)]
 pub enum Settled {
     /// The queue itself outlives any crash.

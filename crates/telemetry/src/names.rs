@@ -1,5 +1,5 @@
 //! The names of all metrics, with their kind, unit, labels and meaning. The first seven are the service's contract
-//! (DESIGN, "Contract of the service"), so their names stay as they are; all others are in snake case, unit last.
+//! (`docs/contract.md`), so their names stay as they are; all others are in snake case, unit last.
 //!
 //! Every counter is there from the first scrape, at 0, with every value that its labels can have: the increase of a
 //! series that begins at 1 is invisible to whoever watches for it.

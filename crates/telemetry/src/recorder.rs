@@ -5,8 +5,8 @@ use metrics_util::layers::{Fanout, FanoutBuilder};
 
 use crate::{cloudwatch::CloudWatch, names};
 
-/// Upper bounds of the latency histograms, in seconds: fine around a slot (0.4 s) and around the deadlines of DESIGN
-/// ("Processing deadlines": 0.5, 1, 2 and 5 s).
+/// Upper bounds of the latency histograms, in seconds: fine around a slot (0.4 s) and around the deadlines
+/// (`docs/contract.md`, "Deadlines": 0.5, 1, 2 and 5 s).
 const LATENCY_BUCKETS_SECONDS: &[f64] = &[
     0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 20.0, 30.0,
 ];

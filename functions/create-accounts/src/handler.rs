@@ -19,7 +19,7 @@ use crate::{
 /// What the handler needs to know of the queue that feeds it.
 #[derive(Debug, Clone)]
 pub struct HandlerConfig {
-    /// Attempts that a message has before it is a dead letter; the queue's own `maxReceiveCount` (DESIGN, "Attempts").
+    /// Attempts that a message has before it is a dead letter; the queue's own `maxReceiveCount` (`docs/contract.md`, "Attempts").
     pub max_receive_count: u32,
     /// How long a message that failed stays invisible, by attempt.
     pub visibility_backoff: VisibilityBackoff,

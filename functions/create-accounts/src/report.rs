@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::conclusion::Conclusion;
 
-/// From the moment a `PDAComputedEvent` is visible to its verified account (DESIGN, "Processing deadlines").
+/// From the moment a `PDAComputedEvent` is visible to its verified account (`docs/contract.md`, "Deadlines").
 const DEADLINE: Duration = Duration::from_secs(5);
 /// The event that this function answers, by its IDL name.
 const EVENT: &str = "PDAComputedEvent";

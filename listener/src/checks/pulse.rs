@@ -42,7 +42,7 @@ struct Failing {
     reason: String,
 }
 
-/// Whatever failed is tried again by then (DESIGN, "Attempts": after 15 minutes at most). What is not tried any more was
+/// Whatever failed is tried again by then (`docs/contract.md`, "Attempts": after 15 minutes at most). What is not tried any more was
 /// settled in another way, and does not fail.
 const TRIED_AGAIN_WITHIN: Duration = Duration::from_mins(20);
 

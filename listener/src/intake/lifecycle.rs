@@ -17,7 +17,7 @@ use crate::decode::observed::{EventBody, ObservedEvent};
 /// Sessions and reservations that are remembered, so that nobody can fill the memory with them.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// How soon an event must be recorded after it is visible (DESIGN, "Contract of the service").
+/// How soon an event must be recorded after it is visible (`docs/contract.md`, "Deadlines").
 fn deadline(kind: EventKind) -> Option<Duration> {
     match kind {
         EventKind::SessionQueued => Some(Duration::from_secs(1)),

@@ -1,7 +1,7 @@
 //! Alerts without a stack: tells a webhook of what somebody has to know at once.
 //!
 //! Owns what is worth an alert, how often it is told, and how it gets out. Looks at what others publish anyway, by reading;
-//! whatever happens to an alert changes nothing else (DESIGN, invariant 9): nobody waits for the webhook, what it does not
+//! whatever happens to an alert changes nothing else (`docs/invariants.md`, 9): nobody waits for the webhook, what it does not
 //! take is tried again for a while, then dropped, and counted.
 
 mod conditions;

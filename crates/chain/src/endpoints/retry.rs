@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-/// Exponential backoff of one RPC operation (DESIGN, "Attempts"): the delay doubles, and is jittered so that many
+/// Exponential backoff of one RPC operation (`docs/contract.md`, "Attempts"): the delay doubles, and is jittered so that many
 /// callers don't come back at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {

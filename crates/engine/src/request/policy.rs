@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use session_events::session::{MAX_ACCOUNT_SIZE, SESSION_PROGRAM_ID};
 use solana_pubkey::Pubkey;
 
-/// Limits that are checked before anything is spent (DESIGN, invariant 4).
+/// Limits that are checked before anything is spent (`docs/invariants.md`, 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Programs whose accounts may be created. An empty list allows none.

@@ -1,4 +1,4 @@
-//! The owner program's creating instruction, by configuration (DESIGN, "a PDA cannot sign").
+//! The owner program's creating instruction, by configuration (`docs/integration.md`, "Why the program has to help").
 
 use session_events::anchor_discriminator;
 use session_events::session::PackedList;

@@ -1,4 +1,4 @@
-//! Whether what is at an address is the account that was asked for (DESIGN, invariant 5). Pure.
+//! Whether what is at an address is the account that was asked for (`docs/invariants.md`, 5). Pure.
 
 use session_chain::{AccountState, RentRate};
 use session_events::session::is_initialised_as;

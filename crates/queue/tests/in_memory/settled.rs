@@ -1,4 +1,4 @@
-//! A sender may forget a message only when nothing can lose it any more (DESIGN, invariant 1).
+//! A sender may forget a message only when nothing can lose it any more (`docs/invariants.md`, 1).
 
 use futures::{FutureExt, future::BoxFuture};
 use session_queue::{Accepted, Queue, Settled};
