@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures::StreamExt;
 use session_builder::embedded::EmbeddedChain;
 use session_chain::{CommitmentConfig, Endpoint, cluster::RENT_SYSVAR};
 use session_events::{
@@ -14,7 +15,7 @@ use session_events::{
     factory::{self, ReservationRequest, SESSION_FACTORY_ID, SessionRequest},
     session::SESSION_PROGRAM_ID,
 };
-use solana_client::nonblocking::rpc_client::RpcClient;
+use solana_client::nonblocking::{pubsub_client::PubsubClient, rpc_client::RpcClient};
 use solana_pubkey::Pubkey;
 use solana_sdk::{
     instruction::Instruction,
@@ -25,6 +26,7 @@ use surfpool_sdk::cheatcodes::builders::SetAccount;
 use tokio::{
     process::{Child, Command},
     sync::Mutex,
+    time::timeout,
 };
 
 use crate::{ports::PortRange, wait};
@@ -67,6 +69,8 @@ struct Validator {
 /// A connection of some other program's can take one of its ports between the look and the start: then it ends, and
 /// another one is started on others.
 const VALIDATOR_STARTS: usize = 5;
+/// A slot comes in a fifth of a second, on a machine that has other things to do a little later.
+const SLOT_HEARD: Duration = Duration::from_secs(20);
 /// The thread of a validator that never sleeps, as the kernel names it.
 const BUSY_THREAD: &str = "solBnkTxSched";
 /// A tenth of an ordinary thread's share where cores are short, all of an idle core.
@@ -114,15 +118,26 @@ impl Validator {
         (validator, endpoint)
     }
 
-    /// Waits until it knows the payer's lamports; false where it ended before.
+    /// Waits until it knows the payer's lamports and tells of slots; false where it ended before, or cannot tell of any: without
+    /// the port of its WebSocket a validator goes on.
     async fn answers(&mut self, endpoint: &Endpoint, payer: &Pubkey) -> bool {
         let rpc = RpcClient::new_with_commitment(endpoint.http.clone(), CommitmentConfig::confirmed());
         let process = self.process.get_mut();
         tokio::select! {
-            () = funded(&rpc, payer) => true,
+            () = funded(&rpc, payer) => tells_of_slots(&endpoint.ws).await,
             _ended = process.wait() => false,
         }
     }
+}
+
+/// Whether slots are told by this WebSocket, and soon.
+async fn tells_of_slots(address: &str) -> bool {
+    let heard = async {
+        let client = PubsubClient::new(address).await.ok()?;
+        let (mut slots, _end) = client.slot_subscribe().await.ok()?;
+        slots.next().await
+    };
+    timeout(SLOT_HEARD, heard).await.is_ok_and(|slot| slot.is_some())
 }
 
 impl Validator {

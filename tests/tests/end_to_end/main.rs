@@ -30,9 +30,14 @@ const SIDE_BY_SIDE: &[&[Room]] = &[
         doctor::ROOM,
         conformance::ROOM,
     ],
-    &[health::ROOM, listening::EMBEDDED, killed::ROOM],
-    &[scenarios::EMBEDDED, changing_cluster::ROOM, engine::ROOM],
-    &[listener_crash::ROOM, liars::ROOM],
+    &[
+        scenarios::EMBEDDED,
+        changing_cluster::ROOM,
+        listening::EMBEDDED,
+        liars::ROOM,
+        killed::ROOM,
+    ],
+    &[listener_crash::ROOM, health::ROOM, engine::ROOM],
 ];
 
 fn main() -> ExitCode {
