@@ -39,6 +39,10 @@ struct Memory {
     seen: Option<Verdict>,
     watermark: Option<(u64, Instant)>,
     stalled_since: Option<Instant>,
+    /// Whether notifications have ever come in.
+    heard: bool,
+    /// Since when they come in no more.
+    silent_since: Option<Instant>,
     /// Transactions that nobody gives, and since when there is one more of them than before.
     withheld: (usize, Option<Instant>),
 }
@@ -111,8 +115,10 @@ impl EventStream {
         }
         if !status.connected {
             let reason = "no notifications come in; the listener is reconnecting";
-            let lists = memory.lists_lately(self.patience.max(3 * self.listing_interval));
-            return if lists || self.arrived_lately() {
+            let limit = self.patience.max(3 * self.listing_interval);
+            // A complete stream is hardly listed: the listing that begins where it ends has as long as every other.
+            let begins = memory.silent_since.is_some_and(|since| since.elapsed() < limit);
+            return if begins || memory.lists_lately(limit) || self.arrived_lately() {
                 warn(format!(
                     "{reason}, and its listing finds events meanwhile, seconds late"
                 ))
@@ -145,6 +151,8 @@ impl Memory {
             seen: None,
             watermark: None,
             stalled_since: None,
+            heard: false,
+            silent_since: None,
             withheld: (0, None),
         }
     }
@@ -152,6 +160,9 @@ impl Memory {
     fn note(&mut self, status: &ListenerStatus, now: Instant) {
         let stalled_since = self.stalled_since.unwrap_or(now);
         self.stalled_since = status.stalled.is_some().then_some(stalled_since);
+        let silent_since = self.silent_since.unwrap_or(now);
+        self.silent_since = (self.heard && !status.connected).then_some(silent_since);
+        self.heard |= status.connected;
         let withheld = status.quarantine.by_reason.get(WITHHELD).copied().unwrap_or_default();
         let (before, last) = self.withheld;
         // What an earlier process has put there says nothing of what arrives now.
@@ -282,6 +293,17 @@ mod tests {
         assert_eq!(stream.word().await, "degraded");
         after(14).await;
         stream.change(|status| status.watermark_slot = Some(30));
+        assert_eq!(stream.word().await, "degraded");
+        after(16).await;
+        assert_eq!(stream.word().await, "failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_was_hardly_listed_and_ends_is_listed_first() {
+        let stream = Stream::new();
+        assert_eq!(stream.word().await, "good");
+        after(90).await;
+        stream.change(|status| status.connected = false);
         assert_eq!(stream.word().await, "degraded");
         after(16).await;
         assert_eq!(stream.word().await, "failed");

@@ -60,6 +60,8 @@ async fn the_books_cannot_be_written(chain: &TestChain) {
     let cause = "The books cannot be written";
     let (folder, wallet) = (tempfile::tempdir().unwrap(), chain.wallet(PLENTY_LAMPORTS).await);
     let service = Service::start(folder.path(), &chain.endpoint(), &wallet, &[]).await;
+    // One that cannot read where to begin is ill by another name.
+    service.has_begun().await;
     // Somebody works on the store with a tool of his own.
     let store = folder.path().join("state/session-builder.sqlite");
     let other = rusqlite::Connection::open(store).unwrap();

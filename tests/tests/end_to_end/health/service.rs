@@ -150,6 +150,18 @@ impl Service {
         assert!(told, "{state}: a warning by {check} within two intervals");
     }
 
+    /// Waits until its listener has read where to begin, and gone on from there.
+    pub(crate) async fn has_begun(&self) {
+        wait::until_true("a watermark", LIMIT, || async {
+            let metrics = http::get(self.address, "/metrics").await.body;
+            let slot = metrics
+                .lines()
+                .find_map(|line| line.strip_prefix("listener_cursor_slot "));
+            slot.is_some_and(|slot| slot != "0")
+        })
+        .await;
+    }
+
     /// Waits until so many accounts are created.
     pub(crate) async fn has_created(&self, count: u64) {
         wait::until_true(&format!("{count} accounts"), LIMIT, || async {
