@@ -152,12 +152,9 @@ impl Service {
 
     /// Waits until its listener has read where to begin, and gone on from there.
     pub(crate) async fn has_begun(&self) {
-        wait::until_true("a watermark", LIMIT, || async {
+        wait::until_true("notifications", LIMIT, || async {
             let metrics = http::get(self.address, "/metrics").await.body;
-            let slot = metrics
-                .lines()
-                .find_map(|line| line.strip_prefix("listener_cursor_slot "));
-            slot.is_some_and(|slot| slot != "0")
+            metrics.lines().any(|line| line == "listener_connected 1")
         })
         .await;
     }
