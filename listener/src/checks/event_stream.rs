@@ -39,12 +39,17 @@ struct Memory {
     seen: Option<Verdict>,
     watermark: Option<(u64, Instant)>,
     stalled_since: Option<Instant>,
-    /// Whether notifications have ever come in.
-    heard: bool,
-    /// Since when they come in no more.
-    silent_since: Option<Instant>,
+    notifications: Notifications,
     /// Transactions that nobody gives, and since when there is one more of them than before.
     withheld: (usize, Option<Instant>),
+}
+
+/// What is known of the live stream.
+#[derive(Clone, Copy, Debug)]
+enum Notifications {
+    Never,
+    Come,
+    EndedAt(Instant),
 }
 
 impl EventStream {
@@ -117,7 +122,7 @@ impl EventStream {
             let reason = "no notifications come in; the listener is reconnecting";
             let limit = self.patience.max(3 * self.listing_interval);
             // A complete stream is hardly listed: the listing that begins where it ends has as long as every other.
-            let begins = memory.silent_since.is_some_and(|since| since.elapsed() < limit);
+            let begins = matches!(memory.notifications, Notifications::EndedAt(at) if at.elapsed() < limit);
             return if begins || memory.lists_lately(limit) || self.arrived_lately() {
                 warn(format!(
                     "{reason}, and its listing finds events meanwhile, seconds late"
@@ -151,8 +156,7 @@ impl Memory {
             seen: None,
             watermark: None,
             stalled_since: None,
-            heard: false,
-            silent_since: None,
+            notifications: Notifications::Never,
             withheld: (0, None),
         }
     }
@@ -160,9 +164,11 @@ impl Memory {
     fn note(&mut self, status: &ListenerStatus, now: Instant) {
         let stalled_since = self.stalled_since.unwrap_or(now);
         self.stalled_since = status.stalled.is_some().then_some(stalled_since);
-        let silent_since = self.silent_since.unwrap_or(now);
-        self.silent_since = (self.heard && !status.connected).then_some(silent_since);
-        self.heard |= status.connected;
+        self.notifications = match self.notifications {
+            _ if status.connected => Notifications::Come,
+            Notifications::Come => Notifications::EndedAt(now),
+            as_before => as_before,
+        };
         let withheld = status.quarantine.by_reason.get(WITHHELD).copied().unwrap_or_default();
         let (before, last) = self.withheld;
         // What an earlier process has put there says nothing of what arrives now.

@@ -21,8 +21,9 @@ use std::process::ExitCode;
 
 use session_tests::rooms::{self, Room};
 
-/// What runs side by side, each of them one room after the other. They take about as long as each other, and together less than
-/// two cores: validators, which keep a core busy, are all in one column.
+/// What runs side by side, each of them one room after the other. Three are what two cores bear: a fourth starved the others'
+/// chains of their slots. Validators, which keep a core busy, are all in one column; what works hardest (`killed`) and what
+/// measures delays (`engine`) come last, when others have ended.
 const SIDE_BY_SIDE: &[&[Room]] = &[
     &[
         listening::VALIDATOR,
